@@ -1,0 +1,107 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Every room treats warnings as errors. The flag is set here and not on the command line,
+// where it would apply to dependencies too.
+let strict: [SwiftSetting] = [
+  .unsafeFlags(["-warnings-as-errors"]),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+// One core target `PlannerCore`; feature targets that know it; two executables as composition roots.
+// ARCHITECTURE.md has the picture, Tests/TidyTests the check of these directions.
+let package = Package(
+  name: "planner",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "planner", targets: ["PlannerCLI"]),
+    .executable(name: "model-server", targets: ["ModelServer"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+    .package(url: "https://github.com/apple/swift-numerics", from: "1.0.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.10.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.1.0"),
+  ],
+  targets: [
+    .target(
+      name: "PlannerCore",
+      dependencies: [.product(name: "RealModule", package: "swift-numerics")],
+      swiftSettings: strict),
+    .target(
+      name: "Simulator",
+      dependencies: ["PlannerCore", .product(name: "RealModule", package: "swift-numerics")],
+      swiftSettings: strict),
+    .target(
+      name: "Optimizer",
+      dependencies: ["PlannerCore", "Simulator"],
+      swiftSettings: strict),
+    .target(
+      name: "PlannerFiles",
+      dependencies: ["PlannerCore", "Simulator", .product(name: "Yams", package: "Yams")],
+      resources: [.embedInCode("Data/instances-us-east-1.csv"), .embedInCode("Data/figures.json")],
+      swiftSettings: strict),
+    .target(
+      name: "LoadTest",
+      dependencies: [
+        "PlannerCore",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "Executor",
+      dependencies: ["PlannerCore", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
+    .target(
+      name: "Profiler",
+      dependencies: ["PlannerCore", "LoadTest", "Executor"],
+      swiftSettings: strict),
+    .target(name: "Reporting", dependencies: ["PlannerCore"], swiftSettings: strict),
+    .target(
+      name: "CTorch",
+      cxxSettings: [
+        .unsafeFlags([
+          "-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-isystem/usr/include/torch/csrc/api/include",
+        ])
+      ],
+      linkerSettings: [.linkedLibrary("torch"), .linkedLibrary("torch_cpu"), .linkedLibrary("c10")]),
+    .target(
+      name: "Server",
+      dependencies: [
+        "PlannerCore", "CTorch",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "PlannerCLI",
+      dependencies: [
+        "PlannerCore", "Simulator", "Optimizer", "PlannerFiles", "LoadTest", "Executor", "Profiler", "Reporting",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "ModelServer",
+      dependencies: [
+        "Server", "PlannerCore",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
+)

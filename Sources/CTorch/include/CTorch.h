@@ -1,0 +1,76 @@
+// The one door to libtorch: a plain C interface with opaque handles.
+//
+// Conventions, for every function that returns `int`:
+//   * 0 is success; anything else is failure, and `error` (at least CT_ERROR_CAPACITY bytes) then holds
+//     a NUL-terminated sentence. No C++ exception ever crosses this interface.
+//   * Handles are freed by their `_free` function, which takes NULL.
+//   * A model may be run from several threads at once; the library's thread settings belong to the
+//     calling thread (OpenMP gives each its own pool).
+// The verbs (load, run, free) say nothing of the file format: today it is TorchScript.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { CT_ERROR_CAPACITY = 1024, CT_MAX_DIMENSIONS = 8 };
+
+typedef enum { CT_FLOAT32 = 0, CT_INT64 = 1, CT_INT32 = 2, CT_BOOL = 3, CT_FLOAT64 = 4 } ct_dtype;
+
+/// A dense, row-major tensor. As an input the caller owns `data`; as an output the result does.
+typedef struct {
+  ct_dtype dtype;
+  int32_t dimension_count;
+  int64_t dimensions[CT_MAX_DIMENSIONS];
+  void *data;
+  size_t byte_count;
+} ct_tensor;
+
+typedef struct ct_model ct_model;
+typedef struct ct_result ct_result;
+
+/// Process-wide settings, once, before anything else: inter-op threads and the graph executor.
+int ct_initialize(int inter_op_threads, char *error);
+/// Intra-op threads of forward passes started by the calling thread.
+int ct_set_threads(int threads, char *error);
+/// Version of the library that is linked, such as "1.13.1".
+const char *ct_version(void);
+/// Human-readable description of the parallel and BLAS configuration; valid until the next call on this thread.
+const char *ct_configuration(void);
+
+/// Loads a model for inference on `device` ("cpu").
+int ct_model_load(const char *path, const char *device, ct_model **model, char *error);
+void ct_model_free(ct_model *model);
+/// Bytes of all parameters and buffers, packed weights included.
+int64_t ct_model_weight_bytes(const ct_model *model);
+/// Number of tensors that `forward` takes.
+int32_t ct_model_input_count(const ct_model *model);
+
+/// One forward pass. Inputs are read, never written; outputs are float32 or integer tensors on the host.
+int ct_model_run(ct_model *model, const ct_tensor *inputs, size_t input_count, ct_result **result, char *error);
+size_t ct_result_count(const ct_result *result);
+/// The output at `index`; its data lives as long as the result.
+const ct_tensor *ct_result_tensor(const ct_result *result, size_t index);
+void ct_result_free(ct_result *result);
+
+typedef enum { CT_PRECISION_FP32 = 0, CT_PRECISION_BF16 = 1, CT_PRECISION_INT8 = 2 } ct_precision;
+
+/// Dimensions of a BERT encoder with a question-answering head.
+typedef struct {
+  int32_t layers, hidden, heads, intermediate, vocabulary, max_positions, type_vocabulary;
+  ct_precision precision;
+} ct_bert;
+
+/// Source of one named weight: fills `values` (`count` floats). Called once per parameter, in a fixed order.
+typedef int (*ct_weight_source)(void *context, const char *name, const int64_t *dimensions, int32_t dimension_count,
+                                float *values, int64_t count);
+
+/// Writes a TorchScript model of that shape to `path`, with weights from `source`.
+int ct_bert_write(const ct_bert *bert, ct_weight_source source, void *context, const char *path, char *error);
+
+#ifdef __cplusplus
+}
+#endif
