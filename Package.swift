@@ -43,7 +43,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "PlannerFiles",
-      dependencies: ["PlannerCore", "Simulator", .product(name: "Yams", package: "Yams")],
+      dependencies: ["PlannerCore", .product(name: "Yams", package: "Yams")],
       resources: [.embedInCode("Data/instances-us-east-1.csv"), .embedInCode("Data/figures.json")],
       swiftSettings: strict),
     .target(

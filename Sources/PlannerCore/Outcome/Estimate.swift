@@ -1,0 +1,75 @@
+/// A figure with its 95 % confidence interval.
+public struct Estimate: Codable, Hashable, Sendable {
+  public var estimate: Double
+  public var low: Double
+  public var high: Double
+
+  public init(estimate: Double, low: Double, high: Double) {
+    self.estimate = estimate
+    self.low = low
+    self.high = high
+  }
+
+  /// The same figure in another unit, or shifted.
+  public func mapped(_ transform: (Double) -> Double) -> Estimate {
+    Estimate(estimate: transform(estimate), low: transform(low), high: transform(high))
+  }
+}
+
+/// Latency from request in to answer out, seconds.
+public struct LatencyEstimates: Codable, Hashable, Sendable {
+  public var mean: Estimate
+  public var p50: Estimate
+  public var p90: Estimate
+  public var p95: Estimate
+  public var p99: Estimate
+
+  public init(mean: Estimate, p50: Estimate, p90: Estimate, p95: Estimate, p99: Estimate) {
+    self.mean = mean
+    self.p50 = p50
+    self.p90 = p90
+    self.p95 = p95
+    self.p99 = p99
+  }
+}
+
+/// What became of the requests that arrived inside the measured window. The fields after `arrived` add up to it.
+public struct RequestCounts: Codable, Hashable, Sendable {
+  public var arrived = 0
+  public var completed = 0
+  /// Turned away at a full queue.
+  public var rejected = 0
+  /// Not computed because the deadline had passed.
+  public var timedOut = 0
+  /// Unfinished at the end.
+  public var inFlight = 0
+
+  public init() {}
+}
+
+/// What a simulation says, as `planner simulate --json` prints it.
+public struct SimulationSummary: Codable, Sendable {
+  public struct Wait: Codable, Hashable, Sendable {
+    public var mean: Estimate
+    public init(mean: Estimate) { self.mean = mean }
+  }
+
+  /// nil where no request completed.
+  @ExplicitNull public var latencySeconds: LatencyEstimates?
+  @ExplicitNull public var waitSeconds: Wait?
+  public var requests: RequestCounts
+  /// Busy workers over workers.
+  public var utilization: Double
+  public var simulatedSeconds: Double
+
+  public init(
+    latencySeconds: LatencyEstimates?, waitSeconds: Wait?, requests: RequestCounts, utilization: Double,
+    simulatedSeconds: Double
+  ) {
+    self.latencySeconds = latencySeconds
+    self.waitSeconds = waitSeconds
+    self.requests = requests
+    self.utilization = utilization
+    self.simulatedSeconds = simulatedSeconds
+  }
+}

@@ -1,0 +1,230 @@
+/// What to buy and what to run on it, with the prediction and the proof of its cost.
+///
+/// The same object is the plan file and what `planner optimize --json` prints.
+public struct Plan: Codable, Sendable {
+  public static let schemaVersion = 1
+  /// Price of an EKS cluster, dollars an hour; part of every fleet's cost, not of the local machine's.
+  public static let clusterCostPerHour = 0.10
+  public static let hoursPerMonth = 730.0
+
+  public var schemaVersion = Plan.schemaVersion
+  public var kind = "plan"
+  public var seed: UInt64
+  public var feasible: Bool
+  /// nil where no plan is feasible.
+  @ExplicitNull public var costPerHour: Double?
+  @ExplicitNull public var costPerMonth: Double?
+  /// No plan over the types considered can cost less; nil where it is proven that there is none.
+  @ExplicitNull public var lowerBoundPerHour: Double?
+  /// Cost over lower bound, less 1.
+  @ExplicitNull public var gap: Double?
+  public var models: Int
+  @ExplicitNull public var budgetPerHour: Double?
+  public var workload: Workload
+  @ExplicitNull public var latencySeconds: PlannedLatency?
+  public var nodes: [PlanNode]
+  /// What stops the plan from being cheaper, or from being feasible: `memory`, `compute`, `latency`, `budget`, `noFigure`, `count`.
+  public var binding: String
+  /// The same in a sentence.
+  public var bindingReason: String
+  @ExplicitNull public var bestExecutable: ExecutablePlan?
+  /// Why there is no executable plan; nil where there is one.
+  @ExplicitNull public var bestExecutableReason: String?
+  public var alternatives: [Alternative]
+  public var guidance: [GuidanceRow]
+  public var catalog: Provenance
+
+  public init(
+    seed: UInt64, feasible: Bool, costPerHour: Double?, lowerBoundPerHour: Double?, models: Int,
+    budgetPerHour: Double?, workload: Workload, latencySeconds: PlannedLatency?, nodes: [PlanNode], binding: String,
+    bindingReason: String, bestExecutable: ExecutablePlan?, bestExecutableReason: String?,
+    alternatives: [Alternative], guidance: [GuidanceRow], catalog: Provenance
+  ) {
+    self.seed = seed
+    self.feasible = feasible
+    self.costPerHour = costPerHour
+    costPerMonth = costPerHour.map { $0 * Self.hoursPerMonth }
+    self.lowerBoundPerHour = lowerBoundPerHour
+    if let costPerHour, let lowerBoundPerHour, lowerBoundPerHour > 0 { gap = costPerHour / lowerBoundPerHour - 1 }
+    self.models = models
+    self.budgetPerHour = budgetPerHour
+    self.workload = workload
+    self.latencySeconds = latencySeconds
+    self.nodes = nodes
+    self.binding = binding
+    self.bindingReason = bindingReason
+    self.bestExecutable = bestExecutable
+    self.bestExecutableReason = bestExecutableReason
+    self.alternatives = alternatives
+    self.guidance = guidance
+    self.catalog = catalog
+  }
+}
+
+public struct PlannedLatency: Codable, Hashable, Sendable {
+  /// Worst node's, never pooled over the fleet.
+  public var p99: Estimate
+  public init(p99: Estimate) { self.p99 = p99 }
+}
+
+/// `count` identical nodes of a plan.
+public struct PlanNode: Codable, Hashable, Sendable {
+  public var instanceType: String
+  public var count: Int
+  /// Fewest and most models on one of these nodes.
+  public var modelsPerNode: [Int]
+  /// Precision of the models.
+  public var variant: Precision
+  /// Queues of the node that share nothing, each with `workers` workers: the cores of an accelerator,
+  /// whose models live on one of them; 1 for a CPU.
+  public var queues: Int
+  /// Forward passes at once in a queue.
+  public var workers: Int
+  public var threadsPerWorker: Int
+  /// Of one node, dollars.
+  public var costPerHour: Double
+  public var provenance: Provenance
+  /// This program's engine can run it today.
+  public var executable: Bool
+  public var latencySeconds: PlannedLatency
+  public var utilization: Double
+  /// What one model takes, and what the node has for models, bytes.
+  public var memoryPerModelBytes: Int64
+  public var memoryCapacityBytes: Int64
+  public var memoryProvenance: Provenance
+  public var service: ServiceModel
+  /// Environment of the server process that brings about the settings that were profiled.
+  public var environment: [String: String]
+
+  public init(
+    instanceType: String, count: Int, modelsPerNode: [Int], variant: Precision, queues: Int, workers: Int,
+    threadsPerWorker: Int, costPerHour: Double, provenance: Provenance, executable: Bool,
+    latencySeconds: PlannedLatency, utilization: Double, memoryPerModelBytes: Int64, memoryCapacityBytes: Int64,
+    memoryProvenance: Provenance, service: ServiceModel, environment: [String: String]
+  ) {
+    self.instanceType = instanceType
+    self.count = count
+    self.modelsPerNode = modelsPerNode
+    self.variant = variant
+    self.queues = queues
+    self.workers = workers
+    self.threadsPerWorker = threadsPerWorker
+    self.costPerHour = costPerHour
+    self.provenance = provenance
+    self.executable = executable
+    self.latencySeconds = latencySeconds
+    self.utilization = utilization
+    self.memoryPerModelBytes = memoryPerModelBytes
+    self.memoryCapacityBytes = memoryCapacityBytes
+    self.memoryProvenance = memoryProvenance
+    self.service = service
+    self.environment = environment
+  }
+}
+
+/// The time model of a node: what the plan was simulated with, kept so that others can simulate it again.
+public struct ServiceModel: Codable, Hashable, Sendable {
+  /// Time a worker is occupied by one request.
+  public var computeSeconds: QuantileTable
+  /// HTTP, parsing, tokenizer and hand-over: on top of queueing and compute, without occupying a worker.
+  public var overheadSeconds: QuantileTable
+  /// Relative standard deviation of the mean compute time from one occasion to the next.
+  public var driftCV: Double
+  public var computeProvenance: Provenance
+  public var overheadProvenance: Provenance
+
+  public init(
+    computeSeconds: QuantileTable, overheadSeconds: QuantileTable, driftCV: Double, computeProvenance: Provenance,
+    overheadProvenance: Provenance
+  ) {
+    self.computeSeconds = computeSeconds
+    self.overheadSeconds = overheadSeconds
+    self.driftCV = driftCV
+    self.computeProvenance = computeProvenance
+    self.overheadProvenance = overheadProvenance
+  }
+}
+
+/// The cheapest plan whose every node this program's engine can run today.
+public struct ExecutablePlan: Codable, Hashable, Sendable {
+  public var costPerHour: Double
+  public var costPerMonth: Double
+  public var latencySeconds: PlannedLatency
+  public var nodes: [PlanNode]
+
+  public init(costPerHour: Double, latencySeconds: PlannedLatency, nodes: [PlanNode]) {
+    self.costPerHour = costPerHour
+    costPerMonth = costPerHour * Plan.hoursPerMonth
+    self.latencySeconds = latencySeconds
+    self.nodes = nodes
+  }
+}
+
+/// What one instance type alone would give.
+public struct Alternative: Codable, Hashable, Sendable {
+  public var instanceType: String
+  /// nil where no figure says.
+  @ExplicitNull public var feasible: Bool?
+  @ExplicitNull public var nodes: Int?
+  @ExplicitNull public var modelsPerNode: Int?
+  @ExplicitNull public var variant: Precision?
+  @ExplicitNull public var costPerHour: Double?
+  @ExplicitNull public var p99Seconds: Estimate?
+  @ExplicitNull public var utilization: Double?
+  public var binding: String
+  /// Why it is infeasible, or what stops it from being cheaper, in a sentence.
+  public var reason: String
+  @ExplicitNull public var provenance: Provenance?
+
+  public init(
+    instanceType: String, feasible: Bool?, nodes: Int? = nil, modelsPerNode: Int? = nil, variant: Precision? = nil,
+    costPerHour: Double? = nil, p99Seconds: Estimate? = nil, utilization: Double? = nil, binding: String,
+    reason: String, provenance: Provenance? = nil
+  ) {
+    self.instanceType = instanceType
+    self.feasible = feasible
+    self.nodes = nodes
+    self.modelsPerNode = modelsPerNode
+    self.variant = variant
+    self.costPerHour = costPerHour
+    self.p99Seconds = p99Seconds
+    self.utilization = utilization
+    self.binding = binding
+    self.reason = reason
+    self.provenance = provenance
+  }
+}
+
+/// A row of the guidance's cost table, with what the planner makes of that type and of that packing beside it.
+public struct GuidanceRow: Codable, Hashable, Sendable {
+  public var instanceType: String
+  /// As the guidance prints them.
+  public var guidancePricePerHour: Double
+  public var guidanceNodes: Int
+  public var guidanceTotalPerHour: Double
+  public var guidanceModelsPerNode: Int
+  /// That packing at the catalogue's price, EKS included, and whether it keeps the target.
+  public var packingCostPerHour: Double
+  @ExplicitNull public var packingFeasible: Bool?
+  @ExplicitNull public var packingP99Seconds: Estimate?
+  public var packingReason: String
+  /// The planner's own plan on that type.
+  public var planned: Alternative
+
+  public init(
+    instanceType: String, guidancePricePerHour: Double, guidanceNodes: Int, guidanceTotalPerHour: Double,
+    guidanceModelsPerNode: Int, packingCostPerHour: Double, packingFeasible: Bool?, packingP99Seconds: Estimate?,
+    packingReason: String, planned: Alternative
+  ) {
+    self.instanceType = instanceType
+    self.guidancePricePerHour = guidancePricePerHour
+    self.guidanceNodes = guidanceNodes
+    self.guidanceTotalPerHour = guidanceTotalPerHour
+    self.guidanceModelsPerNode = guidanceModelsPerNode
+    self.packingCostPerHour = packingCostPerHour
+    self.packingFeasible = packingFeasible
+    self.packingP99Seconds = packingP99Seconds
+    self.packingReason = packingReason
+    self.planned = planned
+  }
+}

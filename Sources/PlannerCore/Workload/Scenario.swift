@@ -1,0 +1,100 @@
+/// A what-if that needs no profile: models with arrivals and service times, nodes with workers, a placement.
+public struct Scenario: Sendable {
+  public var seed: UInt64
+  public var durationSeconds: Double
+  /// Lies inside the duration; requests that arrive in it are simulated and not counted.
+  public var warmupSeconds: Double
+  /// Independent runs, each of the full duration.
+  public var replications: Int
+  public var models: [ScenarioModel]
+  public var nodes: [ScenarioNode]
+  public var placement: Placement
+  /// Used with placement `all`.
+  public var routing: RoutingPolicy
+
+  public init(
+    seed: UInt64, durationSeconds: Double, warmupSeconds: Double, replications: Int = 1, models: [ScenarioModel],
+    nodes: [ScenarioNode], placement: Placement = .spread, routing: RoutingPolicy = .random
+  ) {
+    self.seed = seed
+    self.durationSeconds = durationSeconds
+    self.warmupSeconds = warmupSeconds
+    self.replications = replications
+    self.models = models
+    self.nodes = nodes
+    self.placement = placement
+    self.routing = routing
+  }
+}
+
+/// Which nodes hold a model.
+public enum Placement: Hashable, Sendable {
+  /// Copy g, in file order over all models, lives on node g mod the number of nodes.
+  case spread
+  /// Every copy on every node; requests are routed.
+  case all
+}
+
+/// `count` identical models, each with arrivals of its own.
+public struct ScenarioModel: Sendable {
+  public var name: String
+  public var count: Int
+  public var arrivals: ArrivalProcess
+  public var service: ServiceDistribution
+  /// Larger is served first.
+  public var priority: Int
+  /// From arrival; a request that has waited longer is not computed.
+  public var deadlineSeconds: Double?
+  /// Added to each answer without occupying a worker: network, HTTP, parsing.
+  public var networkDelay: ServiceDistribution?
+
+  public init(
+    name: String, count: Int, arrivals: ArrivalProcess, service: ServiceDistribution, priority: Int = 0,
+    deadlineSeconds: Double? = nil, networkDelay: ServiceDistribution? = nil
+  ) {
+    self.name = name
+    self.count = count
+    self.arrivals = arrivals
+    self.service = service
+    self.priority = priority
+    self.deadlineSeconds = deadlineSeconds
+    self.networkDelay = networkDelay
+  }
+}
+
+/// When requests come to one model.
+public enum ArrivalProcess: Sendable {
+  case poisson(ratePerSecond: Double)
+  /// Evenly spaced; the first falls uniformly within the first gap, so that copies are not in step.
+  case deterministic(ratePerSecond: Double)
+  /// Gaps are gamma distributed with that coefficient of variation.
+  case gamma(ratePerSecond: Double, cv: Double)
+  /// Times in seconds, ascending: a recorded or pre-made schedule.
+  case trace([Double])
+
+  public var ratePerSecond: Double? {
+    switch self {
+    case .poisson(let rate), .deterministic(let rate), .gamma(let rate, _): rate
+    case .trace: nil
+    }
+  }
+}
+
+/// `count` identical nodes, each with one first-come-first-served queue.
+public struct ScenarioNode: Sendable {
+  public var name: String
+  public var count: Int
+  /// Forward passes at once on a node.
+  public var workers: Int
+  /// How many may wait, those in service not counted; nil is unbounded.
+  public var queueCapacity: Int?
+  public var batch: BatchPolicy
+
+  public init(name: String, count: Int, workers: Int, queueCapacity: Int? = nil, batch: BatchPolicy = .single) {
+    self.name = name
+    self.count = count
+    self.workers = workers
+    self.queueCapacity = queueCapacity
+    self.batch = batch
+  }
+}
