@@ -1,0 +1,41 @@
+# `make` alone prints what there is. Every target does its own set-up.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap build demo test bench lint format clean install
+
+# One build configuration for everything, so that nothing is compiled twice.
+BUILD_FLAGS := -c release --explicit-target-dependency-import-check error
+BIN := .build/release
+
+help: ## print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+bootstrap: ## install the Debian packages that are missing (says which and why)
+	@scripts/bootstrap
+
+build: bootstrap ## build planner and model-server into .build/release
+	@swift build $(BUILD_FLAGS) --product planner
+	@swift build $(BUILD_FLAGS) --product model-server
+
+demo: build ## measure, plan, deploy and prove on real models on this machine (about 10 minutes)
+	@scripts/demo
+
+test: bootstrap ## build everything and run every test
+	@swift build $(BUILD_FLAGS) --build-tests
+	@swift test $(BUILD_FLAGS) --skip-build --disable-testable-imports
+
+bench: build ## measure speed beside peers (ratios, in one run)
+	@scripts/bench
+
+lint: ## check the formatting of all Swift sources
+	@swift format lint --strict --parallel --recursive Sources Tests Package.swift
+
+format: ## format all Swift sources in place
+	@swift format --in-place --parallel --recursive Sources Tests Package.swift
+
+install: build ## copy planner and model-server to PREFIX/bin (default /usr/local)
+	@install -D -m 755 -t $(DESTDIR)$(or $(PREFIX),/usr/local)/bin $(BIN)/planner $(BIN)/model-server
+
+clean: ## remove everything that was built; keeps profiles, plans and reports
+	@rm -rf .build models

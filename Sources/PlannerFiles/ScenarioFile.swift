@@ -1,0 +1,173 @@
+import Foundation
+import PlannerCore
+import Yams
+
+/// Reads scenario files (YAML; the format is in docs/files.md).
+public enum ScenarioFile {
+  private static let modelKeys = ["name", "count", "arrivals", "service", "priority", "deadline", "networkDelay"]
+  private static let nodeKeys = ["name", "count", "workers", "queue", "batch"]
+  private static let topKeys = [
+    "seed", "duration", "warmup", "replications", "models", "nodes", "placement", "routing", "networkDelay", "batch",
+    "deadline", "priority",
+  ]
+  /// Copies of models and of nodes, each: what a scenario may ask for.
+  private static let maxCopies = 1_000_000
+
+  /// - Throws: `FileError` with everything that is wrong in the file.
+  public static func read(_ path: String) throws(FileError) -> Scenario {
+    let (reader, top) = try YAMLReader.open(path)
+    top.allow(topKeys)
+    let seed = top.integer("seed", in: 0...Int.max, fallback: 0)
+    let duration = top.requiredSeconds("duration") ?? 1
+    let warmup = top.seconds("warmup") ?? 0
+    if duration <= 0 { reader.report(top.node("duration"), "duration", "must be longer than 0") }
+    if warmup >= duration { reader.report(top.node("warmup"), "warmup", "must be shorter than the duration") }
+    let defaults = Defaults(
+      priority: top.integer("priority", in: -1000...1000, fallback: 0), deadline: top.seconds("deadline"),
+      networkDelay: time(top, "networkDelay"), batch: batch(top, fallback: .single))
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    let models = top.maps("models").map { model($0, defaults, folder) }
+    let nodes = top.maps("nodes").map { node($0, defaults) }
+    for (key, total) in [("models", models.reduce(0) { $0 + $1.count }), ("nodes", nodes.reduce(0) { $0 + $1.count })]
+    where total > maxCopies {
+      reader.report(top.node(key), key, "has \(total) copies in all; at most \(maxCopies) can be simulated")
+    }
+    let routing = choice(top, "routing", RoutingPolicy.allCases.map { ($0.rawValue, $0) }, fallback: .random)
+    let placement = choice(top, "placement", [("spread", .spread), ("all", Placement.all)], fallback: .spread)
+    let replications = top.integer("replications", in: 1...10_000, fallback: 1)
+    try reader.check()
+    return Scenario(
+      seed: UInt64(seed), durationSeconds: duration, warmupSeconds: warmup, replications: replications,
+      models: models, nodes: nodes, placement: placement, routing: routing)
+  }
+
+  /// What the top of the file says for all models and nodes.
+  private struct Defaults {
+    var priority: Int
+    var deadline: Double?
+    var networkDelay: ServiceDistribution?
+    var batch: BatchPolicy
+  }
+
+  private static func model(_ map: YAMLMap, _ defaults: Defaults, _ folder: String) -> ScenarioModel {
+    map.allow(modelKeys)
+    return ScenarioModel(
+      name: map.text("name") ?? map.path, count: map.integer("count", in: 1...maxCopies, fallback: 1),
+      arrivals: arrivals(map, folder),
+      service: map.required("service").flatMap { _ in time(map, "service") } ?? .deterministic(mean: 1),
+      priority: map.integer("priority", in: -1000...1000, fallback: defaults.priority),
+      deadlineSeconds: map.seconds("deadline") ?? defaults.deadline,
+      networkDelay: time(map, "networkDelay") ?? defaults.networkDelay)
+  }
+
+  private static func node(_ map: YAMLMap, _ defaults: Defaults) -> ScenarioNode {
+    map.allow(nodeKeys)
+    var capacity: Int?
+    if let queue = map.text("queue"), queue != "unbounded" {
+      if let count = Int(queue), count >= 0 {
+        capacity = count
+      } else {
+        map.reader.report(map.node("queue"), map.key("queue"), "is neither 'unbounded' nor a whole number ≥ 0")
+      }
+    }
+    return ScenarioNode(
+      name: map.text("name") ?? map.path, count: map.integer("count", in: 1...maxCopies, fallback: 1),
+      workers: map.integer("workers", in: 1...100_000, fallback: 1), queueCapacity: capacity,
+      batch: batch(map, fallback: defaults.batch))
+  }
+
+  private static func arrivals(_ model: YAMLMap, _ folder: String) -> ArrivalProcess {
+    let unread = ArrivalProcess.poisson(ratePerSecond: 1)
+    guard let map = model.requiredMap("arrivals") else { return unread }
+    map.allow(["process", "ratePerSecond", "cv", "file"])
+    let process = map.text("process") ?? "poisson"
+    if process == "trace" {
+      guard let file = map.text("file") else {
+        map.reader.report(map.node, map.key("file"), "is missing")
+        return unread
+      }
+      return trace(map, file.hasPrefix("/") ? file : folder + "/" + file, model: model.text("name"))
+    }
+    guard let rate = map.number("ratePerSecond", above: 0) else { return unread }
+    switch process {
+    case "poisson": return .poisson(ratePerSecond: rate)
+    case "deterministic": return .deterministic(ratePerSecond: rate)
+    case "gamma": return .gamma(ratePerSecond: rate, cv: map.number("cv", above: 0) ?? 1)
+    default:
+      map.reader.report(
+        map.node("process"), map.key("process"), "'\(process)' is not an arrival process",
+        "use poisson, deterministic, gamma or trace")
+      return unread
+    }
+  }
+
+  /// A distribution of a time: a mapping, or just a time for one that is always the same.
+  private static func time(_ parent: YAMLMap, _ name: String) -> ServiceDistribution? {
+    guard let node = parent.node(name) else { return nil }
+    if node.scalar != nil { return parent.seconds(name).map { .deterministic(mean: $0) } }
+    guard let map = parent.map(name) else { return nil }
+    map.allow(["distribution", "mean", "cv"])
+    guard let mean = map.requiredSeconds("mean") else { return nil }
+    if mean <= 0 {
+      map.reader.report(map.node("mean"), map.key("mean"), "must be longer than 0")
+      return nil
+    }
+    let distribution = map.text("distribution") ?? "deterministic"
+    switch distribution {
+    case "deterministic": return .deterministic(mean: mean)
+    case "exponential": return .exponential(mean: mean)
+    case "lognormal": return map.number("cv", above: 0, inclusive: true).map { .lognormal(mean: mean, cv: $0) }
+    case "gamma": return map.number("cv", above: 0, inclusive: true).map { .gamma(mean: mean, cv: $0) }
+    case "hyperexponential": return map.number("cv", above: 1).map { .hyperexponential(mean: mean, cv: $0) }
+    default:
+      map.reader.report(
+        map.node("distribution"), map.key("distribution"), "'\(distribution)' is not a distribution",
+        "use exponential, deterministic, lognormal, gamma or hyperexponential")
+      return nil
+    }
+  }
+
+  private static func batch(_ parent: YAMLMap, fallback: BatchPolicy) -> BatchPolicy {
+    guard let map = parent.map("batch") else { return fallback }
+    map.allow(["max", "wait", "marginalCost"])
+    let marginal = map.node("marginalCost") == nil ? 1 : map.number("marginalCost", above: 0, inclusive: true) ?? 1
+    return BatchPolicy(
+      max: map.integer("max", in: 1...10_000, fallback: 1), wait: Nanoseconds(seconds: map.seconds("wait") ?? 0),
+      marginalCost: marginal)
+  }
+
+  private static func choice<Value>(
+    _ map: YAMLMap, _ name: String, _ values: [(String, Value)], fallback: Value
+  ) -> Value {
+    guard let text = map.text(name) else { return fallback }
+    if let value = values.first(where: { $0.0 == text }) { return value.1 }
+    map.reader.report(
+      map.node(name), map.key(name), "'\(text)' is not known", "use \(values.map(\.0).joined(separator: ", "))")
+    return fallback
+  }
+
+  /// Times of a CSV `seconds,model[,tokens]`; those for `model`, or all where the trace names no such model.
+  private static func trace(_ map: YAMLMap, _ path: String, model: String?) -> ArrivalProcess {
+    let text: String
+    do {
+      text = try AtomicFile.read(path)
+    } catch {
+      for problem in error.problems { map.reader.report(map.node("file"), map.key("file"), problem.description) }
+      return .trace([])
+    }
+    var times: [Double] = []
+    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+      let trimmed = line.hasSuffix("\r") ? line.dropLast() : line
+      if trimmed.isEmpty || (index == 0 && trimmed.hasPrefix("seconds")) { continue }
+      let fields = trimmed.split(separator: ",", omittingEmptySubsequences: false)
+      guard fields.count >= 2, let time = Double(fields[0]), time.isFinite, time >= times.last ?? 0 else {
+        map.reader.report(
+          map.node("file"), map.key("file"), "line \(index + 1) of \(path) is not 'seconds,model' in ascending time")
+        return .trace([])
+      }
+      if model == nil || fields[1] == model ?? "" { times.append(time) }
+    }
+    if times.isEmpty { map.reader.report(map.node("file"), map.key("file"), "\(path) has no arrival for model '\(model ?? "")'") }
+    return .trace(times)
+  }
+}

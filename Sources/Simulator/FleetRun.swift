@@ -1,0 +1,243 @@
+import PlannerCore
+
+/// One run of a fleet: arrivals, nodes that run the shared `Dispatcher`, and what became of each request.
+///
+/// Models: one queue a node, workers alike, forward passes that are not interrupted, delays of the network
+/// that occupy nobody. Ignores: contention between workers beyond what their service times carry, loading
+/// and eviction, failures of nodes.
+struct FleetRun {
+  /// Everything a run needs to know of one model.
+  struct Model {
+    var arrivals: ArrivalProcess?
+    var service: ServiceDistribution
+    var networkDelay: ServiceDistribution?
+    var priority = 0
+    var deadline: Nanoseconds?
+    /// The node that holds the model; nil where every node does.
+    var node: Int?
+  }
+
+  struct Node {
+    var workers: Int
+    var queueCapacity: Int?
+    var batch: BatchPolicy
+  }
+
+  /// What one run observed of the requests that arrived in the measured window, in order of completion.
+  struct Observation {
+    var latencySeconds: [Double] = []
+    var waitSeconds: [Double] = []
+    var counts = RequestCounts()
+    /// Worker-nanoseconds of busyness inside the window.
+    var busyNanoseconds = 0.0
+    var workers = 0
+    var windowSeconds = 0.0
+  }
+
+  private struct Request {
+    var model: Int
+    var node: Int
+    var arrival: Nanoseconds
+    var serviceSeconds: Double
+    var isCounted: Bool
+  }
+
+  private struct Running {
+    var first: Int
+    var others: [Int]
+  }
+
+  private let models: [Model]
+  private let nodes: [Node]
+  private let warmup: Nanoseconds
+  private let end: Nanoseconds
+  private let schedule: Schedule?
+
+  private var dispatchers: [Dispatcher]
+  private var running: [[Running?]]
+  private var router: Router
+  private var events: EventQueue
+  private var requests: [Request] = []
+  private var freeSlots: [Int] = []
+  private var arrivalRandom: [RandomStream]
+  private var serviceRandom: [RandomStream]
+  private var delayRandom: [RandomStream]
+  private var traceIndex: [Int]
+  private var scheduleIndex = 0
+  private var actions: [DispatchAction] = []
+  private var observation = Observation()
+  private var busyWorkers = 0
+  private var busySince = Nanoseconds.zero
+
+  /// - Parameter schedule: replaces the models' own arrival processes where given.
+  init(
+    models: [Model], nodes: [Node], routing: RoutingPolicy, warmup: Nanoseconds, end: Nanoseconds,
+    schedule: Schedule? = nil, seed: UInt64
+  ) {
+    self.models = models
+    self.nodes = nodes
+    self.warmup = warmup
+    self.end = end
+    self.schedule = schedule
+    dispatchers = nodes.map { Dispatcher(workers: $0.workers, queueCapacity: $0.queueCapacity, batch: $0.batch) }
+    running = nodes.map { Array(repeating: nil, count: $0.workers) }
+    router = Router(policy: routing, random: RandomStream(seed: seed, stream: "routing"))
+    events = EventQueue(capacity: models.count + nodes.count * 4)
+    arrivalRandom = models.indices.map { RandomStream(seed: seed, stream: "arrivals", index: UInt64($0)) }
+    serviceRandom = models.indices.map { RandomStream(seed: seed, stream: "service", index: UInt64($0)) }
+    delayRandom = models.indices.map { RandomStream(seed: seed, stream: "network delay", index: UInt64($0)) }
+    traceIndex = Array(repeating: 0, count: models.count)
+    observation.workers = nodes.reduce(0) { $0 + $1.workers }
+    observation.windowSeconds = (end - warmup).seconds
+  }
+
+  /// Runs the clock from 0 to the end.
+  ///
+  /// Complexity: O(requests · log(models + workers)) without batching.
+  mutating func run() -> Observation {
+    if schedule != nil {
+      scheduleNextFromSchedule()
+    } else {
+      for model in models.indices { scheduleFirstArrival(of: model) }
+    }
+    while let event = events.popFirst(), event.time < end {
+      switch event.kind {
+      case .arrival(let model): arrive(model: model, now: event.time)
+      case .completion(let node, let worker): complete(node: node, worker: worker, now: event.time)
+      case .wake(let node): dispatchers[node].woke(now: event.time, actions: &actions)
+        perform(node: node, now: event.time)
+      }
+    }
+    accountBusyness(until: end)
+    let finished = observation.counts
+    observation.counts.inFlight = finished.arrived - finished.completed - finished.rejected - finished.timedOut
+    return observation
+  }
+
+  // MARK: Arrivals
+
+  private mutating func scheduleFirstArrival(of model: Int) {
+    guard case .deterministic(let rate)? = models[model].arrivals else { return scheduleNextArrival(of: model, after: .zero) }
+    // A random phase, so that evenly spaced copies are not in step.
+    events.insert(.arrival(model: model), at: Nanoseconds(seconds: arrivalRandom[model].uniform() / rate))
+  }
+
+  private mutating func scheduleNextArrival(of model: Int, after now: Nanoseconds) {
+    guard let arrivals = models[model].arrivals else { return }
+    let gap: Double
+    switch arrivals {
+    case .poisson(let rate): gap = arrivalRandom[model].exponential() / rate
+    case .deterministic(let rate): gap = 1 / rate
+    case .gamma(let rate, let cv):
+      gap = ServiceDistribution.gamma(mean: 1 / rate, cv: cv).sample(from: &arrivalRandom[model])
+    case .trace(let times):
+      let index = traceIndex[model]
+      guard index < times.count else { return }
+      traceIndex[model] += 1
+      events.insert(.arrival(model: model), at: Nanoseconds(seconds: times[index]))
+      return
+    }
+    events.insert(.arrival(model: model), at: now + Nanoseconds(seconds: gap))
+  }
+
+  private mutating func scheduleNextFromSchedule() {
+    guard let schedule, scheduleIndex < schedule.requests.count else { return }
+    let request = schedule.requests[scheduleIndex]
+    scheduleIndex += 1
+    events.insert(.arrival(model: request.model), at: request.due)
+  }
+
+  private mutating func arrive(model: Int, now: Nanoseconds) {
+    if schedule != nil { scheduleNextFromSchedule() } else { scheduleNextArrival(of: model, after: now) }
+    let node = models[model].node ?? route()
+    let isCounted = now >= warmup
+    if isCounted { observation.counts.arrived += 1 }
+    // Drawn at arrival from the model's own stream: request i of a model takes the same time under every policy.
+    let service = models[model].service.sample(from: &serviceRandom[model])
+    let id = store(Request(model: model, node: node, arrival: now, serviceSeconds: service, isCounted: isCounted))
+    let deadline = models[model].deadline.map { now + $0 } ?? .never
+    let pending = PendingRequest(
+      id: id, model: model, priority: models[model].priority, arrival: now, deadline: deadline)
+    dispatchers[node].arrived(pending, now: now, actions: &actions)
+    perform(node: node, now: now)
+  }
+
+  private mutating func route() -> Int {
+    let loads = dispatchers
+    return router.choose(nodes: nodes.count) { loads[$0].busyWorkers + loads[$0].waiting }
+  }
+
+  private mutating func store(_ request: Request) -> Int {
+    if let slot = freeSlots.popLast() {
+      requests[slot] = request
+      return slot
+    }
+    requests.append(request)
+    return requests.count - 1
+  }
+
+  // MARK: Service
+
+  private mutating func perform(node: Int, now: Nanoseconds) {
+    for action in actions {
+      switch action {
+      case .start(let worker, let first, let others): start(node, worker, first, others, now)
+      case .reject(let request):
+        if requests[request.id].isCounted { observation.counts.rejected += 1 }
+        freeSlots.append(request.id)
+      case .expire(let request):
+        if requests[request.id].isCounted { observation.counts.timedOut += 1 }
+        freeSlots.append(request.id)
+      case .wake(let time): events.insert(.wake(node: node), at: time)
+      }
+    }
+    actions.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func start(
+    _ node: Int, _ worker: Int, _ first: PendingRequest, _ others: [PendingRequest], _ now: Nanoseconds
+  ) {
+    var seconds = requests[first.id].serviceSeconds
+    for other in others { seconds += nodes[node].batch.marginalCost * requests[other.id].serviceSeconds }
+    accountBusyness(until: now)
+    busyWorkers += 1
+    noteWait(first.id, now)
+    for other in others { noteWait(other.id, now) }
+    running[node][worker] = Running(first: first.id, others: others.map(\.id))
+    events.insert(.completion(node: node, worker: worker), at: now + Nanoseconds(seconds: seconds))
+  }
+
+  private mutating func noteWait(_ id: Int, _ now: Nanoseconds) {
+    if requests[id].isCounted { observation.waitSeconds.append((now - requests[id].arrival).seconds) }
+  }
+
+  private mutating func complete(node: Int, worker: Int, now: Nanoseconds) {
+    guard let batch = running[node][worker] else { preconditionFailure("an idle worker cannot complete") }
+    running[node][worker] = nil
+    accountBusyness(until: now)
+    busyWorkers -= 1
+    finish(batch.first, now)
+    for id in batch.others { finish(id, now) }
+    dispatchers[node].finished(worker: worker, now: now, actions: &actions)
+    perform(node: node, now: now)
+  }
+
+  private mutating func finish(_ id: Int, _ now: Nanoseconds) {
+    let request = requests[id]
+    if request.isCounted {
+      observation.counts.completed += 1
+      var latency = (now - request.arrival).seconds
+      if let delay = models[request.model].networkDelay {
+        latency += delay.sample(from: &delayRandom[request.model])
+      }
+      observation.latencySeconds.append(latency)
+    }
+    freeSlots.append(id)
+  }
+
+  private mutating func accountBusyness(until now: Nanoseconds) {
+    let from = max(busySince, warmup)
+    if now > from { observation.busyNanoseconds += Double((now - from).rawValue) * Double(busyWorkers) }
+    busySince = now
+  }
+}

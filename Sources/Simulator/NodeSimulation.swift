@@ -1,0 +1,179 @@
+import PlannerCore
+import RealModule
+
+/// What one node of a plan is asked to do.
+public struct NodeLoad: Sendable {
+  public var service: ServiceModel
+  /// Queues that share nothing; models are spread over them as evenly as they go.
+  public var queues: Int
+  /// Workers of each queue.
+  public var workers: Int
+  /// Models of the node, over all its queues.
+  public var models: Int
+  public var ratePerModelPerSecond: Double
+  public var arrivals: Workload.ArrivalKind
+
+  public init(
+    service: ServiceModel, queues: Int, workers: Int, models: Int, ratePerModelPerSecond: Double,
+    arrivals: Workload.ArrivalKind
+  ) {
+    self.service = service
+    self.queues = queues
+    self.workers = workers
+    self.models = models
+    self.ratePerModelPerSecond = ratePerModelPerSecond
+    self.arrivals = arrivals
+  }
+
+  /// Models in the fullest queue: the one whose latency is the node's.
+  public var modelsInFullestQueue: Int { (models + queues - 1) / queues }
+
+  /// Offered load of the fullest queue over its capacity; at 1 or above there is no steady state.
+  public var offeredUtilization: Double {
+    Double(modelsInFullestQueue) * ratePerModelPerSecond * service.computeSeconds.mean / Double(workers)
+  }
+}
+
+/// How many runs a prediction is made from.
+public struct SimulationEffort: Sendable {
+  public var replications: Int
+  public var requestsPerReplication: Int
+
+  public init(replications: Int, requestsPerReplication: Int) {
+    self.replications = replications
+    self.requestsPerReplication = requestsPerReplication
+  }
+
+  /// While looking for how many models fit.
+  public static let search = SimulationEffort(replications: 8, requestsPerReplication: 4_000)
+  /// For the figure that is printed.
+  public static let final = SimulationEffort(replications: 24, requestsPerReplication: 12_000)
+}
+
+/// The latency that a node will show in a run.
+public struct NodePrediction: Sendable {
+  /// Of the fullest queue. The interval is a 95 % prediction interval for one run: it holds both the chance
+  /// of the requests and the drift of the machine between occasions.
+  public var latencySeconds: LatencyEstimates
+  /// Busy workers over workers, of the fullest queue.
+  public var utilization: Double
+  /// Completed requests a second, of the whole node.
+  public var throughputPerSecond: Double
+  /// Median of the runs' latency quantiles, and their 95 % interval.
+  public var curve: RunRecord.Curve
+  public var curveLow: RunRecord.Curve
+  public var curveHigh: RunRecord.Curve
+}
+
+/// Predicts nodes of plans by replicated simulation.
+public enum NodeSimulation {
+  /// Probabilities at which curves are given: dense where the tail is.
+  static let curveProbabilities: [Double] =
+    stride(from: 0.0, through: 0.98, by: 0.02).map { $0 } + [0.985, 0.99, 0.9925, 0.995, 0.9975, 0.999]
+
+  /// The node in steady state, each replication with arrivals of its own.
+  ///
+  /// - Returns: nil where the offered load reaches the capacity.
+  public static func predict(_ load: NodeLoad, seed: UInt64, effort: SimulationEffort) -> NodePrediction? {
+    guard load.models > 0, load.offeredUtilization < 0.995 else { return nil }
+    let models = load.modelsInFullestQueue
+    let rate = Double(models) * load.ratePerModelPerSecond
+    // A tenth more, which is the warm-up: it starts with an empty queue.
+    let duration = Double(effort.requestsPerReplication) / rate * 1.1
+    return predict(load, models: models, seed: seed, replications: effort.replications, warmup: duration / 11) {
+      Schedule.make(
+        models: models, ratePerModelPerSecond: load.ratePerModelPerSecond, arrivals: load.arrivals,
+        durationSeconds: duration, seed: $0)
+    }
+  }
+
+  /// The node under exactly these arrivals, from an empty queue, as a measured run will see them. A node with
+  /// several queues sees the models' requests in the queue model mod queues.
+  ///
+  /// Overload is simulated as it is: a finite run has a latency all the same.
+  /// - Returns: nil for an empty schedule.
+  public static func predict(
+    _ load: NodeLoad, schedule: Schedule, seed: UInt64, replications: Int
+  ) -> NodePrediction? {
+    guard !schedule.requests.isEmpty else { return nil }
+    return predict(load, models: schedule.models, seed: seed, replications: replications, warmup: 0) { _ in schedule }
+  }
+
+  private static func predict(
+    _ load: NodeLoad, models: Int, seed: UInt64, replications: Int, warmup: Double,
+    schedule: (_ seed: UInt64) -> Schedule
+  ) -> NodePrediction? {
+    var runs: [[Double]] = []
+    var utilization: [Double] = []
+    var throughput: [Double] = []
+    var drift = RandomStream(seed: seed, stream: "drift")
+    for replication in 0..<replications {
+      let runSeed = Scenario.seed(seed, replication: replication)
+      // The machine of that day: all of a run's times are longer or shorter together.
+      let factor = min(max(1 + load.service.driftCV * drift.normal(), 0.5), 2)
+      let arrivals = schedule(runSeed)
+      let observation = observe(load, schedule: arrivals, models: models, factor: factor, warmup: warmup, seed: runSeed)
+      guard !observation.latencySeconds.isEmpty else { continue }
+      runs.append(observation.latencySeconds.sorted())
+      utilization.append(observation.busyNanoseconds / (Double(observation.workers) * observation.windowSeconds * 1e9))
+      throughput.append(Double(observation.counts.completed) / observation.windowSeconds)
+    }
+    guard !runs.isEmpty else { return nil }
+    let spread = RunSpread(runs: runs)
+    let share = Double(load.models) / Double(models)
+    return NodePrediction(
+      latencySeconds: spread.latencies, utilization: utilization.reduce(0, +) / Double(utilization.count),
+      throughputPerSecond: throughput.reduce(0, +) / Double(throughput.count) * share,
+      curve: spread.curve(\.estimate), curveLow: spread.curve(\.low), curveHigh: spread.curve(\.high))
+  }
+
+  private static func observe(
+    _ load: NodeLoad, schedule: Schedule, models: Int, factor: Double, warmup: Double, seed: UInt64
+  ) -> FleetRun.Observation {
+    let isWholeNode = models == load.models && load.queues > 1
+    let queues = isWholeNode ? load.queues : 1
+    let service = ServiceDistribution.empirical(
+      factor == 1 ? load.service.computeSeconds : load.service.computeSeconds.scaled(by: factor))
+    let overhead = ServiceDistribution.empirical(load.service.overheadSeconds)
+    let runModels = (0..<models).map { FleetRun.Model(service: service, networkDelay: overhead, node: $0 % queues) }
+    let node = FleetRun.Node(workers: load.workers, queueCapacity: nil, batch: .single)
+    // A fixed schedule runs on until its last request is answered, as a measured run does.
+    let end = warmup > 0 ? Nanoseconds(seconds: schedule.durationSeconds) : Nanoseconds.never
+    var run = FleetRun(
+      models: runModels, nodes: Array(repeating: node, count: queues), routing: .random,
+      warmup: Nanoseconds(seconds: warmup), end: end, schedule: schedule, seed: seed)
+    var observation = run.run()
+    if end == .never { observation.windowSeconds = schedule.durationSeconds }
+    return observation
+  }
+}
+
+/// Quantiles of several runs, and how they spread from run to run.
+private struct RunSpread {
+  /// Sorted latencies of each run.
+  let runs: [[Double]]
+
+  var latencies: LatencyEstimates {
+    LatencyEstimates(
+      mean: estimate { $0.reduce(0, +) / Double($0.count) }, p50: quantile(0.50), p90: quantile(0.90),
+      p95: quantile(0.95), p99: quantile(0.99))
+  }
+
+  func curve(_ part: KeyPath<Estimate, Double>) -> RunRecord.Curve {
+    RunRecord.Curve(
+      probabilities: NodeSimulation.curveProbabilities,
+      seconds: NodeSimulation.curveProbabilities.map { quantile($0)[keyPath: part] })
+  }
+
+  func quantile(_ probability: Double) -> Estimate { estimate { $0.quantile(probability) } }
+
+  /// Mean over runs with the 95 % prediction interval for one further run, t · s · √(1 + 1/n).
+  private func estimate(_ statistic: ([Double]) -> Double) -> Estimate {
+    let values = runs.map(statistic)
+    let mean = values.reduce(0, +) / Double(values.count)
+    guard values.count > 1 else { return Estimate(estimate: mean, low: mean, high: mean) }
+    let half = OutputAnalysis.studentT975(degreesOfFreedom: values.count - 1)
+      * OutputAnalysis.standardDeviation(values) * (1 + 1 / Double(values.count)).squareRoot()
+    return Estimate(estimate: mean, low: max(0, mean - half), high: mean + half)
+  }
+}

@@ -1,0 +1,55 @@
+import PlannerCore
+
+extension Scenario {
+  /// Simulates the scenario, replication by replication.
+  ///
+  /// The scenario is taken as valid: readers of files check it. Replication r draws from streams of its own.
+  /// Complexity: O(replications · requests · log(models + workers)).
+  public func simulate() -> SimulationSummary {
+    let copies = models.flatMap { model in Array(repeating: model, count: model.count) }
+    let machines = nodes.flatMap { node in
+      Array(
+        repeating: FleetRun.Node(workers: node.workers, queueCapacity: node.queueCapacity, batch: node.batch),
+        count: node.count)
+    }
+    let runModels = copies.enumerated().map { index, model in
+      FleetRun.Model(
+        arrivals: model.arrivals, service: model.service, networkDelay: model.networkDelay,
+        priority: model.priority, deadline: model.deadlineSeconds.map(Nanoseconds.init(seconds:)),
+        node: placement == .spread ? index % machines.count : nil)
+    }
+    var observations: [FleetRun.Observation] = []
+    for replication in 0..<replications {
+      var run = FleetRun(
+        models: runModels, nodes: machines, routing: routing, warmup: Nanoseconds(seconds: warmupSeconds),
+        end: Nanoseconds(seconds: durationSeconds), seed: Self.seed(seed, replication: replication))
+      observations.append(run.run())
+    }
+    return summarize(observations)
+  }
+
+  private func summarize(_ observations: [FleetRun.Observation]) -> SimulationSummary {
+    var counts = RequestCounts()
+    for one in observations {
+      counts.arrived += one.counts.arrived
+      counts.completed += one.counts.completed
+      counts.rejected += one.counts.rejected
+      counts.timedOut += one.counts.timedOut
+      counts.inFlight += one.counts.inFlight
+    }
+    let busy = observations.reduce(0) { $0 + $1.busyNanoseconds }
+    let available = observations.reduce(0) { $0 + Double($1.workers) * $1.windowSeconds * 1e9 }
+    return SimulationSummary(
+      latencySeconds: OutputAnalysis.latencies(of: observations.map(\.latencySeconds)),
+      waitSeconds: OutputAnalysis.mean(of: observations.map(\.waitSeconds)).map(SimulationSummary.Wait.init(mean:)),
+      requests: counts, utilization: available > 0 ? busy / available : 0,
+      simulatedSeconds: durationSeconds * Double(replications))
+  }
+
+  /// Replication 0 uses the seed itself, so that one run is the same alone and as the first of several.
+  static func seed(_ seed: UInt64, replication: Int) -> UInt64 {
+    guard replication > 0 else { return seed }
+    var stream = RandomStream(seed: seed, stream: "replication", index: UInt64(replication))
+    return stream.next()
+  }
+}
