@@ -47,9 +47,13 @@ let package = Package(
       resources: [.embedInCode("Data/instances-us-east-1.csv"), .embedInCode("Data/figures.json")],
       swiftSettings: strict),
     .target(
+      name: "CLinux",
+      cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+    .target(
       name: "LoadTest",
       dependencies: [
-        "PlannerCore",
+        "PlannerCore", "CLinux",
+        .product(name: "RealModule", package: "swift-numerics"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -58,7 +62,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Executor",
-      dependencies: ["PlannerCore", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["PlannerCore", "CLinux", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(
       name: "Profiler",
@@ -103,7 +107,19 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "PlannerCoreTests", dependencies: ["PlannerCore"], swiftSettings: strict),
     .testTarget(name: "SimulatorTests", dependencies: ["PlannerCore", "Simulator"], swiftSettings: strict),
+    .testTarget(
+      name: "LoadTestTests",
+      dependencies: [
+        "PlannerCore", "LoadTest",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ],
+      swiftSettings: strict),
+    .testTarget(name: "ExecutorTests", dependencies: ["PlannerCore", "Executor"], swiftSettings: strict),
     .testTarget(name: "PlannerFilesTests", dependencies: ["PlannerCore", "PlannerFiles"], swiftSettings: strict),
+    .testTarget(name: "ProfilerTests", dependencies: ["PlannerCore", "Profiler"], swiftSettings: strict),
+    .testTarget(name: "TidyTests", swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -1,1 +1,196 @@
-// placeholder removed once the room holds something
+import PlannerCore
+import Simulator
+
+/// Finds the cheapest fleet that keeps a workload's target.
+///
+/// 1. Each instance type becomes candidates: a variant, a split into queues and workers, and the figures for it.
+/// 2. The simulator says how many models a node of each takes at the target.
+/// 3. An exact cover picks the nodes; the same cover over what no bound can deny gives the lower bound.
+public enum Optimizer {
+  /// - Parameter progress: told what is being looked at; nothing of it is part of the result.
+  /// - Throws: where the problem itself is wrong; a problem without a feasible plan gives a plan that says so.
+  public static func optimize(
+    _ problem: OptimizationProblem, progress: ((String) -> Void)? = nil
+  ) throws(OptimizerError) -> Plan {
+    try problem.validate()
+    var search = Search(problem, progress: progress)
+    return problem.fitModels ? search.fit() : search.plan()
+  }
+}
+
+/// One run of the optimizer.
+struct Search {
+  let problem: OptimizationProblem
+  let builder: CandidateBuilder
+  var sizing: NodeSizing
+  let progress: ((String) -> Void)?
+
+  var workload: Workload { problem.workload }
+
+  init(_ problem: OptimizationProblem, progress: ((String) -> Void)?) {
+    self.problem = problem
+    self.progress = progress
+    builder = CandidateBuilder(problem: problem)
+    sizing = NodeSizing(problem)
+  }
+
+  /// One instance type with everything that was found out about it.
+  struct TypeResult {
+    var type: InstanceType
+    /// Candidates to plan with, best first; those that are superseded are not among them.
+    var options: [EvaluatedCandidate]
+    /// Most models of a node that no lower bound may deny; 0 without a figure.
+    var relaxedModels: Int
+    var missing: String
+  }
+
+  mutating func evaluate(_ type: InstanceType) -> TypeResult {
+    let prospects = builder.prospects(type)
+    if !prospects.candidates.isEmpty { progress?("simulating \(type.name)") }
+    let evaluated = prospects.candidates.filter { !$0.isSuperseded }.map { sizing.evaluate($0) }
+    return TypeResult(
+      type: type, options: ranked(evaluated),
+      relaxedModels: prospects.candidates.map { $0.relaxedModels(workload) }.max() ?? 0, missing: prospects.missing)
+  }
+
+  /// Fewest nodes first; at equal numbers the more exact variant, then the shorter service time.
+  private func ranked(_ options: [EvaluatedCandidate]) -> [EvaluatedCandidate] {
+    func nodes(_ option: EvaluatedCandidate) -> Int {
+      option.models > 0 ? (workload.models + option.models - 1) / option.models : Int.max
+    }
+    func seconds(_ option: EvaluatedCandidate) -> Double { option.candidate.service.computeSeconds.quantile(0.99) }
+    return options.enumerated().sorted { a, b in
+      (nodes(a.element), -a.element.candidate.variant.bytesPerWeight, seconds(a.element), a.offset)
+        < (nodes(b.element), -b.element.candidate.variant.bytesPerWeight, seconds(b.element), b.offset)
+    }.map(\.element)
+  }
+
+  // MARK: - Fleet
+
+  mutating func plan() -> Plan {
+    let results = problem.consideredTypes.map { evaluate($0) }
+    let cloud = results.filter { $0.type.name != LocalMachine.name }
+    let local = results.first { $0.type.name == LocalMachine.name }
+    let lowerBound = self.lowerBound(cloud)
+    let alternatives = results.map { alternative($0) }.sorted(by: Self.isListedBefore)
+    let guidance = guidanceRows(results)
+
+    // The machine at hand is free, so it is the answer wherever it takes everything.
+    var fleet = local.flatMap { localFleet($0, executableOnly: false) } ?? cloudFleet(cloud, executableOnly: false)
+    let isLocal = fleet?.isLocal ?? false
+    let verdict = self.verdict(fleet, results)
+    if !verdict.feasible { fleet = nil }
+    let executable = executablePlan(cloud, local)
+    return Plan(
+      seed: problem.seed, feasible: verdict.feasible, costPerHour: fleet?.costPerHour,
+      lowerBoundPerHour: isLocal ? 0 : lowerBound, models: workload.models, budgetPerHour: problem.budgetPerHour,
+      workload: workload, latencySeconds: fleet.map { $0.latency }, nodes: fleet?.nodes ?? [],
+      binding: verdict.binding, bindingReason: verdict.reason, bestExecutable: executable.plan,
+      bestExecutableReason: executable.reason, alternatives: alternatives, guidance: guidance,
+      catalog: problem.catalog.provenance)
+  }
+
+  /// Nodes with what they cost and show.
+  struct Fleet {
+    var nodes: [PlanNode]
+    var costPerHour: Double
+    var latency: PlannedLatency
+    var isLocal: Bool
+    /// What stops the kind of node that costs most from taking more.
+    var limit: Constraint
+    var reason: String
+  }
+
+  private mutating func cloudFleet(_ results: [TypeResult], executableOnly: Bool) -> Fleet? {
+    let options = results.compactMap { result in
+      result.options.first { $0.models > 0 && (!executableOnly || $0.candidate.executable) }
+    }
+    let patterns = options.map {
+      NodePattern(cost: NodePattern.nanodollars($0.candidate.type.costPerHour), models: $0.models)
+    }
+    guard let cover = FleetCover.cheapest(models: workload.models, patterns: patterns) else { return nil }
+    let shares = FleetCover.shares(models: workload.models, patterns: patterns, counts: cover.counts)
+    var nodes: [PlanNode] = []
+    var dearest: (cost: Int64, option: EvaluatedCandidate)?
+    for (index, count) in cover.counts.enumerated() where count > 0 {
+      guard let node = node(options[index], count: count, models: shares[index]) else { return nil }
+      nodes.append(node)
+      let cost = patterns[index].cost * Int64(count)
+      if cost > dearest?.cost ?? -1 { dearest = (cost, options[index]) }
+    }
+    nodes.sort { ($0.costPerHour * Double($0.count), $1.instanceType) > ($1.costPerHour * Double($1.count), $0.instanceType) }
+    guard let dearest, let latency = worst(nodes) else { return nil }
+    let isSingle = nodes.count == 1 && nodes[0].count == 1
+    return Fleet(
+      nodes: nodes,
+      costPerHour: NodePattern.dollars(cover.cost + NodePattern.nanodollars(Plan.clusterCostPerHour)),
+      latency: latency, isLocal: false, limit: isSingle ? .count : dearest.option.limit,
+      reason: isSingle
+        ? "count: one \(nodes[0].instanceType) takes all \(Text.models(workload.models)), and no cheaper type does"
+        : dearest.option.reason)
+  }
+
+  private mutating func localFleet(_ result: TypeResult, executableOnly: Bool) -> Fleet? {
+    guard let option = result.options.first, option.models >= workload.models,
+      let node = node(option, count: 1, models: workload.models), let latency = worst([node])
+    else { return nil }
+    return Fleet(
+      nodes: [node], costPerHour: 0, latency: latency, isLocal: true, limit: .count,
+      reason: "count: the machine at hand takes all \(Text.models(workload.models))")
+  }
+
+  /// - Parameter models: of all `count` nodes together.
+  private mutating func node(_ option: EvaluatedCandidate, count: Int, models: Int) -> PlanNode? {
+    let candidate = option.candidate
+    let most = (models + count - 1) / count
+    let perQueue = (most + candidate.queues - 1) / candidate.queues
+    guard let prediction = sizing.oracle.predict(candidate, modelsPerQueue: perQueue) else { return nil }
+    return PlanNode(
+      instanceType: candidate.type.name, count: count, modelsPerNode: [models / count, most],
+      variant: candidate.variant, queues: candidate.queues, workers: candidate.workers,
+      threadsPerWorker: candidate.threadsPerWorker, costPerHour: candidate.type.costPerHour,
+      provenance: candidate.provenance, executable: candidate.executable,
+      latencySeconds: PlannedLatency(p99: prediction.latencySeconds.p99), utilization: prediction.utilization,
+      memoryPerModelBytes: candidate.memoryPerModelBytes, memoryCapacityBytes: candidate.memoryCapacityBytes,
+      memoryProvenance: candidate.memoryProvenance, service: candidate.service, environment: candidate.environment)
+  }
+
+  /// The worst node's p99, never pooled.
+  private func worst(_ nodes: [PlanNode]) -> PlannedLatency? {
+    nodes.map(\.latencySeconds).max { $0.p99.estimate < $1.p99.estimate }
+  }
+
+  /// The same cover over capacities that rest on memory and utilization below 1 alone: nothing that was simulated
+  /// enters, and no fleet of the types with a figure costs less.
+  private func lowerBound(_ results: [TypeResult]) -> Double? {
+    let patterns = results.map {
+      NodePattern(cost: NodePattern.nanodollars($0.type.costPerHour), models: $0.relaxedModels)
+    }
+    return FleetCover.cheapest(models: workload.models, patterns: patterns).map {
+      NodePattern.dollars($0.cost + NodePattern.nanodollars(Plan.clusterCostPerHour))
+    }
+  }
+
+  private mutating func executablePlan(
+    _ cloud: [TypeResult], _ local: TypeResult?
+  ) -> (plan: ExecutablePlan?, reason: String?) {
+    let fleet = local.flatMap { localFleet($0, executableOnly: true) } ?? cloudFleet(cloud, executableOnly: true)
+    if let fleet {
+      if let budget = problem.budgetPerHour, fleet.costPerHour > budget {
+        return (nil, "the cheapest, \(Self.describe(fleet.nodes)), costs \(Text.dollars(fleet.costPerHour)) an hour, "
+          + "above the budget of \(Text.dollars(budget))")
+      }
+      return (ExecutablePlan(costPerHour: fleet.costPerHour, latencySeconds: fleet.latency, nodes: fleet.nodes), nil)
+    }
+    let measured = (cloud + [local].compactMap { $0 }).flatMap { result in
+      result.options.filter(\.candidate.executable).map { "\(result.type.name): \($0.reason)" }
+    }
+    if let first = measured.first { return (nil, "no profiled type keeps the target; \(first)") }
+    return (nil, "this program's engine runs on CPUs that it has profiled, and no profile of \(workload.family) at "
+      + "\(workload.tokens) tokens comes from a type considered; run `planner profile` on one")
+  }
+
+  static func describe(_ nodes: [PlanNode]) -> String {
+    nodes.map { "\($0.count) × \($0.instanceType)" }.joined(separator: " + ")
+  }
+}

@@ -2,14 +2,13 @@ import PlannerCore
 import Testing
 
 @Suite struct RandomTests {
-  /// Reference output of xoshiro256++ is fixed by its definition; these pin the seeding as well, because plans
-  /// made with one release must be reproducible with the next.
+  /// Pins generator and seeding, because plans made with one release must be reproducible with the next.
   @Test func streamsAreStable() {
     var stream = RandomStream(seed: 1, stream: "a")
     var again = RandomStream(seed: 1, stream: "a")
     let first = (0..<3).map { _ in stream.next() }
     #expect(first == (0..<3).map { _ in again.next() })
-    #expect(first == [11_906_106_811_846_420_118, 1, 2])
+    #expect(first == [12_908_695_306_219_596_560, 4_585_873_472_788_198_331, 4_136_994_174_880_771_404])
     var other = RandomStream(seed: 1, stream: "b")
     var indexed = RandomStream(seed: 1, stream: "a", index: 1)
     #expect(other.next() != first[0] && indexed.next() != first[0])

@@ -95,6 +95,8 @@ public struct PlanNode: Codable, Hashable, Sendable {
   public var service: ServiceModel
   /// Environment of the server process that brings about the settings that were profiled.
   public var environment: [String: String]
+  /// The machine whose profile the figures are from; nil for published ones.
+  @ExplicitNull public var host: HostFingerprint? = nil
 
   public init(
     instanceType: String, count: Int, modelsPerNode: [Int], variant: Precision, queues: Int, workers: Int,

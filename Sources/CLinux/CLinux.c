@@ -1,0 +1,37 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+int cl_set_thread_affinity(const int32_t *cpus, size_t count) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (size_t i = 0; i < count; i++) {
+    if (cpus[i] < 0 || cpus[i] >= CPU_SETSIZE) return EINVAL;
+    CPU_SET((size_t)cpus[i], &set);
+  }
+  return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : errno;
+}
+
+int cl_get_thread_affinity(int32_t *cpus, size_t capacity) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return -errno;
+  size_t found = 0;
+  for (int32_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (!CPU_ISSET((size_t)cpu, &set)) continue;
+    if (found < capacity) cpus[found] = cpu;
+    found++;
+  }
+  return (int)found;
+}
+
+int cl_pipe(int32_t ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : errno; }
+
+int cl_close_from(posix_spawn_file_actions_t *actions, int32_t first) {
+  return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
+int32_t cl_spawn_new_session(void) { return POSIX_SPAWN_SETSID; }

@@ -1,0 +1,30 @@
+// Linux calls that glibc declares only under _GNU_SOURCE, which a Swift import of its module does not see.
+#pragma once
+
+#include <spawn.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Binds the calling thread to `cpus`. Returns 0, or the error number.
+int cl_set_thread_affinity(const int32_t *cpus, size_t count);
+
+/// Writes the CPUs that the calling thread may run on, ascending, at most `capacity` of them.
+/// Returns how many there are, or the negative error number.
+int cl_get_thread_affinity(int32_t *cpus, size_t capacity);
+
+/// A pipe whose ends are not inherited. Returns 0, or the error number.
+int cl_pipe(int32_t ends[2]);
+
+/// In the child, closes every descriptor from `first` on. Returns 0, or the error number.
+int cl_close_from(posix_spawn_file_actions_t *actions, int32_t first);
+
+/// Spawn flag: the child leads a session of its own, out of reach of the terminal's signals.
+int32_t cl_spawn_new_session(void);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,206 @@
+import Histogram
+import PlannerCore
+
+/// What became of one request.
+public enum LoadOutcome: UInt8, Hashable, Sendable {
+  /// Not settled yet; never in a finished result.
+  case pending
+  /// Answered 2xx.
+  case completed
+  /// Turned away: 429 or 503.
+  case rejected
+  /// No answer within the client's limit, or 504.
+  case timedOut
+  /// Any other status, or a connection that broke.
+  case failed
+}
+
+/// One request of a run.
+public struct LoadSample: Hashable, Sendable {
+  /// When it was to be sent, seconds from the start.
+  public var dueSeconds: Double
+  public var model: Int
+  public var outcome: LoadOutcome = .pending
+  /// How late the generator itself came to it, seconds.
+  public var lagSeconds = 0.0
+  /// How long it then waited because every connection was busy, seconds.
+  public var connectionWaitSeconds = 0.0
+  /// From `dueSeconds` to the last byte of the answer, or to the moment it was given up, seconds.
+  public var latencySeconds = 0.0
+  /// Where the server sent them.
+  public var timings: ServerTimings?
+
+  public init(dueSeconds: Double, model: Int) {
+    self.dueSeconds = dueSeconds
+    self.model = model
+  }
+}
+
+/// A finished run, in full.
+public struct LoadResult: Sendable {
+  /// Largest send lag at p99 that is always accepted, seconds: what a timer and a busy neighbour cost.
+  public static let acceptedLagSeconds = 0.001
+  /// Above that, the share of the median latency that the lag may reach.
+  public static let acceptedLagShare = 0.1
+
+  /// In the order of the schedule, those that were due at or after `fromSeconds`.
+  public let samples: [LoadSample]
+  /// Start of the counted part, seconds from the start of the run.
+  public let fromSeconds: Double
+  /// As scheduled, seconds, from the start of the run.
+  public let durationSeconds: Double
+  /// Longest time for which a request was waited for, seconds.
+  public let timeoutSeconds: Double
+  /// Connections that were opened after the start because all were busy.
+  public let lateConnections: Int
+  /// A first example of what failed, as the server or the system put it.
+  public let firstFailure: String?
+
+  public let counts: RunRecord.Requests
+  /// Of completed requests, ascending, seconds.
+  public let latenciesSeconds: [Double]
+  /// Of completed requests, nanoseconds, three digits; histograms of several runs may be added.
+  public let histogram: Histogram<UInt64>
+  /// Whether the generator kept to its schedule; the figures of an invalid run say nothing of the server.
+  public var valid: Bool { invalidReason == nil }
+  public let invalidReason: String?
+
+  /// Complexity: O(n log n).
+  public init(
+    samples all: [LoadSample], fromSeconds: Double = 0, durationSeconds: Double, timeoutSeconds: Double,
+    lateConnections: Int = 0, firstFailure: String? = nil
+  ) {
+    let samples = fromSeconds > 0 ? all.filter { $0.dueSeconds >= fromSeconds } : all
+    var counts = RunRecord.Requests()
+    var latencies: [Double] = []
+    var histogram = Self.emptyHistogram()
+    latencies.reserveCapacity(samples.count)
+    counts.sent = samples.count
+    for sample in samples {
+      switch sample.outcome {
+      case .completed:
+        counts.completed += 1
+        latencies.append(sample.latencySeconds)
+        histogram.record(UInt64(max(0, sample.latencySeconds) * 1e9))
+      case .rejected: counts.rejected += 1
+      case .timedOut: counts.timedOut += 1
+      case .failed, .pending: counts.failed += 1
+      }
+    }
+    latencies.sort()
+    self.samples = samples
+    self.fromSeconds = fromSeconds
+    self.durationSeconds = durationSeconds
+    self.timeoutSeconds = timeoutSeconds
+    self.lateConnections = lateConnections
+    self.firstFailure = firstFailure
+    self.counts = counts
+    self.histogram = histogram
+    latenciesSeconds = latencies
+    invalidReason = Self.reasonAgainst(samples: samples, latencies: latencies)
+  }
+
+  /// The same run without the requests that were due in its first `seconds`.
+  public func excludingFirst(seconds: Double) -> LoadResult {
+    LoadResult(
+      samples: samples, fromSeconds: max(fromSeconds, seconds), durationSeconds: durationSeconds,
+      timeoutSeconds: timeoutSeconds, lateConnections: lateConnections, firstFailure: firstFailure)
+  }
+
+  /// Histograms that are to be added must come from here: their layout has to agree.
+  public static func emptyHistogram() -> Histogram<UInt64> {
+    var histogram = Histogram<UInt64>(
+      lowestDiscernibleValue: 1000, highestTrackableValue: 60_000_000_000, numberOfSignificantValueDigits: .three)
+    histogram.autoResize = true
+    return histogram
+  }
+
+  /// The generator fell behind where its own send lag at p99 exceeds 1 ms *and* a tenth of the median latency.
+  ///
+  /// Latency counts from the intended time, so a late send makes the server look slow, never fast; below
+  /// this limit it moves neither p50 nor p99 by more than a few percent. Waiting for a free connection is
+  /// not the generator's lag: with every connection busy, it is the server that queues.
+  private static func reasonAgainst(samples: [LoadSample], latencies: [Double]) -> String? {
+    guard !samples.isEmpty else { return "no request was due in the counted part of the run" }
+    let lag = samples.map(\.lagSeconds).sorted().quantile(0.99)
+    let limit = max(acceptedLagSeconds, latencies.isEmpty ? 0 : acceptedLagShare * latencies.quantile(0.5))
+    guard lag > limit else { return nil }
+    return "the load generator fell behind: 1 % of requests were sent more than \(milliseconds(lag)) late, "
+      + "accepted are \(milliseconds(limit)); leave it a core of its own or lower the rate"
+  }
+}
+
+extension LoadResult {
+  /// Latency at probability p over *all* requests: one that was not answered counts as infinite.
+  ///
+  /// - Returns: seconds; infinity where so many were not answered; 0 for an empty run.
+  public func quantileSeconds(_ p: Double) -> Double {
+    guard counts.sent > 0 else { return 0 }
+    let position = p * Double(counts.sent - 1)
+    let index = Int(position.rounded(.down))
+    let share = position - Double(index)
+    guard let low = latency(rank: index) else { return .infinity }
+    guard share > 0 else { return low }
+    guard let high = latency(rank: index + 1) else { return .infinity }
+    return low + (high - low) * share
+  }
+
+  /// Latency of the request at `rank` (from 0) among all, ascending; nil for one that was not answered.
+  func latency(rank: Int) -> Double? { rank < latenciesSeconds.count ? latenciesSeconds[rank] : nil }
+
+  /// Send lag of the generator at probability p, seconds.
+  public func lagQuantileSeconds(_ p: Double) -> Double {
+    samples.isEmpty ? 0 : samples.map(\.lagSeconds).sorted().quantile(p)
+  }
+
+  /// Requests that had to wait for a connection.
+  public var waitedForConnection: Int { samples.count { $0.connectionWaitSeconds > 0 } }
+
+  /// Length of the counted part, from its start to the last answer where that came after the schedule's end, seconds.
+  public var elapsedSeconds: Double {
+    let last = samples.reduce(durationSeconds) { max($0, $1.dueSeconds + $1.latencySeconds) }
+    return last - fromSeconds
+  }
+
+  /// Completed requests a second.
+  public var throughputPerSecond: Double { elapsedSeconds > 0 ? Double(counts.completed) / elapsedSeconds : 0 }
+
+  /// Mean of busy workers over `workers`: the server's own compute times, summed, over the elapsed time.
+  ///
+  /// - Returns: nil unless every completed request carried its timings.
+  public func utilization(workers: Int) -> Double? {
+    guard workers > 0, elapsedSeconds > 0, counts.completed > 0 else { return nil }
+    var busy = 0.0
+    for sample in samples where sample.outcome == .completed {
+      guard let timings = sample.timings else { return nil }
+      busy += timings.computeSeconds
+    }
+    return busy / (Double(workers) * elapsedSeconds)
+  }
+
+  /// The run's figures with finite numbers: a quantile that falls on unanswered requests is shown as the
+  /// client's limit, which it is at least.
+  public func figures(memoryBytes: Int64) -> RunFigures {
+    RunFigures(
+      p50Seconds: finite(0.50), p90Seconds: finite(0.90), p95Seconds: finite(0.95), p99Seconds: finite(0.99),
+      throughputPerSecond: throughputPerSecond, memoryBytes: memoryBytes)
+  }
+
+  /// For a percentile plot; finite as in `figures`.
+  public func curve(probabilities: [Double] = QuantileTable.standardProbabilities) -> RunRecord.Curve {
+    RunRecord.Curve(probabilities: probabilities, seconds: probabilities.map(finite))
+  }
+
+  private func finite(_ p: Double) -> Double {
+    let value = quantileSeconds(p)
+    return value.isFinite ? value : max(timeoutSeconds, latenciesSeconds.last ?? 0)
+  }
+}
+
+/// Seconds as milliseconds with two decimals, without locale.
+func milliseconds(_ seconds: Double) -> String {
+  guard seconds.isFinite else { return "∞ ms" }
+  let hundredths = Int((seconds * 1e5).rounded())
+  let fraction = hundredths % 100
+  return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction) ms"
+}

@@ -1,0 +1,103 @@
+import PlannerCore
+
+/// The bytes of one HTTP/1.1 request, head and body, as they go over the wire.
+public struct RequestBytes: Hashable, Sendable {
+  public let bytes: [UInt8]
+  public init(_ bytes: [UInt8]) { self.bytes = bytes }
+}
+
+/// Renders requests before a run, so that nothing is formatted while time is measured.
+public struct RequestTemplate: Hashable, Sendable {
+  /// [CLS] question [SEP] context [SEP] with one word each.
+  public static let fewestTextTokens = 5
+
+  /// What goes into the `Host` header.
+  public let host: String
+  public let port: Int
+
+  public init(host: String, port: Int) {
+    self.host = host
+    self.port = port
+  }
+
+  /// `GET /predictions/{model}?seq_0=…&seq_1=…` with a question and a context that make exactly `tokens`
+  /// word pieces: every word is one letter, and a single letter is always one piece, known or not.
+  ///
+  /// - Parameters:
+  ///   - tokens: [CLS] and both [SEP] included.
+  ///   - index: the model's place in the schedule; with `seed` it decides the letters.
+  /// - Throws: `LoadError.tooFewTokens`.
+  public func text(model: String, tokens: Int, seed: UInt64 = 1, index: Int) throws(LoadError) -> RequestBytes {
+    guard tokens >= Self.fewestTextTokens else {
+      throw LoadError.tooFewTokens(tokens: tokens, minimum: Self.fewestTextTokens)
+    }
+    var random = RandomStream(seed: seed, stream: "request text", index: UInt64(index))
+    let words = (0..<(tokens - 3)).map { _ in
+      String(UnicodeScalar(UInt8(ascii: "a") + UInt8(random.integer(below: 26))))
+    }
+    // A question is the shorter part, as in the guidance's own texts.
+    let inQuestion = max(1, words.count / 4)
+    let question = words[..<inQuestion].joined(separator: "%20")
+    let context = words[inQuestion...].joined(separator: "%20")
+    let target = "/predictions/\(Self.pathComponent(model))?seq_0=\(question)&seq_1=\(context)"
+    return RequestBytes(Array("GET \(target) HTTP/1.1\r\nHost: \(hostHeader)\r\n\r\n".utf8))
+  }
+
+  /// `POST /v2/models/{model}/infer` (Open Inference Protocol, JSON) with one row of `ids` as `input_ids`.
+  public func tokenIDs(model: String, ids: [Int]) -> RequestBytes {
+    let list = ids.map(String.init).joined(separator: ",")
+    let body =
+      #"{"inputs":[{"name":"input_ids","shape":[1,\#(ids.count)],"datatype":"INT64","data":[\#(list)]}]}"#
+    let head = """
+      POST /v2/models/\(Self.pathComponent(model))/infer HTTP/1.1\r
+      Host: \(hostHeader)\r
+      Content-Type: application/json\r
+      Content-Length: \(body.utf8.count)\r
+      \r
+
+      """
+    return RequestBytes(Array(head.utf8) + Array(body.utf8))
+  }
+
+  /// The same with `tokens` ids drawn from `0 ..< vocabulary`, the same for the same seed and index.
+  public func tokens(model: String, tokens: Int, vocabulary: Int, seed: UInt64 = 1, index: Int) -> RequestBytes {
+    var random = RandomStream(seed: seed, stream: "request tokens", index: UInt64(index))
+    return tokenIDs(model: model, ids: (0..<tokens).map { _ in random.integer(below: vocabulary) })
+  }
+
+  /// One request for each of `models`, as the workload's kind of input wants it.
+  ///
+  /// - Throws: `LoadError.tooFewTokens`.
+  public func requests(
+    models: [String], input: RequestInput, tokens: Int, vocabulary: Int, seed: UInt64 = 1
+  ) throws(LoadError) -> [RequestBytes] {
+    var rendered: [RequestBytes] = []
+    rendered.reserveCapacity(models.count)
+    for (index, model) in models.enumerated() {
+      switch input {
+      case .text:
+        rendered.append(try text(model: model, tokens: tokens, seed: seed, index: index))
+      case .tokens:
+        rendered.append(self.tokens(model: model, tokens: tokens, vocabulary: vocabulary, seed: seed, index: index))
+      }
+    }
+    return rendered
+  }
+
+  private var hostHeader: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+  /// Percent-encodes whatever RFC 3986 does not leave as it is.
+  static func pathComponent(_ name: String) -> String {
+    var encoded = ""
+    for byte in name.utf8 {
+      let scalar = UnicodeScalar(byte)
+      if scalar.properties.isAlphabetic && byte < 128 || (48...57).contains(byte) || "-._~".utf8.contains(byte) {
+        encoded.unicodeScalars.append(scalar)
+      } else {
+        let digits = String(byte, radix: 16, uppercase: true)
+        encoded += digits.count == 1 ? "%0\(digits)" : "%\(digits)"
+      }
+    }
+    return encoded
+  }
+}

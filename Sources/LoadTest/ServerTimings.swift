@@ -1,0 +1,47 @@
+/// What a server says of one request's way through it, in its `x-planner-timings` header:
+/// `queue=<s>;compute=<s>;total=<s>;ahead=<n>`.
+public struct ServerTimings: Hashable, Sendable {
+  public static let headerName = "x-planner-timings"
+
+  /// From arrival to the start of the forward pass, seconds.
+  public var queueSeconds: Double
+  /// Time that a worker was occupied, seconds.
+  public var computeSeconds: Double
+  /// From the request's last byte in to the answer's hand-over, seconds.
+  public var totalSeconds: Double
+  /// Requests that were queued or in service when this one came.
+  public var ahead: Int
+
+  public init(queueSeconds: Double, computeSeconds: Double, totalSeconds: Double, ahead: Int) {
+    self.queueSeconds = queueSeconds
+    self.computeSeconds = computeSeconds
+    self.totalSeconds = totalSeconds
+    self.ahead = ahead
+  }
+
+  /// Reads a header's value; fields may come in any order and unknown ones are skipped.
+  ///
+  /// - Returns: nil unless all four are there and are finite and not negative.
+  public init?(header: some StringProtocol) {
+    var queue: Double?
+    var compute: Double?
+    var total: Double?
+    var ahead: Int?
+    for field in header.split(separator: ";") {
+      guard let equals = field.firstIndex(of: "=") else { return nil }
+      let name = field[..<equals].drop(while: { $0 == " " })
+      let value = field[field.index(after: equals)...]
+      switch name {
+      case "queue": queue = Double(value)
+      case "compute": compute = Double(value)
+      case "total": total = Double(value)
+      case "ahead": ahead = Int(value)
+      default: continue
+      }
+    }
+    guard let queue, let compute, let total, let ahead, ahead >= 0,
+      [queue, compute, total].allSatisfy({ $0.isFinite && $0 >= 0 })
+    else { return nil }
+    self.init(queueSeconds: queue, computeSeconds: compute, totalSeconds: total, ahead: ahead)
+  }
+}

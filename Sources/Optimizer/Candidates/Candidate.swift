@@ -1,0 +1,64 @@
+import PlannerCore
+
+/// One way to run the models on one instance type: a variant, a split into queues, workers and threads, and the
+/// figures it is planned with.
+struct Candidate {
+  var type: InstanceType
+  var variant: Precision
+  /// Queues that share nothing; models are spread over them evenly.
+  var queues: Int
+  /// Of each queue.
+  var workers: Int
+  var threadsPerWorker: Int
+  var service: ServiceModel
+  var memoryPerModelBytes: Int64
+  /// What the node has for models, over all its queues.
+  var memoryCapacityBytes: Int64
+  var memoryProvenance: Provenance
+  /// Where the latency comes from.
+  var provenance: Provenance
+  var executable: Bool
+  var environment: [String: String]
+  /// The latency in words, for reasons: `published p95 54.3 ms at 128 tokens, fp32`.
+  var figureText: String
+  /// As printed by the source, without this program's caution: what a lower bound may rely on.
+  var meanFloorSeconds: Double
+  /// p99 is at least this, whatever the load.
+  var p99FloorSeconds: Double
+  /// A better figure exists for the same type and variant; counts in the lower bound only.
+  var isSuperseded: Bool
+  /// Memory of the host that a model needs though it lives on a device does not fit; in a sentence.
+  var hostMemoryShortage: String?
+
+  /// Most models in one queue by memory alone.
+  var modelsPerQueueByMemory: Int {
+    guard hostMemoryShortage == nil, memoryPerModelBytes > 0 else { return 0 }
+    return Int(max(0, memoryCapacityBytes) / Int64(queues) / memoryPerModelBytes)
+  }
+
+  /// Most models in one queue whose requests the workers can keep up with, going by `meanSeconds` a request.
+  func modelsPerQueueByCompute(ratePerModelPerSecond rate: Double, meanSeconds: Double, belowUtilization: Double) -> Int {
+    let models = belowUtilization * Double(workers) / (rate * meanSeconds)
+    guard models < 1e9 else { return 1_000_000_000 }
+    let whole = Int(models)
+    // Strictly below: a queue at its capacity has no steady state.
+    return Double(whole) == models ? max(0, whole - 1) : whole
+  }
+
+  /// Most models of the node that no lower bound may deny it: memory and utilization below 1, no queueing; 0 where
+  /// the service time alone is above the target.
+  func relaxedModels(_ workload: Workload) -> Int {
+    guard p99FloorSeconds <= workload.targetP99Seconds, meanFloorSeconds > 0 else { return 0 }
+    let compute = modelsPerQueueByCompute(
+      ratePerModelPerSecond: workload.ratePerModelPerSecond, meanSeconds: meanFloorSeconds, belowUtilization: 1)
+    return min(modelsPerQueueByMemory, compute) * queues
+  }
+}
+
+/// What can be said of one instance type: ways to run the models, or why there is no figure.
+struct Prospects {
+  var type: InstanceType
+  var candidates: [Candidate]
+  /// Why there is no candidate; empty where there is one.
+  var missing: String
+}

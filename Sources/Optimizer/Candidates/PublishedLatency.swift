@@ -1,0 +1,68 @@
+import PlannerCore
+import RealModule
+
+/// Makes a distribution of a published summary, which names a mean and one or two quantiles.
+///
+/// Where the summary is silent the table errs to the slow side:
+/// - a missing p50 is taken to be the mean;
+/// - above the last known quantile, exceedance falls off exponentially through the last two known quantiles, which
+///   is heavier than the normal tail that forward passes on a device show; the largest time is where 1 of 10,000
+///   would lie;
+/// - below p50 the table mirrors its first known quantile above, but no time is shorter than half of p50;
+/// - a table whose mean is below the published mean is stretched to it.
+enum PublishedLatency {
+  /// Run-to-run drift of the mean, which no publication names: that of a device with a fixed clock.
+  static let assumedDriftCV = 0.02
+
+  /// - Returns: nil where the summary has neither mean nor p50, or is not ascending, finite and above 0.
+  static func table(_ figure: LatencyFigure, factor: Double = 1) -> QuantileTable? {
+    let keys: [(String, Double)] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)]
+    var points: [(probability: Double, seconds: Double)] = keys.compactMap { key, probability in
+      figure.seconds[key].map { (probability, $0) }
+    }
+    if points.first?.probability != 0.5 {
+      guard let mean = figure.seconds["mean"] else { return nil }
+      points.insert((0.5, mean), at: 0)
+    }
+    guard points.allSatisfy({ $0.seconds > 0 && $0.seconds.isFinite }),
+      zip(points, points.dropFirst()).allSatisfy({ $0.seconds <= $1.seconds })
+    else { return nil }
+
+    let median = points[0].seconds
+    // With nothing known of the tail, a quarter more at p95: far above what any publication shows.
+    let above = points.count > 1 ? points[1] : (probability: 0.95, seconds: median * 1.25)
+    if points.count == 1 { points.append(above) }
+    let fastest = max(median - (above.seconds - median), median / 2)
+
+    let last = points[points.count - 1]
+    let previous = points[points.count - 2]
+    let decades = Double.log((1 - previous.probability) / (1 - last.probability))
+    let slope = (last.seconds - previous.seconds) / decades
+    for (probability, exceedance) in [(0.95, 0.05), (0.99, 0.01), (0.999, 0.001), (1, 0.0001)]
+    where probability > last.probability {
+      points.append((probability, last.seconds + slope * Double.log((1 - last.probability) / exceedance)))
+    }
+    points.insert((0, fastest), at: 0)
+    guard
+      let table = QuantileTable(
+        probabilities: points.map(\.probability), seconds: points.map { $0.seconds * factor }, sampleCount: 0)
+    else { return nil }
+    guard let mean = figure.seconds["mean"], mean * factor > table.mean else { return table }
+    return table.scaled(by: mean * factor / table.mean)
+  }
+
+  /// The largest published quantile up to p99: no load and no packing makes p99 shorter. 0 where only a mean is known.
+  static func floorSeconds(_ figure: LatencyFigure) -> Double {
+    ["p50", "p90", "p95", "p99"].compactMap { figure.seconds[$0] }.max() ?? 0
+  }
+
+  /// Mean as published; p50 where only that is known.
+  static func meanSeconds(_ figure: LatencyFigure) -> Double? { figure.seconds["mean"] ?? figure.seconds["p50"] }
+
+  /// `p95 54.3 ms at 128 tokens, fp32`: the quantile nearest to p99 that was published.
+  static func describe(_ figure: LatencyFigure) -> String {
+    let key = ["p99", "p95", "p90", "p50", "mean"].first { figure.seconds[$0] != nil }
+    guard let key, let seconds = figure.seconds[key] else { return "no latency" }
+    return "\(key) \(Text.milliseconds(seconds)) at \(figure.tokens) tokens, \(figure.precision.rawValue)"
+  }
+}

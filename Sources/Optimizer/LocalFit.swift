@@ -1,0 +1,59 @@
+import PlannerCore
+
+extension Search {
+  /// As many of the workload's models as the local machine takes.
+  ///
+  /// The plan's `models` are those that fit; its reason says how many were asked for and what stopped it.
+  mutating func fit() -> Plan {
+    guard let local = problem.local else { preconditionFailure("validated before") }
+    let result = evaluate(local.instanceType)
+    let best = result.options.enumerated().min { a, b in rank(a) < rank(b) }?.element
+    guard let option = best, option.models > 0 else { return nothingFits(result) }
+    let candidate = option.candidate
+    let prediction = sizing.oracle.predict(candidate, modelsPerQueue: option.models)
+    guard let prediction else { return nothingFits(result) }
+    let latency = PlannedLatency(p99: prediction.latencySeconds.p99)
+    let node = PlanNode(
+      instanceType: candidate.type.name, count: 1, modelsPerNode: [option.models, option.models],
+      variant: candidate.variant, queues: candidate.queues, workers: candidate.workers,
+      threadsPerWorker: candidate.threadsPerWorker, costPerHour: 0, provenance: candidate.provenance,
+      executable: candidate.executable, latencySeconds: latency, utilization: prediction.utilization,
+      memoryPerModelBytes: candidate.memoryPerModelBytes, memoryCapacityBytes: candidate.memoryCapacityBytes,
+      memoryProvenance: candidate.memoryProvenance, service: candidate.service, environment: candidate.environment)
+    var fitted = workload
+    fitted.models = option.models
+    let reason = option.limit == .count
+      ? "count: all \(Text.models(workload.models)) that were asked for"
+      : "\(option.models) of \(Text.models(workload.models)); \(option.reason)"
+    return Plan(
+      seed: problem.seed, feasible: true, costPerHour: 0, lowerBoundPerHour: 0, models: option.models,
+      budgetPerHour: problem.budgetPerHour, workload: fitted, latencySeconds: latency, nodes: [node],
+      binding: option.limit.rawValue, bindingReason: reason,
+      bestExecutable: ExecutablePlan(costPerHour: 0, latencySeconds: latency, nodes: [node]),
+      bestExecutableReason: nil,
+      alternatives: [
+        Alternative(
+          instanceType: candidate.type.name, feasible: true, nodes: 1, modelsPerNode: option.models,
+          variant: candidate.variant, costPerHour: 0, p99Seconds: latency.p99, utilization: prediction.utilization,
+          binding: option.limit.rawValue, reason: reason, provenance: candidate.provenance)
+      ],
+      guidance: [], catalog: problem.catalog.provenance)
+  }
+
+  /// Most models first; then the more exact variant, the lower load, the order of the profile.
+  private func rank(_ option: (offset: Int, element: EvaluatedCandidate)) -> (Int, Int, Double, Int) {
+    let candidate = option.element.candidate
+    let load = candidate.service.computeSeconds.mean / Double(candidate.workers)
+    return (-option.element.models, -candidate.variant.bytesPerWeight, load, option.offset)
+  }
+
+  private mutating func nothingFits(_ result: TypeResult) -> Plan {
+    let alternative = alternative(result)
+    return Plan(
+      seed: problem.seed, feasible: false, costPerHour: nil, lowerBoundPerHour: nil, models: workload.models,
+      budgetPerHour: problem.budgetPerHour, workload: workload, latencySeconds: nil, nodes: [],
+      binding: alternative.binding, bindingReason: alternative.reason, bestExecutable: nil,
+      bestExecutableReason: alternative.reason, alternatives: [alternative], guidance: [],
+      catalog: problem.catalog.provenance)
+  }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import PlannerCore
+
+/// Values of flags that are more than plain numbers, each with the sentence that is shown where one is wrong.
+enum Arguments {
+  @Sendable static func seconds(_ text: String) throws -> Double {
+    guard let seconds = Quantity.seconds(text), seconds > 0 else {
+      throw ValidationError("'\(text)' is not a time above 0; write a number with us, ms, s, m or h, such as 10ms")
+    }
+    return seconds
+  }
+
+  @Sendable static func positive(_ text: String) throws -> Double {
+    guard let number = Double(text), number.isFinite, number > 0 else {
+      throw ValidationError("'\(text)' is not a number above 0")
+    }
+    return number
+  }
+
+  @Sendable static func count(_ text: String) throws -> Int {
+    guard let number = Int(text), (1...1_000_000).contains(number) else {
+      throw ValidationError("'\(text)' is not a whole number from 1 to 1000000")
+    }
+    return number
+  }
+
+  @Sendable static func share(_ text: String) throws -> Double {
+    guard let share = Quantity.share(text) else {
+      throw ValidationError("'\(text)' is not a share; write 60% or 0.6")
+    }
+    return share
+  }
+
+  @Sendable static func profileCase(_ text: String) throws -> ProfileCaseArgument {
+    guard let argument = ProfileCaseArgument(text) else {
+      throw ValidationError(
+        "'\(text)' is not FAMILY[:TOKENS[,TOKENS…][:VOCABULARY]], such as bert-tiny:32:2000; "
+          + "families: \(ModelFamily.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    return argument
+  }
+}
+
+extension ModelFamily: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}

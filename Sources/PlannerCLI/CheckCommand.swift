@@ -1,0 +1,37 @@
+import ArgumentParser
+import Optimizer
+import PlannerCore
+import PlannerFiles
+import Reporting
+
+struct CheckCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check", abstract: "Verify a plan and its lower bound, independently of the search.")
+
+  @Argument(help: "Plan file.") var plan = "plan.json"
+  @Option(help: "Instance types and prices (CSV); default: the shipped us-east-1 catalogue.") var catalog: String?
+  @Flag(help: "Print one JSON object.") var json = false
+
+  struct Finding: Encodable {
+    var plan: String
+    var holds: Bool
+    var violations: [String]
+  }
+
+  func run() async throws {
+    try await runCommand { [self] in
+      let content = try PlanFile.read(plan)
+      let violations = PlanChecker.check(
+        content, catalog: try catalog.map(CatalogFile.read) ?? CatalogFile.shipped(), figures: try FiguresFile.shipped()
+      ).map(\.description)
+      if json {
+        Output.result(try JSONFile.encode(Finding(plan: plan, holds: violations.isEmpty, violations: violations)))
+      } else if violations.isEmpty {
+        Output.result("\(plan): holds — coverage, memory, cost, lower bound and latency were derived again and agree")
+      } else {
+        Output.result("\(plan): does not hold\n" + violations.map { "  - \($0)" }.joined(separator: "\n"))
+      }
+      return violations.isEmpty ? .done : .failed
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import ArgumentParser
+import Executor
+import LoadTest
+import Optimizer
+import PlannerFiles
+import Profiler
+
+/// Runs a command's work and turns what it throws into one sentence on standard error and a documented exit code.
+func runCommand(_ work: @Sendable @escaping () async throws -> PlannerExit) async throws {
+  let interrupts = Interrupts()
+  let task = Task { try await work() }
+  interrupts.onFirst { task.cancel() }
+  let exit: PlannerExit
+  do {
+    exit = try await task.value
+  } catch {
+    await ChildProcess.stopAll()
+    if interrupts.wereSeen {
+      Output.note("planner: interrupted; everything that it had started is stopped")
+      throw PlannerExit.interrupted.code
+    }
+    let failure = describe(error)
+    Output.note("planner: \(failure.message)")
+    throw failure.exit.code
+  }
+  if exit != .done { throw exit.code }
+}
+
+private func describe(_ error: any Error) -> Failure {
+  switch error {
+  case let failure as Failure: failure
+  case let error as FileError: Failure(error.kind == .badData ? .badData : .unavailable, error.description)
+  case let error as OptimizerError: Failure(.usage, error.description)
+  case let error as ExecutorError: Failure(.unavailable, error.description)
+  case let error as LoadTestError: Failure(.unavailable, error.description)
+  case let error as ProfilerError: Failure(.unavailable, error.description)
+  case is CancellationError: Failure(.interrupted, "interrupted")
+  default: Failure(.internal, "unexpected: \(error)")
+  }
+}

@@ -1,0 +1,98 @@
+import ArgumentParser
+import Executor
+import Foundation
+import Optimizer
+import PlannerCore
+import PlannerFiles
+import Reporting
+
+struct OptimizeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "optimize",
+    abstract: "Find the cheapest plan that keeps the latency target, and prove how cheap one can be.",
+    discussion: """
+      Without --workload the workload is the AWS guidance's own: bert-base, 128 tokens, 0.49 requests a second to \
+      each model, p99 within 10 ms. Times are numbers with us, ms, s, m or h; rates are per second and model; \
+      prices are dollars an hour.
+      """)
+
+  @Option(help: "How many models to serve.", transform: Arguments.count) var models: Int?
+  @Option(help: "Most dollars an hour, the EKS cluster included.", transform: Arguments.positive) var budget: Double?
+  @Option(name: .customLong("target-p99"), help: "Target for the 99th percentile, such as 10ms.", transform: Arguments.seconds)
+  var targetP99: Double?
+  @Option(help: "Requests a second to each model.", transform: Arguments.positive) var rate: Double?
+  @Option(help: "Workload file (YAML).") var workload: String?
+  @Option(help: "Instance types and prices (CSV); default: the shipped us-east-1 catalogue.") var catalog: String?
+  @Option(help: "Folder of profiles.") var profiles = "profiles"
+  @Option(help: "Only these instance types, separated by commas; 'local' is this machine.") var instances: String?
+  @Flag(help: "Plan this machine for as many of the models as it takes.") var fit = false
+  @Option(help: "Share of this machine's available memory that models may take.", transform: Arguments.share)
+  var memoryShare = 0.6
+  @Option(help: "Cores of this machine kept for the load generator.") var reserveCores = 1
+  @Option(help: "Longest time to search.", transform: Arguments.seconds) var timeLimit: Double?
+  @Option(help: "Where to write the plan.") var out = "plan.json"
+  @Option(help: "Also write the plan as a page (HTML).") var html: String?
+  @Option(help: "Seed of the simulations.") var seed: UInt64 = 1
+  @Flag(help: "Print the plan as one JSON object.") var json = false
+
+  func validate() throws {
+    if reserveCores < 0 { throw ValidationError("--reserve-cores must not be negative") }
+    if fit, let instances, instances != LocalMachine.name {
+      throw ValidationError("--fit plans this machine; leave --instances out or name 'local'")
+    }
+  }
+
+  func run() async throws {
+    try await runCommand { [self] in
+      let plan = try Optimizer.optimize(try problem()) { text in Output.progress(text) }
+      Output.clearProgress()
+      try JSONFile.write(plan, to: out)
+      if let html { try AtomicFile.write(HTMLReport.renderPlan(plan), to: html) }
+      if json {
+        Output.result(try JSONFile.encode(plan))
+      } else {
+        Output.result(PlanText.render(plan, style: TextStyle(width: Output.width, isStyled: Output.isTerminal(1))))
+        Output.note("plan written to \(out)")
+      }
+      return plan.feasible ? .done : .noFeasiblePlan
+    }
+  }
+
+  private func problem() throws -> OptimizationProblem {
+    var load = try workload.map(WorkloadFile.read) ?? .guidance
+    if let models { load.models = models }
+    if let rate { load.ratePerModelPerSecond = rate }
+    if let targetP99 { load.targetP99Seconds = targetP99 }
+    let names = instances.map { $0.split(separator: ",").map { String($0) } }
+    let known = try ProfileFile.readAll(in: profiles)
+    let wantsLocal = fit || names?.contains(LocalMachine.name) ?? false
+    return OptimizationProblem(
+      workload: load, catalog: try catalog.map(CatalogFile.read) ?? CatalogFile.shipped(),
+      figures: try FiguresFile.shipped(), profiles: known, local: wantsLocal ? try localMachine(known, load) : nil,
+      budgetPerHour: budget, instanceNames: fit ? [LocalMachine.name] : names, seed: seed, fitModels: fit)
+  }
+
+  /// This machine, by the newest profile of its processor that knows the workload's models.
+  private func localMachine(_ known: [Profile], _ load: Workload) throws -> LocalMachine {
+    let host = try HostInfo.fingerprint()
+    let own = known.filter { $0.host.isSameProcessor(as: host) }
+    let matching = own.first { profile in profile.models.contains { $0.covers(load) } }
+    guard let profile = matching ?? own.first else {
+      throw Failure(
+        .unavailable,
+        "no profile in \(profiles)/ is of this machine (\(host.cpuModel), \(host.cores) cores); measure it with: "
+          + "planner profile --case \(ProfileCaseArgument.describe(load))")
+    }
+    return LocalMachine(
+      profile: profile, cores: max(1, host.cores - reserveCores),
+      memoryBytes: Int64(Double(try HostInfo.availableMemoryBytes()) * memoryShare))
+  }
+}
+
+extension ModelProfile {
+  /// Measured for these models, served at this length.
+  func covers(_ workload: Workload) -> Bool {
+    family == workload.family && (workload.vocabulary == nil || vocabulary == workload.vocabulary)
+      && served.contains { $0.tokens == workload.tokens && $0.input == workload.input }
+  }
+}

@@ -1,0 +1,62 @@
+import ArgumentParser
+import PlannerCore
+import PlannerFiles
+import Reporting
+import Simulator
+
+struct SimulateCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "simulate", abstract: "Simulate a scenario file, or the worst node of a plan.")
+
+  @Option(help: "Scenario file (YAML).") var scenario: String?
+  @Option(help: "Plan file, as `planner optimize` writes it.") var plan: String?
+  @Option(help: "Replaces the seed of the scenario or plan.") var seed: UInt64?
+  @Flag(help: "Print one JSON object.") var json = false
+
+  func validate() throws {
+    if (scenario == nil) == (plan == nil) { throw ValidationError("name either --scenario FILE or --plan PLAN") }
+  }
+
+  func run() async throws {
+    try await runCommand { [self] in
+      let summary: SimulationSummary
+      if let scenario {
+        var scenario = try ScenarioFile.read(scenario)
+        if let seed { scenario.seed = seed }
+        summary = scenario.simulate()
+      } else {
+        summary = try simulate(planAt: plan ?? "plan.json")
+      }
+      Output.result(json ? try JSONFile.encode(summary) : SimulationText.render(summary))
+      return .done
+    }
+  }
+
+  /// The node with the highest p99, alone: a plan's latency is its worst node's.
+  private func simulate(planAt path: String) throws -> SimulationSummary {
+    let plan = try PlanFile.read(path)
+    guard let node = plan.nodes.max(by: { $0.latencySeconds.p99.estimate < $1.latencySeconds.p99.estimate }) else {
+      throw Failure(.badData, "\(path): nodes: is empty, because \(plan.bindingReason); there is nothing to simulate")
+    }
+    let provision = plan.workload
+    let models = max(1, ((node.modelsPerNode.last ?? 1) + node.queues - 1) / node.queues)
+    let rate = Double(models) * provision.ratePerModelPerSecond
+    let arrivals: ArrivalProcess =
+      switch provision.arrivals {
+      case .poisson: .poisson(ratePerSecond: provision.ratePerModelPerSecond)
+      case .deterministic: .deterministic(ratePerSecond: provision.ratePerModelPerSecond)
+      }
+    // As many requests as the optimizer's last look at a node.
+    let seconds = Double(SimulationEffort.final.requestsPerReplication) / rate
+    let scenario = Scenario(
+      seed: seed ?? plan.seed, durationSeconds: seconds * 1.1, warmupSeconds: seconds * 0.1,
+      replications: SimulationEffort.final.replications,
+      models: [
+        ScenarioModel(
+          name: provision.family, count: models, arrivals: arrivals,
+          service: .empirical(node.service.computeSeconds), networkDelay: .empirical(node.service.overheadSeconds))
+      ],
+      nodes: [ScenarioNode(name: node.instanceType, count: 1, workers: node.workers)])
+    return scenario.simulate()
+  }
+}

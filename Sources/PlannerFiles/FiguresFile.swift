@@ -1,0 +1,79 @@
+import Foundation
+import PlannerCore
+
+/// Published latency figures: JSON of kind `figures`, with source and date.
+public struct FiguresFile: Codable, Sendable {
+  public static let schemaVersion = 1
+
+  public var schemaVersion: Int
+  public var kind: String
+  /// Where the figures come from as a whole; each one names its own source, too.
+  public var source: String
+  /// Day on which they were read there, ISO 8601.
+  public var date: String
+  public var figures: [LatencyFigure]
+
+  static let embeddedName = "figures.json (built in)"
+
+  /// The figures that ship with the program.
+  ///
+  /// - Throws: `FileError` if the program was built with a file that is not in order.
+  public static func embedded() throws(FileError) -> FiguresFile {
+    let file: FiguresFile
+    do {
+      file = try JSONDecoder().decode(FiguresFile.self, from: Data(PackageResources.figures_json))
+    } catch {
+      throw FileError(.badData, [FileProblem(file: embeddedName, message: "cannot be read: \(error)")])
+    }
+    try file.check(embeddedName)
+    return file
+  }
+
+  /// A user's file of the same form.
+  ///
+  /// - Throws: `FileError` with everything that is wrong in it.
+  public static func read(_ path: String) throws(FileError) -> FiguresFile {
+    let file = try JSONFile.read(FiguresFile.self, from: path, kind: "figures", schemaVersion: schemaVersion)
+    try file.check(path)
+    return file
+  }
+
+  private func check(_ name: String) throws(FileError) {
+    var problems: [FileProblem] = []
+    for (index, figure) in figures.enumerated() {
+      func report(_ key: String, _ message: String, _ remedy: String) {
+        problems.append(FileProblem(file: name, key: "figures[\(index)].\(key)", message: message, remedy: remedy))
+      }
+      if figure.instanceFamilies.isEmpty {
+        report("instanceFamilies", "is empty", "name the families that have this processor, such as \"inf2\"")
+      }
+      if figure.tokens < 1 { report("tokens", "is \(figure.tokens)", "give at least 1") }
+      if figure.batch < 1 { report("batch", "is \(figure.batch)", "give at least 1") }
+      if figure.coresPerAccelerator < 1 {
+        report("coresPerAccelerator", "is \(figure.coresPerAccelerator)", "give at least 1, which is what a CPU has")
+      }
+      if figure.source.isEmpty { report("source", "is empty", "say where the figure was published") }
+      checkSeconds(figure, report)
+    }
+    if !problems.isEmpty { throw FileError(.badData, problems) }
+  }
+
+  private func checkSeconds(_ figure: LatencyFigure, _ report: (String, String, String) -> Void) {
+    let keys = ["mean", "p50", "p90", "p95", "p99"]
+    for key in figure.seconds.keys.sorted() where !keys.contains(key) {
+      report("seconds.\(key)", "is not known", "use \(keys.joined(separator: ", "))")
+    }
+    for key in keys {
+      if let value = figure.seconds[key], !(value > 0 && value.isFinite) {
+        report("seconds.\(key)", "is \(value)", "give seconds above 0")
+      }
+    }
+    if figure.seconds["mean"] == nil, figure.seconds["p50"] == nil {
+      report("seconds", "has neither mean nor p50", "give one of them")
+    }
+    let quantiles = keys.dropFirst().compactMap { figure.seconds[$0] }
+    if !zip(quantiles, quantiles.dropFirst()).allSatisfy({ $0 <= $1 }) {
+      report("seconds", "has quantiles that do not ascend", "check which is which")
+    }
+  }
+}

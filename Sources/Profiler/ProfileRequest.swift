@@ -1,0 +1,99 @@
+import PlannerCore
+
+/// What a profile is to cover.
+public struct ProfileRequest: Sendable {
+  /// One architecture at some lengths.
+  public struct Case: Hashable, Sendable {
+    public var family: ModelFamily
+    /// nil is the family's own.
+    public var vocabulary: Int?
+    public var tokens: [Int]
+
+    public init(family: ModelFamily, vocabulary: Int?, tokens: [Int]) {
+      self.family = family
+      self.vocabulary = vocabulary
+      self.tokens = tokens
+    }
+
+    /// Reads `FAMILY[:TOKENS[,TOKENS…][:VOCABULARY]]`, such as `bert-tiny:32:2000`.
+    public init?(_ text: String) {
+      let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+      guard let first = parts.first, parts.count <= 3, let family = ModelFamily(rawValue: String(first)) else { return nil }
+      self.family = family
+      tokens = [16, 32, 128]
+      if parts.count > 1 {
+        let lengths = parts[1].split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+        guard lengths.allSatisfy({ ($0.map { (4...512).contains($0) }) ?? false }) else { return nil }
+        tokens = lengths.compactMap { $0 }
+      }
+      if parts.count > 2 {
+        guard let size = Int(parts[2]), (200...1_000_000).contains(size) else { return nil }
+        vocabulary = size
+      }
+    }
+  }
+
+  public var cases: [Case]
+  public var precisions: [Precision]
+  public var quick: Bool
+  /// Cores that the server may compute on: the others are the load generator's.
+  public var servingCores: Int
+  public var seed: UInt64
+  /// How served requests carry their content.
+  public var input: RequestInput
+
+  public init(
+    cases: [Case], precisions: [Precision], quick: Bool, servingCores: Int, seed: UInt64, input: RequestInput = .text
+  ) {
+    self.cases = cases
+    self.precisions = precisions
+    self.quick = quick
+    self.servingCores = servingCores
+    self.seed = seed
+    self.input = input
+  }
+
+  /// Everything that plans ask for by default.
+  public static func standard(quick: Bool, servingCores: Int, seed: UInt64) -> ProfileRequest {
+    let cases =
+      quick
+      ? [
+        Case(family: .bertTiny, vocabulary: 2000, tokens: [32]), Case(family: .miniLM, vocabulary: 2000, tokens: [16]),
+        Case(family: .bertBase, vocabulary: nil, tokens: [128]),
+      ]
+      : ModelFamily.allCases.map { Case(family: $0, vocabulary: $0 == .bertTiny ? 2000 : nil, tokens: [16, 32, 64, 128]) }
+    return ProfileRequest(
+      cases: cases, precisions: Precision.allCases, quick: quick, servingCores: servingCores, seed: seed)
+  }
+
+  // MARK: Effort
+
+  /// Seconds of forward passes in one cell of the matrix.
+  var secondsPerCell: Double { quick ? 1.0 : 4.0 }
+  var secondsPerTrial: Double { quick ? 0.8 : 2.0 }
+  /// Requests and seconds of one served cell, whichever is longer, up to `maxServedSeconds`.
+  var servedRequests: Double { quick ? 2_000 : 5_000 }
+  var minServedSeconds: Double { quick ? 8 : 20 }
+  var maxServedSeconds: Double { quick ? 20 : 60 }
+
+  /// Busy share of the workers while the served cells are measured. Requests then meet seldom enough for their
+  /// waiting to be taken out exactly, and the processor is as awake as it is in service.
+  static let servedUtilization = 0.3
+
+  /// Intra-op threads to measure: powers of two up to the cores that serve.
+  var threadCounts: [Int] {
+    var counts: [Int] = []
+    var threads = 1
+    while threads <= servingCores {
+      counts.append(threads)
+      threads *= 2
+    }
+    return counts
+  }
+
+  /// Models to go round, so that their weights exceed any cache and come from memory as they do in service.
+  static func residentModels(weightBytes: Int64) -> Int {
+    let enough: Int64 = 256 << 20
+    return Int(min(64, max(2, (enough + weightBytes - 1) / max(weightBytes, 1))))
+  }
+}

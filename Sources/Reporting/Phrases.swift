@@ -1,0 +1,182 @@
+import PlannerCore
+
+/// The sentences that the page and the terminal share, so that both say the same.
+enum Phrases {
+  /// `3,000 bert-base models, 128 tokens a request, …`
+  static func workload(_ workload: Workload) -> String {
+    let all = workload.ratePerModelPerSecond * Double(workload.models)
+    let arrivals = workload.arrivals == .poisson ? "Poisson arrivals" : "evenly spaced arrivals"
+    let input = workload.input == .text ? "text in" : "token ids in"
+    let vocabulary = workload.vocabulary.map { " (vocabulary \(Format.count($0)))" } ?? ""
+    return "\(Format.count(workload.models, "\(workload.family) model", "\(workload.family) models"))\(vocabulary), "
+      + "\(Format.count(workload.tokens, "token", "tokens")) a request, \(input), \(arrivals), uniform popularity, "
+      + "\(Format.rate(workload.ratePerModelPerSecond)) per model (\(Format.rate(all)) in all), "
+      + "target p99 ≤ \(Format.duration(workload.targetP99Seconds))"
+  }
+
+  /// Forward passes at once times threads of each, and before them the queues that share nothing.
+  static func workers(_ node: PlanNode) -> String {
+    let each = "\(Format.count(node.workers)) × \(Format.count(node.threadsPerWorker))"
+    return node.queues == 1 ? each : "\(Format.count(node.queues)) × \(each)"
+  }
+
+  /// The same in words: `2 workers of 1 thread each`.
+  static func workersInWords(_ node: PlanNode) -> String {
+    let each =
+      Format.count(node.workers, "worker", "workers") + " of " + Format.count(node.threadsPerWorker, "thread", "threads")
+      + (node.workers == 1 ? "" : " each")
+    return node.queues == 1 ? each : "\(Format.count(node.queues)) queues with \(each)"
+  }
+
+  static func binding(_ binding: String) -> String { binding == "noFigure" ? "no figure" : binding }
+
+  /// Predicted over measured, less 1; NaN where nothing was measured.
+  static func error(_ predicted: Double, _ measured: Double) -> Double {
+    measured > 0 ? predicted / measured - 1 : .nan
+  }
+
+  static func confidence(_ record: RunRecord) -> String {
+    record.confidence.isFinite && record.confidence > 0 ? " (confidence \(Format.probability(record.confidence)))" : ""
+  }
+
+  /// What the verdict means for the reader.
+  static func headline(_ record: RunRecord) -> String {
+    guard record.valid else { return "The run does not count" }
+    let target = Format.duration(record.targetP99Seconds)
+    switch record.verdict {
+    case .pass: return "The target of \(target) was kept"
+    case .fail: return "The target of \(target) was missed"
+    case .undecided: return "Undecided: too close to the target of \(target)"
+    }
+  }
+
+  /// What was run, where, and how hard it was driven.
+  static func whatRan(_ record: RunRecord) -> String {
+    let node = record.node
+    let models = Format.count(record.models, "\(record.workload.family) model", "\(record.workload.family) models")
+    return "\(models) in \(node.variant.rawValue) ran on a node of type \(node.instanceType) "
+      + "(\(record.host.cpuModel), \(Format.count(record.host.cores, "core", "cores")); \(workersInWords(node))). "
+      + "In \(Format.duration(record.durationSeconds)) it was sent \(requests(record.requests.sent)) of "
+      + "\(Format.count(record.workload.tokens, "token", "tokens")) and answered "
+      + "\(Format.count(record.requests.completed)), \(Format.rate(record.measured.throughputPerSecond))."
+  }
+
+  static func requests(_ count: Int) -> String { Format.count(count, "request", "requests") }
+
+  /// The two figures the whole program is about.
+  static func whatCameOut(_ record: RunRecord) -> String {
+    let interval = Format.durationInterval(record.prediction.p99)
+    let error = record.prediction.errorP99
+    let miss: String
+    if !error.isFinite {
+      miss = "no error can be stated"
+    } else if Format.signedPercent(error) == "0.0 %" {
+      miss = "the same"
+    } else {
+      let size = Format.percent(error.magnitude, places: 1)
+      miss = "\(size) too \(error > 0 ? "high" : "low")"
+    }
+    let bounds = interval == Format.missing ? "" : " (95 % interval \(interval))"
+    return "Measured p99 is \(Format.duration(record.measured.p99Seconds)) against a target of "
+      + "\(Format.duration(record.targetP99Seconds)). The plan had predicted "
+      + "\(Format.duration(record.predicted.p99Seconds))\(bounds): \(miss)."
+  }
+
+  static func withinInterval(_ record: RunRecord) -> String {
+    record.prediction.withinInterval
+      ? "Measured p50 and p99 both lie in the prediction's 95 % intervals."
+      : "Measured p50 or p99 lies outside the prediction's 95 % interval."
+  }
+
+  /// nil for a full run.
+  static func scope(_ record: RunRecord) -> String? {
+    guard record.scope != "full" else { return nil }
+    let reason = record.scopeReason.map { " " + Format.sentence($0) } ?? ""
+    return "This is a slice of the plan: one node's models, as many as fit, on this machine, with the prediction made "
+      + "for this machine.\(reason) A slice never confirms a cloud latency."
+  }
+
+  static func invalid(_ record: RunRecord) -> String? {
+    guard !record.valid else { return nil }
+    return Format.sentence(record.invalidReason ?? "no reason was recorded")
+      + " The figures below are shown, but they prove nothing."
+  }
+
+  /// `$24.36 an hour, $17,782.80 a month`
+  static func cost(_ perHour: Double) -> String {
+    "\(Format.money(perHour)) an hour, \(Format.money(perHour * Plan.hoursPerMonth)) a month of 730 h"
+  }
+
+  /// How the plan stands to the budget; nil without one.
+  static func budget(_ plan: Plan) -> String? {
+    guard let budget = plan.budgetPerHour, budget.isFinite, budget > 0 else { return nil }
+    guard let cost = plan.costPerHour, cost.isFinite else { return "Budget \(Format.money(budget)) an hour." }
+    let share = Format.percent((cost / budget - 1).magnitude)
+    return cost <= budget
+      ? "That is \(share) under the budget of \(Format.money(budget)) an hour."
+      : "That is \(share) over the budget of \(Format.money(budget)) an hour."
+  }
+
+  static func bound(_ lowerBound: Double?, _ gap: Double?) -> String {
+    guard let lowerBound, lowerBound.isFinite else { return "No lower bound: nothing that was considered is feasible." }
+    let distance = gap.map { ", the plan is \(Format.percent($0, places: 1)) above it" } ?? ""
+    return "No plan over the types considered costs less than \(Format.money(lowerBound)) an hour\(distance)."
+  }
+
+  /// `12 of 240 instance types reach the target, 31 do not, 197 have no figure to say.`
+  static func census(_ plan: Plan) -> String {
+    let feasible = plan.alternatives.count { $0.feasible == true }
+    let infeasible = plan.alternatives.count { $0.feasible == false }
+    let unknown = plan.alternatives.count { $0.feasible == nil }
+    return "Of \(Format.count(plan.alternatives.count, "instance type", "instance types")) considered, "
+      + "\(Format.count(feasible)) can carry the workload, \(Format.count(infeasible)) cannot, and for "
+      + "\(Format.count(unknown)) there is no figure to say."
+  }
+
+  /// Cheapest feasible first, then the infeasible, then those without a figure; equals by name.
+  static func ranked(_ alternatives: [Alternative]) -> [Alternative] {
+    func rank(_ alternative: Alternative) -> (Int, Double) {
+      let cost = alternative.costPerHour.flatMap { $0.isNaN ? nil : $0 } ?? .infinity
+      return (alternative.feasible == true ? 0 : alternative.feasible == false ? 1 : 2, cost)
+    }
+    return alternatives.sorted { a, b in
+      let (left, right) = (rank(a), rank(b))
+      return left == right ? a.instanceType < b.instanceType : left < right
+    }
+  }
+
+  /// Each source once, in the order given, with what rests on it.
+  static func sources(of nodes: [PlanNode]) -> [(subject: String, provenance: Provenance)] {
+    var found: [(subject: String, provenance: Provenance)] = []
+    for node in nodes {
+      let figures = [
+        ("latency", node.provenance), ("compute time", node.service.computeProvenance),
+        ("HTTP and tokenizer", node.service.overheadProvenance), ("memory per model", node.memoryProvenance),
+      ]
+      for (subject, provenance) in figures {
+        let subject = "\(node.instanceType): \(subject)"
+        if found.contains(where: { $0.subject == subject && $0.provenance == provenance }) { continue }
+        found.append((subject, provenance))
+      }
+    }
+    return found
+  }
+
+  static func host(_ host: HostFingerprint) -> [(name: String, value: String)] {
+    [
+      ("Processor", host.cpuModel),
+      ("Identity", "\(host.vendor), family \(host.cpuFamily), model \(host.cpuModelNumber), \(host.architecture)"),
+      ("Cores", Format.count(host.cores)),
+      ("Memory", Format.bytes(host.memoryBytes)),
+      ("Vector units", host.instructionSets.isEmpty ? "none noted" : host.instructionSets.joined(separator: ", ")),
+      ("Hypervisor", host.hypervisor ?? "none seen"),
+      ("Kernel", host.kernel),
+      ("Instance type", host.instanceType ?? "not a known cloud machine"),
+    ]
+  }
+
+  /// `NAME=value`, sorted by name.
+  static func environment(_ environment: [String: String]) -> [String] {
+    environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+  }
+}

@@ -1,0 +1,80 @@
+import PlannerCore
+
+/// What `planner execute` tells a person.
+public enum RunText {
+  /// Predicted beside measured, the requests' outcomes and the verdict; lines are at most `style.width` cells wide.
+  /// - Parameter reportPath: of the HTML page, named at the end where there is one.
+  public static func render(_ record: RunRecord, style: TextStyle = .plain, reportPath: String? = nil) -> String {
+    var page = TextPage(style)
+    page.heading("\(record.name): predicted beside measured")
+    page.paragraph(Phrases.whatRan(record))
+    page.gap()
+    page.table(figures(record))
+    page.gap()
+    page.paragraph(Phrases.whatCameOut(record))
+    page.paragraph(Phrases.withinInterval(record))
+    let requests = record.requests
+    page.paragraph(
+      "Requests: \(Format.count(requests.sent)) sent, \(Format.count(requests.completed)) completed, "
+        + "\(Format.count(requests.rejected)) rejected, \(Format.count(requests.timedOut)) timed out, "
+        + "\(Format.count(requests.failed)) failed.")
+    if let scope = Phrases.scope(record) { page.paragraph(scope) }
+    if let invalid = Phrases.invalid(record) { page.paragraph("Not valid: \(invalid)") }
+    page.heading("Verdict: \(record.verdict.rawValue)\(Phrases.confidence(record))")
+    page.paragraph(Format.sentence(record.verdictReason))
+    if let reportPath { page.paragraph("Report: \(reportPath)") }
+    return page.text
+  }
+
+  private static func figures(_ record: RunRecord) -> TextTable {
+    var table = TextTable(columns: [
+      .init(""), .init("predicted", .trailing), .init("95 % interval", .trailing, dispensability: 1),
+      .init("measured", .trailing), .init("error", .trailing),
+    ])
+    for row in ComparedFigure.all(record) {
+      table.append([row.name, row.predicted, row.interval, row.measured, Format.signedPercent(row.error)])
+    }
+    return table
+  }
+}
+
+/// One figure of a run as it was predicted and as it was measured.
+struct ComparedFigure {
+  var name: String
+  var predicted: String
+  /// Empty where the record has none.
+  var interval = ""
+  var measured: String
+  /// Predicted over measured, less 1; NaN where it means nothing.
+  var error: Double
+
+  static func all(_ record: RunRecord) -> [ComparedFigure] {
+    let (predicted, measured, prediction) = (record.predicted, record.measured, record.prediction)
+    func latency(_ name: String, _ a: Double, _ b: Double, _ error: Double, _ bounds: Estimate?) -> ComparedFigure {
+      ComparedFigure(
+        name: name, predicted: Format.duration(a), interval: bounds.map(Format.durationInterval) ?? "",
+        measured: Format.duration(b), error: error)
+    }
+    return [
+      latency("p50", predicted.p50Seconds, measured.p50Seconds, prediction.errorP50, prediction.p50),
+      latency(
+        "p90", predicted.p90Seconds, measured.p90Seconds,
+        Phrases.error(predicted.p90Seconds, measured.p90Seconds), nil),
+      latency(
+        "p95", predicted.p95Seconds, measured.p95Seconds,
+        Phrases.error(predicted.p95Seconds, measured.p95Seconds), nil),
+      latency("p99", predicted.p99Seconds, measured.p99Seconds, prediction.errorP99, prediction.p99),
+      ComparedFigure(
+        name: "Throughput", predicted: Format.rate(predicted.throughputPerSecond),
+        measured: Format.rate(measured.throughputPerSecond),
+        error: Phrases.error(predicted.throughputPerSecond, measured.throughputPerSecond)),
+      ComparedFigure(
+        name: "Memory", predicted: Format.bytes(predicted.memoryBytes), measured: Format.bytes(measured.memoryBytes),
+        error: Phrases.error(Double(predicted.memoryBytes), Double(measured.memoryBytes))),
+      ComparedFigure(
+        name: "Workers busy", predicted: Format.percent(record.predictedUtilization, places: 1),
+        measured: Format.percent(record.measuredUtilization, places: 1),
+        error: Phrases.error(record.predictedUtilization, record.measuredUtilization)),
+    ]
+  }
+}

@@ -1,0 +1,42 @@
+import PlannerCore
+
+/// What `planner simulate` tells a person.
+public enum SimulationText {
+  /// Latencies with their 95 % intervals, outcomes and utilization; lines are at most `style.width` cells wide.
+  public static func render(_ summary: SimulationSummary, style: TextStyle = .plain) -> String {
+    var page = TextPage(style)
+    page.heading("Simulated \(Format.duration(summary.simulatedSeconds))")
+    if let latency = summary.latencySeconds {
+      var table = TextTable(columns: [
+        .init("latency"), .init("estimate", .trailing), .init("95 % interval", .trailing),
+        .init("half width", .trailing, dispensability: 1),
+      ])
+      var rows = [
+        ("mean", latency.mean), ("p50", latency.p50), ("p90", latency.p90), ("p95", latency.p95), ("p99", latency.p99),
+      ]
+      if let wait = summary.waitSeconds { rows.append(("mean wait", wait.mean)) }
+      for (name, figure) in rows {
+        let halfWidth = figure.estimate > 0 ? (figure.high - figure.low) / 2 / figure.estimate : .nan
+        let spread = Format.percent(halfWidth, places: 1)
+        table.append([
+          name, Format.duration(figure.estimate), Format.durationInterval(figure),
+          spread == Format.missing ? spread : "± \(spread)",
+        ])
+      }
+      page.table(table)
+    } else {
+      page.paragraph("No request was completed, so there is no latency to state.")
+    }
+    page.gap()
+    let requests = summary.requests
+    page.facts([
+      ("Requests arrived", Format.count(requests.arrived)),
+      ("completed", Format.count(requests.completed)),
+      ("rejected", Format.count(requests.rejected)),
+      ("timed out", Format.count(requests.timedOut)),
+      ("in flight at the end", Format.count(requests.inFlight)),
+      ("Workers busy", Format.percent(summary.utilization, places: 1)),
+    ])
+    return page.text
+  }
+}
