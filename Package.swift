@@ -23,6 +23,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-numerics", from: "1.0.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.3.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.10.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
@@ -39,7 +40,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Optimizer",
-      dependencies: ["PlannerCore", "Simulator"],
+      dependencies: ["PlannerCore", "Simulator", .product(name: "RealModule", package: "swift-numerics")],
       swiftSettings: strict),
     .target(
       name: "PlannerFiles",
@@ -68,19 +69,25 @@ let package = Package(
       name: "Profiler",
       dependencies: ["PlannerCore", "LoadTest", "Executor"],
       swiftSettings: strict),
-    .target(name: "Reporting", dependencies: ["PlannerCore"], swiftSettings: strict),
+    .target(
+      name: "Reporting",
+      dependencies: ["PlannerCore", .product(name: "RealModule", package: "swift-numerics")],
+      swiftSettings: strict),
     .target(
       name: "CTorch",
       cxxSettings: [
         .unsafeFlags([
           "-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-isystem/usr/include/torch/csrc/api/include",
+          // libtorch 1.13 derives from std::iterator, which C++17 deprecates.
+          "-Wno-deprecated-declarations",
         ])
       ],
       linkerSettings: [.linkedLibrary("torch"), .linkedLibrary("torch_cpu"), .linkedLibrary("c10")]),
     .target(
       name: "Server",
       dependencies: [
-        "PlannerCore", "CTorch",
+        "PlannerCore", "PlannerFiles", "CTorch", "CLinux",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -99,13 +106,15 @@ let package = Package(
     .executableTarget(
       name: "ModelServer",
       dependencies: [
-        "Server", "PlannerCore",
+        "Server", "PlannerCore", "PlannerFiles",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "NIOCore", package: "swift-nio"),
       ],
       swiftSettings: strict),
     .testTarget(name: "PlannerCoreTests", dependencies: ["PlannerCore"], swiftSettings: strict),
+    .testTarget(
+      name: "OptimizerTests", dependencies: ["PlannerCore", "Optimizer", "PlannerFiles"], swiftSettings: strict),
     .testTarget(name: "SimulatorTests", dependencies: ["PlannerCore", "Simulator"], swiftSettings: strict),
     .testTarget(
       name: "LoadTestTests",
@@ -116,9 +125,14 @@ let package = Package(
         .product(name: "NIOHTTP1", package: "swift-nio"),
       ],
       swiftSettings: strict),
-    .testTarget(name: "ExecutorTests", dependencies: ["PlannerCore", "Executor"], swiftSettings: strict),
+    // A program that the tests of Executor start in order to interrupt and kill it.
+    .executableTarget(
+      name: "ExecutorTestParent", dependencies: ["Executor"], path: "Tests/ExecutorTestParent", swiftSettings: strict),
+    .testTarget(
+      name: "ExecutorTests", dependencies: ["PlannerCore", "Executor", "ExecutorTestParent"], swiftSettings: strict),
     .testTarget(name: "PlannerFilesTests", dependencies: ["PlannerCore", "PlannerFiles"], swiftSettings: strict),
     .testTarget(name: "ProfilerTests", dependencies: ["PlannerCore", "Profiler"], swiftSettings: strict),
+    .testTarget(name: "ReportingTests", dependencies: ["PlannerCore", "Reporting"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],

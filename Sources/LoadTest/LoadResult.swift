@@ -42,6 +42,8 @@ public struct LoadResult: Sendable {
   public static let acceptedLagSeconds = 0.001
   /// Above that, the share of the median latency that the lag may reach.
   public static let acceptedLagShare = 0.1
+  /// Largest share of one CPU that the generator's thread may have used.
+  public static let acceptedBusyShare = 0.8
 
   /// In the order of the schedule, those that were due at or after `fromSeconds`.
   public let samples: [LoadSample]
@@ -53,6 +55,8 @@ public struct LoadResult: Sendable {
   public let timeoutSeconds: Double
   /// Connections that were opened after the start because all were busy.
   public let lateConnections: Int
+  /// CPU time of the generator's thread over the time of the run, spinning included.
+  public let generatorBusyShare: Double
   /// A first example of what failed, as the server or the system put it.
   public let firstFailure: String?
 
@@ -68,7 +72,7 @@ public struct LoadResult: Sendable {
   /// Complexity: O(n log n).
   public init(
     samples all: [LoadSample], fromSeconds: Double = 0, durationSeconds: Double, timeoutSeconds: Double,
-    lateConnections: Int = 0, firstFailure: String? = nil
+    lateConnections: Int = 0, generatorBusyShare: Double = 0, firstFailure: String? = nil
   ) {
     let samples = fromSeconds > 0 ? all.filter { $0.dueSeconds >= fromSeconds } : all
     var counts = RunRecord.Requests()
@@ -93,18 +97,20 @@ public struct LoadResult: Sendable {
     self.durationSeconds = durationSeconds
     self.timeoutSeconds = timeoutSeconds
     self.lateConnections = lateConnections
+    self.generatorBusyShare = generatorBusyShare
     self.firstFailure = firstFailure
     self.counts = counts
     self.histogram = histogram
     latenciesSeconds = latencies
-    invalidReason = Self.reasonAgainst(samples: samples, latencies: latencies)
+    invalidReason = Self.reasonAgainst(samples: samples, latencies: latencies, busyShare: generatorBusyShare)
   }
 
   /// The same run without the requests that were due in its first `seconds`.
   public func excludingFirst(seconds: Double) -> LoadResult {
     LoadResult(
       samples: samples, fromSeconds: max(fromSeconds, seconds), durationSeconds: durationSeconds,
-      timeoutSeconds: timeoutSeconds, lateConnections: lateConnections, firstFailure: firstFailure)
+      timeoutSeconds: timeoutSeconds, lateConnections: lateConnections, generatorBusyShare: generatorBusyShare,
+      firstFailure: firstFailure)
   }
 
   /// Histograms that are to be added must come from here: their layout has to agree.
@@ -115,18 +121,36 @@ public struct LoadResult: Sendable {
     return histogram
   }
 
-  /// The generator fell behind where its own send lag at p99 exceeds 1 ms *and* a tenth of the median latency.
+  /// The generator fell behind where its own send lag at p99 exceeds 1 ms *and* a tenth of the median
+  /// latency, or where its thread was busy for more than 80 % of the time.
   ///
   /// Latency counts from the intended time, so a late send makes the server look slow, never fast; below
-  /// this limit it moves neither p50 nor p99 by more than a few percent. Waiting for a free connection is
-  /// not the generator's lag: with every connection busy, it is the server that queues.
-  private static func reasonAgainst(samples: [LoadSample], latencies: [Double]) -> String? {
+  /// the first limit it moves neither p50 nor p99 by more than a few percent. A saturated thread may still
+  /// send in time and read the answers late, which only the second limit sees. Waiting for a free
+  /// connection is not the generator's lag: with every connection busy, it is the server that queues.
+  private static func reasonAgainst(samples: [LoadSample], latencies: [Double], busyShare: Double) -> String? {
     guard !samples.isEmpty else { return "no request was due in the counted part of the run" }
+    let remedy = "leave it a core of its own or lower the rate"
     let lag = samples.map(\.lagSeconds).sorted().quantile(0.99)
     let limit = max(acceptedLagSeconds, latencies.isEmpty ? 0 : acceptedLagShare * latencies.quantile(0.5))
-    guard lag > limit else { return nil }
-    return "the load generator fell behind: 1 % of requests were sent more than \(milliseconds(lag)) late, "
-      + "accepted are \(milliseconds(limit)); leave it a core of its own or lower the rate"
+    if lag > limit {
+      return "the load generator fell behind: 1 % of requests were sent more than \(milliseconds(lag)) late, "
+        + "accepted are \(milliseconds(limit)); \(remedy)"
+    }
+    if busyShare > acceptedBusyShare {
+      return "the load generator fell behind: its thread was busy for \(Int((busyShare * 100).rounded())) % of the run, "
+        + "accepted are \(Int(acceptedBusyShare * 100)) %; \(remedy)"
+    }
+    return nil
+  }
+}
+
+extension LoadResult: CustomStringConvertible {
+  /// One line for logs.
+  public var description: String {
+    "\(counts.sent) sent, \(counts.completed) completed, \(counts.rejected) rejected, \(counts.timedOut) timed out, "
+      + "\(counts.failed) failed; p50 \(milliseconds(quantileSeconds(0.5))), p99 \(milliseconds(quantileSeconds(0.99))); "
+      + (invalidReason ?? "valid")
   }
 }
 

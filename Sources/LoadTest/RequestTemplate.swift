@@ -26,10 +26,10 @@ public struct RequestTemplate: Hashable, Sendable {
   /// - Parameters:
   ///   - tokens: [CLS] and both [SEP] included.
   ///   - index: the model's place in the schedule; with `seed` it decides the letters.
-  /// - Throws: `LoadError.tooFewTokens`.
-  public func text(model: String, tokens: Int, seed: UInt64 = 1, index: Int) throws(LoadError) -> RequestBytes {
+  /// - Throws: `LoadTestError.tooFewTokens`.
+  public func text(model: String, tokens: Int, seed: UInt64 = 1, index: Int) throws(LoadTestError) -> RequestBytes {
     guard tokens >= Self.fewestTextTokens else {
-      throw LoadError.tooFewTokens(tokens: tokens, minimum: Self.fewestTextTokens)
+      throw LoadTestError.tooFewTokens(tokens: tokens, minimum: Self.fewestTextTokens)
     }
     var random = RandomStream(seed: seed, stream: "request text", index: UInt64(index))
     let words = (0..<(tokens - 3)).map { _ in
@@ -67,10 +67,10 @@ public struct RequestTemplate: Hashable, Sendable {
 
   /// One request for each of `models`, as the workload's kind of input wants it.
   ///
-  /// - Throws: `LoadError.tooFewTokens`.
+  /// - Throws: `LoadTestError.tooFewTokens`.
   public func requests(
     models: [String], input: RequestInput, tokens: Int, vocabulary: Int, seed: UInt64 = 1
-  ) throws(LoadError) -> [RequestBytes] {
+  ) throws(LoadTestError) -> [RequestBytes] {
     var rendered: [RequestBytes] = []
     rendered.reserveCapacity(models.count)
     for (index, model) in models.enumerated() {

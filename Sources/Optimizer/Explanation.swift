@@ -100,7 +100,7 @@ extension Search {
       feasible: false, binding: "noFigure",
       reason: results.count == 1
         ? results[0].missing
-        : "none of the \(results.count) types considered has a latency of \(workload.family) at \(workload.tokens) tokens; "
-          + "profile one of them")
+        : "none of the \(results.count) types considered has a latency of \(workload.family) at "
+          + "\(workload.tokens) tokens; profile one of them")
   }
 }

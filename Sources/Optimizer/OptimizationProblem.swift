@@ -68,6 +68,8 @@ public enum OptimizerError: Error, Hashable, Sendable, CustomStringConvertible {
   case noLocalProfile
   case invalidWorkload(key: String, message: String)
   case invalidBudget(Double)
+  /// A type of the catalogue that cannot be calculated with; `CatalogFile` lets none of them pass.
+  case invalidInstance(name: String, key: String)
   /// Neither an architecture known by name nor one that a profile has measured.
   case unknownFamily(String)
 
@@ -82,6 +84,7 @@ public enum OptimizerError: Error, Hashable, Sendable, CustomStringConvertible {
     case .noLocalProfile: "no profile of this machine; measure it with `planner profile`"
     case .invalidWorkload(let key, let message): "workload: \(key) \(message)"
     case .invalidBudget(let budget): "a budget of \(budget) dollars an hour is not a positive number; give one above 0"
+    case .invalidInstance(let name, let key): "instance type '\(name)': \(key) is out of range; correct the catalogue"
     case .unknownFamily(let family):
       "model family '\(family)' is neither known by name nor in a profile; "
         + "use \(ModelFamily.allCases.map(\.rawValue).joined(separator: ", ")), or profile it"
@@ -101,7 +104,9 @@ extension OptimizationProblem {
     let target = workload.targetP99Seconds
     try require((1...Self.mostModels).contains(workload.models), "models", "must be 1 to \(Self.mostModels)")
     try require(workload.tokens > 0, "tokens", "must be at least 1")
-    try require(rate > 0 && rate.isFinite, "ratePerModelPerSecond", "must be above 0")
+    // Slower than once in six days, the simulated time for 12,000 requests leaves the engine's clock.
+    try require((2e-6...1e6).contains(rate), "ratePerModelPerSecond", "must be from 0.000002 to 1000000")
+    try validateCatalog()
     try require(target > 0 && target.isFinite, "targetP99Seconds", "must be longer than 0")
     if let budgetPerHour, !(budgetPerHour > 0 && budgetPerHour.isFinite) { throw .invalidBudget(budgetPerHour) }
     let profiled = (profiles + [local?.profile].compactMap { $0 }).contains { profile in
@@ -121,6 +126,21 @@ extension OptimizationProblem {
       } else if catalog[name] == nil {
         throw .unknownInstance(name: name, similar: similarNames(to: name))
       }
+    }
+  }
+
+  /// Bounds that keep exact sums within 64 bits.
+  private func validateCatalog() throws(OptimizerError) {
+    for type in catalog.types {
+      func require(_ holds: Bool, _ key: String) throws(OptimizerError) {
+        if !holds { throw .invalidInstance(name: type.name, key: key) }
+      }
+      try require((0...5000).contains(type.costPerHour), "price")
+      try require((1...1_000_000_000).contains(type.vcpus), "vCPUs")
+      try require((0...(1 << 50)).contains(type.allocatableMemoryBytes), "allocatable memory")
+      guard let accelerator = type.accelerator else { continue }
+      try require((1...1024).contains(accelerator.count), "number of accelerators")
+      try require((1...(1 << 50)).contains(accelerator.memoryBytes), "accelerator memory")
     }
   }
 

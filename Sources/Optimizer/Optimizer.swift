@@ -118,7 +118,10 @@ struct Search {
       let cost = patterns[index].cost * Int64(count)
       if cost > dearest?.cost ?? -1 { dearest = (cost, options[index]) }
     }
-    nodes.sort { ($0.costPerHour * Double($0.count), $1.instanceType) > ($1.costPerHour * Double($1.count), $0.instanceType) }
+    // The dearest kind first.
+    nodes.sort { a, b in
+      (-a.costPerHour * Double(a.count), a.instanceType) < (-b.costPerHour * Double(b.count), b.instanceType)
+    }
     guard let dearest, let latency = worst(nodes) else { return nil }
     let isSingle = nodes.count == 1 && nodes[0].count == 1
     return Fleet(

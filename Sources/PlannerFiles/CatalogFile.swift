@@ -44,7 +44,8 @@ public enum CatalogFile {
     }
     let header = fields(lines.first ?? "") ?? []
     for column in requiredColumns where !header.contains(column) {
-      report(1, column, "is not among the columns", "add it to the header line: \(requiredColumns.joined(separator: ","))")
+      report(
+        1, column, "is not among the columns", "add it to the header line: \(requiredColumns.joined(separator: ","))")
     }
     for (index, column) in header.enumerated() {
       if !requiredColumns.contains(column), !optionalColumns.contains(column) {
@@ -64,7 +65,8 @@ public enum CatalogFile {
         continue
       }
       guard fields.count == header.count else {
-        report(index + 1, nil, "has \(fields.count) fields where the header has \(header.count)", "add or remove commas")
+        report(
+          index + 1, nil, "has \(fields.count) fields where the header has \(header.count)", "add or remove commas")
         continue
       }
       var row = Row(header: header, fields: fields, line: index + 1, report: report)
@@ -147,8 +149,9 @@ private struct Row {
     if name.isEmpty { fail("instanceType", "is empty", "give the type's name, such as c7g.4xlarge") }
     if name == "local" { fail("instanceType", "'local' is the name of the machine at hand", "choose another name") }
     let price = number("onDemandDollarsPerHour", "dollars an hour, such as 0.58") { Double($0) }
-    if let price, !(price >= 0 && price.isFinite && price < 1e6) {
-      fail("onDemandDollarsPerHour", "is \(price)", "give dollars an hour, 0 or more")
+    // The bound keeps the cost of a million nodes, in billionths of a dollar, within 64 bits.
+    if let price, !(price >= 0 && price <= 5000) {
+      fail("onDemandDollarsPerHour", "is \(price)", "give dollars an hour, 0 to 5000")
     }
     let architecture = text("architecture")
     if architecture != "amd64", architecture != "arm64" {
@@ -179,7 +182,7 @@ private struct Row {
       }
       return nil
     }
-    let count = whole("acceleratorCount", atLeast: 1)
+    let count = whole("acceleratorCount", atLeast: 1, atMost: 1024)
     let memory = whole("acceleratorMemoryMiB", atLeast: 1)
     guard let count, let memory else { return nil }
     // The tables give the memory of one device: inf2.24xlarge has 6 with 32,768 MiB each.
@@ -205,10 +208,10 @@ private struct Row {
   }
 
   /// Up to a billion, so that sizes in bytes stay within 64 bits.
-  private mutating func whole(_ column: String, atLeast least: Int) -> Int? {
+  private mutating func whole(_ column: String, atLeast least: Int, atMost most: Int = 1_000_000_000) -> Int? {
     guard let value = number(column, "a whole number", { Int($0) }) else { return nil }
-    if value >= least, value <= 1_000_000_000 { return value }
-    fail(column, "is \(value)", "give a whole number from \(least)")
+    if value >= least, value <= most { return value }
+    fail(column, "is \(value)", "give a whole number from \(least) to \(most)")
     return nil
   }
 

@@ -49,8 +49,8 @@ public struct FiguresFile: Codable, Sendable {
       }
       if figure.tokens < 1 { report("tokens", "is \(figure.tokens)", "give at least 1") }
       if figure.batch < 1 { report("batch", "is \(figure.batch)", "give at least 1") }
-      if figure.coresPerAccelerator < 1 {
-        report("coresPerAccelerator", "is \(figure.coresPerAccelerator)", "give at least 1, which is what a CPU has")
+      if !(1...1024).contains(figure.coresPerAccelerator) {
+        report("coresPerAccelerator", "is \(figure.coresPerAccelerator)", "give 1 to 1024; a CPU has 1")
       }
       if figure.source.isEmpty { report("source", "is empty", "say where the figure was published") }
       checkSeconds(figure, report)

@@ -33,7 +33,34 @@ public struct ProfileRequest: Sendable {
     }
   }
 
+  /// Models that are there already, all of one architecture.
+  public struct Repository: Hashable, Sendable {
+    public var folder: String
+    public var modelNames: [String]
+    public var family: String
+    public var vocabulary: Int
+    public var precision: Precision
+    public var fileBytes: Int64
+    public var tokens: [Int]
+
+    public init(
+      folder: String, modelNames: [String], family: String, vocabulary: Int, precision: Precision, fileBytes: Int64,
+      tokens: [Int]
+    ) {
+      self.folder = folder
+      self.modelNames = modelNames
+      self.family = family
+      self.vocabulary = vocabulary
+      self.precision = precision
+      self.fileBytes = fileBytes
+      self.tokens = tokens
+    }
+  }
+
+  /// Architectures to synthesize and measure.
   public var cases: [Case]
+  /// Measured instead of `cases` where given.
+  public var repository: Repository?
   public var precisions: [Precision]
   public var quick: Bool
   /// Cores that the server may compute on: the others are the load generator's.

@@ -47,9 +47,13 @@ public struct ProfileRun {
   public mutating func run(measuredAt: String) async throws -> Profile {
     let settings = try await findSettings()
     var models: [ModelProfile] = []
-    for (caseIndex, one) in request.cases.enumerated() {
-      for precision in request.precisions {
-        models.append(try await measure(one, precision, caseIndex: caseIndex, settings: settings))
+    if let repository = request.repository {
+      models.append(try await measure(Subject(repository), settings: settings))
+    } else {
+      for (index, one) in request.cases.enumerated() {
+        for precision in request.precisions {
+          models.append(try await measure(try await synthesize(one, precision, index: index), settings: settings))
+        }
       }
     }
     return Profile(
@@ -64,8 +68,11 @@ public struct ProfileRun {
 
   private var totalSteps: Int {
     let trialSteps = candidates.flavours.count + candidates.coreTypes.count
-    let stepsPerVariant = 2 + (request.threadCounts.count > 1 ? 1 : 0)
-    let variants = request.cases.reduce(0) { $0 + (stepsPerVariant + servedShapes.count * $1.tokens.count) }
+    let forwardSteps = 1 + (request.threadCounts.count > 1 ? 1 : 0)
+    if let repository = request.repository {
+      return trialSteps + forwardSteps + servedShapes.count * repository.tokens.count
+    }
+    let variants = request.cases.reduce(0) { $0 + 1 + forwardSteps + servedShapes.count * $1.tokens.count }
     return trialSteps + variants * request.precisions.count
   }
 
@@ -81,18 +88,7 @@ public struct ProfileRun {
   /// The reference is the fp32 forward pass of the largest case at its greatest length: there the matrix products
   /// that these settings govern take nearly all of the time.
   private mutating func findSettings() async throws -> LibrarySettings {
-    guard
-      let largest = request.cases.max(by: {
-        $0.family.shape.parameterCount * ($0.tokens.max() ?? 0) < $1.family.shape.parameterCount * ($1.tokens.max() ?? 0)
-      })
-    else { throw ProfilerError("there is nothing to profile: name at least one case") }
-    let reference = Reference(
-      folder: scratchFolder + "/reference", tokens: largest.tokens.max() ?? 128,
-      threads: request.threadCounts, seconds: request.secondsPerTrial)
-    step("models to compare library settings with")
-    _ = try await tools.synthesize(
-      family: largest.family, vocabulary: 2000, precision: .fp32, count: 2, seed: request.seed, into: reference.folder)
-
+    let reference = try await makeReference()
     var best = Best()
     for flavour in candidates.flavours {
       step("BLAS \(flavour.name)")
@@ -109,9 +105,30 @@ public struct ProfileRun {
 
   private struct Reference {
     var folder: String
+    var models: Int
     var tokens: Int
     var threads: [Int]
     var seconds: Double
+    var precision: Precision
+  }
+
+  private mutating func makeReference() async throws -> Reference {
+    if let repository = request.repository {
+      return Reference(
+        folder: repository.folder, models: min(2, repository.modelNames.count), tokens: repository.tokens.max() ?? 128,
+        threads: request.threadCounts, seconds: request.secondsPerTrial, precision: repository.precision)
+    }
+    func work(_ one: ProfileRequest.Case) -> Int { one.family.shape.parameterCount * (one.tokens.max() ?? 0) }
+    guard let largest = request.cases.max(by: { work($0) < work($1) }) else {
+      throw ProfilerError("there is nothing to profile: name at least one case")
+    }
+    step("models to compare library settings with")
+    let folder = scratchFolder + "/reference"
+    _ = try await tools.synthesize(
+      family: largest.family, vocabulary: 2000, precision: .fp32, count: 2, seed: request.seed, into: folder)
+    return Reference(
+      folder: folder, models: 2, tokens: largest.tokens.max() ?? 128, threads: request.threadCounts,
+      seconds: request.secondsPerTrial, precision: .fp32)
   }
 
   private struct Best {
@@ -129,14 +146,14 @@ public struct ProfileRun {
     let cells = try await tools.measure(
       MeasureCall(
         repository: reference.folder, tokens: [reference.tokens], threads: reference.threads, concurrency: 1,
-        seconds: reference.seconds, models: 2, settings: settings))
+        seconds: reference.seconds, models: reference.models, settings: settings))
     var score = 1.0
     for cell in cells {
       guard let table = QuantileTable(samples: cell.samples) else { continue }
       score *= table.quantile(0.5)
       trials.append(
         SettingsTrial(
-          settings: settings, threads: cell.threads, precision: .fp32, tokens: cell.tokens,
+          settings: settings, threads: cell.threads, precision: reference.precision, tokens: cell.tokens,
           p50Seconds: table.quantile(0.5), samples: cell.samples.count))
     }
     guard !cells.isEmpty else { return }
@@ -151,54 +168,79 @@ public struct ProfileRun {
     request.threadCounts.map { (workers: max(1, request.servingCores / $0), threads: $0) }
   }
 
-  private mutating func measure(
-    _ one: ProfileRequest.Case, _ precision: Precision, caseIndex: Int, settings: LibrarySettings
-  ) async throws -> ModelProfile {
+  /// One variant, with models of it in a folder.
+  fileprivate struct Subject {
+    var family: String
+    var vocabulary: Int
+    var precision: Precision
+    var tokens: [Int]
+    var folder: String
+    var modelNames: [String]
+    var fileBytes: Int64
+
+    var name: String { "\(family) \(precision.rawValue)" }
+  }
+
+  private mutating func synthesize(
+    _ one: ProfileRequest.Case, _ precision: Precision, index: Int
+  ) async throws -> Subject {
     var shape = one.family.shape
     if let vocabulary = one.vocabulary { shape.vocabulary = vocabulary }
-    let weightBytes = Int64(shape.parameterCount * precision.bytesPerWeight)
-    let resident = ProfileRequest.residentModels(weightBytes: weightBytes)
-    let folder = scratchFolder + "/\(caseIndex)-\(one.family.rawValue)-\(precision.rawValue)"
-    let name = "\(one.family.rawValue) \(precision.rawValue)"
-
-    step("\(name): models")
+    let count = ProfileRequest.residentModels(weightBytes: Int64(shape.parameterCount * precision.bytesPerWeight))
+    let folder = scratchFolder + "/\(index)-\(one.family.rawValue)-\(precision.rawValue)"
+    step("\(one.family.rawValue) \(precision.rawValue): models")
     let fileBytes = try await tools.synthesize(
-      family: one.family, vocabulary: shape.vocabulary, precision: precision, count: resident, seed: request.seed,
+      family: one.family, vocabulary: shape.vocabulary, precision: precision, count: count, seed: request.seed,
       into: folder)
-    step("\(name): forward passes")
+    return Subject(
+      family: one.family.rawValue, vocabulary: shape.vocabulary, precision: precision, tokens: one.tokens,
+      folder: folder, modelNames: (0..<count).map { "model\($0)" }, fileBytes: fileBytes)
+  }
+
+  private mutating func measure(_ subject: Subject, settings: LibrarySettings) async throws -> ModelProfile {
+    step("\(subject.name): forward passes")
     var call = MeasureCall(
-      repository: folder, tokens: one.tokens, threads: request.threadCounts, concurrency: 1,
-      seconds: request.secondsPerCell, models: resident, settings: settings)
+      repository: subject.folder, tokens: subject.tokens, threads: request.threadCounts, concurrency: 1,
+      seconds: request.secondsPerCell, models: subject.modelNames.count, settings: settings)
     var cells = try await tools.measure(call)
     if request.threadCounts.count > 1 {
-      step("\(name): forward passes side by side")
+      step("\(subject.name): forward passes side by side")
       call.threads = [1]
       call.concurrency = request.servingCores
       cells += try await tools.measure(call)
     }
-    guard let first = cells.first else { throw ProfilerError("\(name): the engine measured nothing") }
+    guard let first = cells.first else { throw ProfilerError("\(subject.name): the engine measured nothing") }
     serverMemoryBytes = max(serverMemoryBytes, first.serverMemoryBytes)
+    return ModelProfile(
+      family: subject.family, precision: subject.precision, vocabulary: subject.vocabulary,
+      fileBytes: subject.fileBytes, weightBytes: first.weightBytes, memoryPerModelBytes: first.memoryPerModelBytes,
+      loadSeconds: first.loadSeconds, firstRunSeconds: first.firstRunSeconds, forward: try cells.map(forwardCell),
+      served: try await serve(subject, cells, settings: settings))
+  }
 
+  private mutating func serve(
+    _ subject: Subject, _ cells: [MeasuredCell], settings: LibrarySettings
+  ) async throws -> [ServedCell] {
     var served: [ServedCell] = []
-    for tokens in one.tokens {
+    for tokens in subject.tokens {
       for split in servedShapes {
-        step("\(name): served, \(tokens) tokens, \(split.workers) × \(split.threads) threads")
+        step("\(subject.name): served, \(tokens) tokens, \(split.workers) × \(split.threads) threads")
         let alone = cells.first { $0.tokens == tokens && $0.threads == split.threads }
         guard let alone, let table = QuantileTable(samples: alone.samples) else {
-          throw ProfilerError("\(name): no forward pass of \(tokens) tokens was measured")
+          throw ProfilerError("\(subject.name): no forward pass of \(tokens) tokens was measured")
         }
-        served.append(
-          try await serve(
-            ServeCall(
-              repository: folder, family: one.family, vocabulary: shape.vocabulary, tokens: tokens,
-              input: request.input, workers: split.workers, threads: split.threads, models: resident,
-              schedule: schedule(meanSeconds: table.mean, workers: split.workers, models: resident), settings: settings)))
+        let call = ServeCall(
+          repository: subject.folder, modelNames: subject.modelNames, vocabulary: subject.vocabulary, tokens: tokens,
+          input: request.input, workers: split.workers, threads: split.threads,
+          schedule: schedule(meanSeconds: table.mean, workers: split.workers, models: subject.modelNames.count),
+          settings: settings)
+        guard let cell = ServedCell(samples: try await tools.serve(call), call: call) else {
+          throw ProfilerError("\(subject.name): the server answered no request of \(tokens) tokens")
+        }
+        served.append(cell)
       }
     }
-    return ModelProfile(
-      family: one.family.rawValue, precision: precision, vocabulary: shape.vocabulary, fileBytes: fileBytes,
-      weightBytes: first.weightBytes, memoryPerModelBytes: first.memoryPerModelBytes, loadSeconds: first.loadSeconds,
-      firstRunSeconds: first.firstRunSeconds, forward: try cells.map(forwardCell), served: served)
+    return served
   }
 
   private func forwardCell(_ cell: MeasuredCell) throws -> ForwardCell {
@@ -217,13 +259,14 @@ public struct ProfileRun {
       models: models, ratePerModelPerSecond: rate / Double(models), arrivals: .poisson, durationSeconds: duration,
       seed: request.seed)
   }
+}
 
-  private func serve(_ call: ServeCall) async throws -> ServedCell {
-    let samples = try await tools.serve(call)
-    guard let cell = ServedCell(samples: samples, call: call) else {
-      throw ProfilerError("the server answered no request of \(call.tokens) tokens")
-    }
-    return cell
+extension ProfileRun.Subject {
+  fileprivate init(_ repository: ProfileRequest.Repository) {
+    self.init(
+      family: repository.family, vocabulary: repository.vocabulary, precision: repository.precision,
+      tokens: repository.tokens, folder: repository.folder, modelNames: repository.modelNames,
+      fileBytes: repository.fileBytes)
   }
 }
 
@@ -239,7 +282,7 @@ extension ServedCell {
     else { return nil }
     self.init(
       tokens: call.tokens, input: call.input, workers: call.workers, threads: call.threads,
-      residentModels: call.models, ratePerSecond: Double(samples.count) / call.schedule.durationSeconds,
+      residentModels: call.modelNames.count, ratePerSecond: Double(samples.count) / call.schedule.durationSeconds,
       computeSeconds: compute, overheadSeconds: overhead, driftCV: Self.drift(of: samples))
   }
 

@@ -61,28 +61,27 @@ public struct MeasuredCell: Codable, Sendable {
 /// The whole server, started with these settings and asked over HTTP for a while.
 public struct ServeCall: Sendable {
   public var repository: String
-  public var family: ModelFamily
+  /// As many as take part; the schedule's model i is the i-th of them.
+  public var modelNames: [String]
   public var vocabulary: Int
   public var tokens: Int
   public var input: RequestInput
   public var workers: Int
   public var threads: Int
-  public var models: Int
   public var schedule: Schedule
   public var settings: LibrarySettings
 
   public init(
-    repository: String, family: ModelFamily, vocabulary: Int, tokens: Int, input: RequestInput, workers: Int,
-    threads: Int, models: Int, schedule: Schedule, settings: LibrarySettings
+    repository: String, modelNames: [String], vocabulary: Int, tokens: Int, input: RequestInput, workers: Int,
+    threads: Int, schedule: Schedule, settings: LibrarySettings
   ) {
     self.repository = repository
-    self.family = family
+    self.modelNames = modelNames
     self.vocabulary = vocabulary
     self.tokens = tokens
     self.input = input
     self.workers = workers
     self.threads = threads
-    self.models = models
     self.schedule = schedule
     self.settings = settings
   }

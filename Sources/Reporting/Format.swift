@@ -54,6 +54,13 @@ public enum Format {
     return "\(grouped(minutes / 60)) h" + (minutes % 60 == 0 ? "" : " \(minutes % 60) min")
   }
 
+  /// A time that somebody set, without zeros that they did not write: `10 ms`, `1.5 s`.
+  public static func setting(_ seconds: Double) -> String {
+    let text = duration(seconds)
+    guard let space = text.firstIndex(of: " "), !text.contains("min"), !text.contains("h") else { return text }
+    return trimmed(String(text[..<space])) + text[space...]
+  }
+
   /// The bounds in one unit: `8.71–9.60 ms`.
   public static func durationInterval(_ estimate: Estimate) -> String {
     let range = durationRange(estimate)
@@ -68,7 +75,7 @@ public enum Format {
   }
 
   /// The bounds alone, and the unit they are in, which is the estimate's.
-  private static func durationRange(_ estimate: Estimate) -> (bounds: String, unit: String) {
+  package static func durationRange(_ estimate: Estimate) -> (bounds: String, unit: String) {
     guard estimate.low.isFinite, estimate.high.isFinite else { return (missing, "") }
     let anchor = estimate.estimate.isFinite ? estimate.estimate : estimate.high
     guard anchor.magnitude < 59.95 else {
@@ -128,6 +135,9 @@ public enum Format {
   public static func probability(_ value: Double) -> String {
     value.isFinite ? "\(trimmed(decimal(value * 100, places: 4))) %" : missing
   }
+
+  /// At most three digits after the point, without zeros at the end: `0.5`, `20`, `99.99`
+  package static func plain(_ value: Double) -> String { trimmed(decimal(value, places: 3)) }
 
   /// A rate: `0.49/s`, `29.4/s`, `1,470/s`
   public static func rate(_ perSecond: Double) -> String {

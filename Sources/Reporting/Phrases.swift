@@ -11,7 +11,7 @@ enum Phrases {
     return "\(Format.count(workload.models, "\(workload.family) model", "\(workload.family) models"))\(vocabulary), "
       + "\(Format.count(workload.tokens, "token", "tokens")) a request, \(input), \(arrivals), uniform popularity, "
       + "\(Format.rate(workload.ratePerModelPerSecond)) per model (\(Format.rate(all)) in all), "
-      + "target p99 ≤ \(Format.duration(workload.targetP99Seconds))"
+      + "target p99 ≤ \(Format.setting(workload.targetP99Seconds))"
   }
 
   /// Forward passes at once times threads of each, and before them the queues that share nothing.
@@ -23,7 +23,8 @@ enum Phrases {
   /// The same in words: `2 workers of 1 thread each`.
   static func workersInWords(_ node: PlanNode) -> String {
     let each =
-      Format.count(node.workers, "worker", "workers") + " of " + Format.count(node.threadsPerWorker, "thread", "threads")
+      Format.count(node.workers, "worker", "workers") + " of "
+      + Format.count(node.threadsPerWorker, "thread", "threads")
       + (node.workers == 1 ? "" : " each")
     return node.queues == 1 ? each : "\(Format.count(node.queues)) queues with \(each)"
   }
@@ -42,10 +43,12 @@ enum Phrases {
   /// What the verdict means for the reader.
   static func headline(_ record: RunRecord) -> String {
     guard record.valid else { return "The run does not count" }
-    let target = Format.duration(record.targetP99Seconds)
+    let target = Format.setting(record.targetP99Seconds)
+    // A slice speaks for this machine and for no other.
+    let place = record.scope == "full" ? "" : " on this machine"
     switch record.verdict {
-    case .pass: return "The target of \(target) was kept"
-    case .fail: return "The target of \(target) was missed"
+    case .pass: return "The target of \(target) was kept\(place)"
+    case .fail: return "The target of \(target) was missed\(place)"
     case .undecided: return "Undecided: too close to the target of \(target)"
     }
   }
@@ -54,9 +57,10 @@ enum Phrases {
   static func whatRan(_ record: RunRecord) -> String {
     let node = record.node
     let models = Format.count(record.models, "\(record.workload.family) model", "\(record.workload.family) models")
-    return "\(models) in \(node.variant.rawValue) ran on a node of type \(node.instanceType) "
+    let isHere = node.instanceType == "local" || record.scope != "full"
+    return "\(models) in \(node.variant.rawValue) ran on \(isHere ? "this machine" : "a \(node.instanceType)") "
       + "(\(record.host.cpuModel), \(Format.count(record.host.cores, "core", "cores")); \(workersInWords(node))). "
-      + "In \(Format.duration(record.durationSeconds)) it was sent \(requests(record.requests.sent)) of "
+      + "In \(Format.setting(record.durationSeconds)) it was sent \(requests(record.requests.sent)) of "
       + "\(Format.count(record.workload.tokens, "token", "tokens")) and answered "
       + "\(Format.count(record.requests.completed)), \(Format.rate(record.measured.throughputPerSecond))."
   }
@@ -78,28 +82,28 @@ enum Phrases {
     }
     let bounds = interval == Format.missing ? "" : " (95 % interval \(interval))"
     return "Measured p99 is \(Format.duration(record.measured.p99Seconds)) against a target of "
-      + "\(Format.duration(record.targetP99Seconds)). The plan had predicted "
+      + "\(Format.setting(record.targetP99Seconds)). The plan had predicted "
       + "\(Format.duration(record.predicted.p99Seconds))\(bounds): \(miss)."
   }
 
   static func withinInterval(_ record: RunRecord) -> String {
     record.prediction.withinInterval
-      ? "Measured p50 and p99 both lie in the prediction's 95 % intervals."
-      : "Measured p50 or p99 lies outside the prediction's 95 % interval."
+      ? "Measured p50 and p99 both lie in the prediction’s 95 % intervals."
+      : "Measured p50 or p99 lies outside the prediction’s 95 % interval."
   }
 
   /// nil for a full run.
   static func scope(_ record: RunRecord) -> String? {
     guard record.scope != "full" else { return nil }
     let reason = record.scopeReason.map { " " + Format.sentence($0) } ?? ""
-    return "This is a slice of the plan: one node's models, as many as fit, on this machine, with the prediction made "
+    return "This is a slice of the plan: one node’s models, as many as fit, on this machine, with the prediction made "
       + "for this machine.\(reason) A slice never confirms a cloud latency."
   }
 
   static func invalid(_ record: RunRecord) -> String? {
     guard !record.valid else { return nil }
     return Format.sentence(record.invalidReason ?? "no reason was recorded")
-      + " The figures below are shown, but they prove nothing."
+      + " Its figures are shown, but they prove nothing."
   }
 
   /// `$24.36 an hour, $17,782.80 a month`
@@ -118,7 +122,7 @@ enum Phrases {
   }
 
   static func bound(_ lowerBound: Double?, _ gap: Double?) -> String {
-    guard let lowerBound, lowerBound.isFinite else { return "No lower bound: nothing that was considered is feasible." }
+    guard let lowerBound, lowerBound.isFinite else { return "There is no lower bound to state." }
     let distance = gap.map { ", the plan is \(Format.percent($0, places: 1)) above it" } ?? ""
     return "No plan over the types considered costs less than \(Format.money(lowerBound)) an hour\(distance)."
   }
@@ -145,21 +149,60 @@ enum Phrases {
     }
   }
 
+  /// `2 queues with 1 worker of 1 thread each, 41 % busy; 94 models take 9.2 of 16.0 GiB (estimated)`
+  static func nodeDetails(_ node: PlanNode) -> String {
+    let models = node.modelsPerNode.max() ?? 0
+    let taken = Format.bytes(node.memoryPerModelBytes.multipliedReportingOverflow(by: Int64(models)).partialValue)
+    return "\(workersInWords(node)), \(Format.percent(node.utilization)) busy; "
+      + "\(Format.count(models, "model takes", "models take")) \(taken) of \(Format.bytes(node.memoryCapacityBytes)) "
+      + "(\(node.memoryProvenance.kind.rawValue))"
+  }
+
+  /// Reasons, each once, with what they hold for.
+  static func reasons(_ guidance: [GuidanceRow]) -> [(subjects: String, reason: String)] {
+    var found: [(subjects: [String], reason: String)] = []
+    func note(_ subject: String, _ reason: String) {
+      if let index = found.firstIndex(where: { $0.reason == reason }) {
+        found[index].subjects.append(subject)
+      } else {
+        found.append(([subject], reason))
+      }
+    }
+    for row in guidance {
+      if row.packingReason == row.planned.reason {
+        note(row.instanceType, row.packingReason)
+      } else {
+        note("\(row.instanceType) packed as in the guidance", row.packingReason)
+        note("\(row.instanceType) as planned", row.planned.reason)
+      }
+    }
+    return found.map { ($0.subjects.joined(separator: ", "), $0.reason) }
+  }
+
   /// Each source once, in the order given, with what rests on it.
   static func sources(of nodes: [PlanNode]) -> [(subject: String, provenance: Provenance)] {
-    var found: [(subject: String, provenance: Provenance)] = []
+    var found: [(provenance: Provenance, types: [(name: String, figures: [String])])] = []
     for node in nodes {
       let figures = [
         ("latency", node.provenance), ("compute time", node.service.computeProvenance),
-        ("HTTP and tokenizer", node.service.overheadProvenance), ("memory per model", node.memoryProvenance),
+        ("HTTP and tokenizer time", node.service.overheadProvenance), ("memory per model", node.memoryProvenance),
       ]
-      for (subject, provenance) in figures {
-        let subject = "\(node.instanceType): \(subject)"
-        if found.contains(where: { $0.subject == subject && $0.provenance == provenance }) { continue }
-        found.append((subject, provenance))
+      for (figure, provenance) in figures {
+        guard let source = found.firstIndex(where: { $0.provenance == provenance }) else {
+          found.append((provenance, [(node.instanceType, [figure])]))
+          continue
+        }
+        guard let type = found[source].types.firstIndex(where: { $0.name == node.instanceType }) else {
+          found[source].types.append((node.instanceType, [figure]))
+          continue
+        }
+        if !found[source].types[type].figures.contains(figure) { found[source].types[type].figures.append(figure) }
       }
     }
-    return found
+    return found.map { source in
+      let types = source.types.map { "\($0.name): \($0.figures.joined(separator: ", "))" }
+      return (types.joined(separator: "; "), source.provenance)
+    }
   }
 
   static func host(_ host: HostFingerprint) -> [(name: String, value: String)] {

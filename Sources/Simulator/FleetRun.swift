@@ -108,7 +108,8 @@ struct FleetRun {
         perform(node: node, now: event.time)
       }
     }
-    accountBusyness(until: end)
+    // Nobody is busy any more where the clock ran on until the last answer.
+    if busyWorkers > 0 { accountBusyness(until: end) }
     let finished = observation.counts
     observation.counts.inFlight = finished.arrived - finished.completed - finished.rejected - finished.timedOut
     return observation

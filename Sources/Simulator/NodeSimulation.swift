@@ -80,7 +80,9 @@ public enum NodeSimulation {
     let rate = Double(models) * load.ratePerModelPerSecond
     // A tenth more, which is the warm-up: it starts with an empty queue.
     let duration = Double(effort.requestsPerReplication) / rate * 1.1
-    return predict(load, models: models, seed: seed, replications: effort.replications, warmup: duration / 11) {
+    return predict(
+      load, models: models, seed: seed, replications: effort.replications, warmup: duration / 11, runsOn: false
+    ) {
       Schedule.make(
         models: models, ratePerModelPerSecond: load.ratePerModelPerSecond, arrivals: load.arrivals,
         durationSeconds: duration, seed: $0)
@@ -91,16 +93,18 @@ public enum NodeSimulation {
   /// several queues sees the models' requests in the queue model mod queues.
   ///
   /// Overload is simulated as it is: a finite run has a latency all the same.
-  /// - Returns: nil for an empty schedule.
+  /// - Parameter warmupSeconds: requests that are due before it are simulated and not counted.
+  /// - Returns: nil where no request is counted.
   public static func predict(
-    _ load: NodeLoad, schedule: Schedule, seed: UInt64, replications: Int
+    _ load: NodeLoad, schedule: Schedule, warmupSeconds: Double = 0, seed: UInt64, replications: Int
   ) -> NodePrediction? {
-    guard !schedule.requests.isEmpty else { return nil }
-    return predict(load, models: schedule.models, seed: seed, replications: replications, warmup: 0) { _ in schedule }
+    predict(
+      load, models: schedule.models, seed: seed, replications: replications, warmup: warmupSeconds, runsOn: true
+    ) { _ in schedule }
   }
 
   private static func predict(
-    _ load: NodeLoad, models: Int, seed: UInt64, replications: Int, warmup: Double,
+    _ load: NodeLoad, models: Int, seed: UInt64, replications: Int, warmup: Double, runsOn: Bool,
     schedule: (_ seed: UInt64) -> Schedule
   ) -> NodePrediction? {
     var runs: [[Double]] = []
@@ -112,7 +116,8 @@ public enum NodeSimulation {
       // The machine of that day: all of a run's times are longer or shorter together.
       let factor = min(max(1 + load.service.driftCV * drift.normal(), 0.5), 2)
       let arrivals = schedule(runSeed)
-      let observation = observe(load, schedule: arrivals, models: models, factor: factor, warmup: warmup, seed: runSeed)
+      let observation = observe(
+        load, schedule: arrivals, models: models, factor: factor, warmup: warmup, runsOn: runsOn, seed: runSeed)
       guard !observation.latencySeconds.isEmpty else { continue }
       runs.append(observation.latencySeconds.sorted())
       utilization.append(observation.busyNanoseconds / (Double(observation.workers) * observation.windowSeconds * 1e9))
@@ -128,7 +133,7 @@ public enum NodeSimulation {
   }
 
   private static func observe(
-    _ load: NodeLoad, schedule: Schedule, models: Int, factor: Double, warmup: Double, seed: UInt64
+    _ load: NodeLoad, schedule: Schedule, models: Int, factor: Double, warmup: Double, runsOn: Bool, seed: UInt64
   ) -> FleetRun.Observation {
     let isWholeNode = models == load.models && load.queues > 1
     let queues = isWholeNode ? load.queues : 1
@@ -137,13 +142,13 @@ public enum NodeSimulation {
     let overhead = ServiceDistribution.empirical(load.service.overheadSeconds)
     let runModels = (0..<models).map { FleetRun.Model(service: service, networkDelay: overhead, node: $0 % queues) }
     let node = FleetRun.Node(workers: load.workers, queueCapacity: nil, batch: .single)
-    // A fixed schedule runs on until its last request is answered, as a measured run does.
-    let end = warmup > 0 ? Nanoseconds(seconds: schedule.durationSeconds) : Nanoseconds.never
+    // A given schedule runs on until its last request is answered, as a measured run does.
+    let end = runsOn ? Nanoseconds.never : Nanoseconds(seconds: schedule.durationSeconds)
     var run = FleetRun(
       models: runModels, nodes: Array(repeating: node, count: queues), routing: .random,
       warmup: Nanoseconds(seconds: warmup), end: end, schedule: schedule, seed: seed)
     var observation = run.run()
-    if end == .never { observation.windowSeconds = schedule.durationSeconds }
+    observation.windowSeconds = schedule.durationSeconds - warmup
     return observation
   }
 }

@@ -37,8 +37,10 @@ struct Candidate {
   }
 
   /// Most models in one queue whose requests the workers can keep up with, going by `meanSeconds` a request.
-  func modelsPerQueueByCompute(ratePerModelPerSecond rate: Double, meanSeconds: Double, belowUtilization: Double) -> Int {
-    let models = belowUtilization * Double(workers) / (rate * meanSeconds)
+  func modelsPerQueueByCompute(
+    ratePerModelPerSecond rate: Double, meanSeconds: Double, belowUtilization utilization: Double
+  ) -> Int {
+    let models = utilization * Double(workers) / (rate * meanSeconds)
     guard models < 1e9 else { return 1_000_000_000 }
     let whole = Int(models)
     // Strictly below: a queue at its capacity has no steady state.

@@ -48,19 +48,29 @@ struct CandidateBuilder {
   ) -> [Candidate] {
     profile.models.filter { $0.family == workload.family && (vocabulary == nil || $0.vocabulary == vocabulary) }
       .flatMap { model in
-        splits(model, cores: cores).compactMap { cell in
-          candidate(cell, model, profile, type: type, memoryBytes: memoryBytes, isSuperseded: isSuperseded)
+        let usable = usableCells(model, cores: cores)
+        return splits(usable).compactMap { cell in
+          var candidate = candidate(
+            cell, model, profile, type: type, memoryBytes: memoryBytes, isSuperseded: isSuperseded)
+          // A lower bound may not rest on the choice of the cell: the fastest one of that split speaks for it.
+          let peers = usable.filter { $0.workers == cell.workers && $0.threads == cell.threads }.map(\.computeSeconds)
+          candidate?.meanFloorSeconds = peers.map(\.mean).min() ?? 0
+          candidate?.p99FloorSeconds = peers.map { $0.quantile(0.99) }.min() ?? 0
+          return candidate
         }
       }
   }
 
-  /// For each split into workers and threads that was measured, the cell that speaks for the workload: requests at
-  /// least as long, as little longer as possible, of the same input, among the most models.
-  private func splits(_ model: ModelProfile, cores: Int) -> [ServedCell] {
-    let usable = model.served.filter {
+  private func usableCells(_ model: ModelProfile, cores: Int) -> [ServedCell] {
+    model.served.filter {
       $0.tokens >= workload.tokens && $0.workers > 0 && $0.threads > 0 && $0.workers * $0.threads <= cores
         && $0.computeSeconds.mean > 0
     }
+  }
+
+  /// For each split into workers and threads that was measured, the cell that speaks for the workload: requests at
+  /// least as long, as little longer as possible, of the same input, among the most models.
+  private func splits(_ usable: [ServedCell]) -> [ServedCell] {
     let ranked = usable.sorted { a, b in
       (a.workers, a.threads, a.tokens, a.input == workload.input ? 0 : 1, -a.residentModels)
         < (b.workers, b.threads, b.tokens, b.input == workload.input ? 0 : 1, -b.residentModels)

@@ -5,17 +5,18 @@ import RealModule
 ///
 /// Where the summary is silent the table errs to the slow side:
 /// - a missing p50 is taken to be the mean;
+/// - p90 and p95, where missing between known quantiles, lie on the exponential that joins these;
 /// - above the last known quantile, exceedance falls off exponentially through the last two known quantiles, which
 ///   is heavier than the normal tail that forward passes on a device show; the largest time is where 1 of 10,000
 ///   would lie;
 /// - below p50 the table mirrors its first known quantile above, but no time is shorter than half of p50;
 /// - a table whose mean is below the published mean is stretched to it.
-enum PublishedLatency {
+package enum PublishedLatency {
   /// Run-to-run drift of the mean, which no publication names: that of a device with a fixed clock.
   static let assumedDriftCV = 0.02
 
   /// - Returns: nil where the summary has neither mean nor p50, or is not ascending, finite and above 0.
-  static func table(_ figure: LatencyFigure, factor: Double = 1) -> QuantileTable? {
+  package static func table(_ figure: LatencyFigure, factor: Double = 1) -> QuantileTable? {
     let keys: [(String, Double)] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)]
     var points: [(probability: Double, seconds: Double)] = keys.compactMap { key, probability in
       figure.seconds[key].map { (probability, $0) }
@@ -36,11 +37,14 @@ enum PublishedLatency {
 
     let last = points[points.count - 1]
     let previous = points[points.count - 2]
-    let decades = Double.log((1 - previous.probability) / (1 - last.probability))
-    let slope = (last.seconds - previous.seconds) / decades
-    for (probability, exceedance) in [(0.95, 0.05), (0.99, 0.01), (0.999, 0.001), (1, 0.0001)]
-    where probability > last.probability {
-      points.append((probability, last.seconds + slope * Double.log((1 - last.probability) / exceedance)))
+    for (probability, exceedance) in [(0.9, 0.1), (0.95, 0.05), (0.99, 0.01), (0.999, 0.001), (1, 0.0001)] {
+      let place = points.firstIndex { $0.probability >= probability } ?? points.count
+      if place < points.count, points[place].probability == probability { continue }
+      // Within: through the neighbours. Beyond the last known quantile: through the last two that are known.
+      let upper = place < points.count ? points[place] : last
+      let lower = place < points.count ? points[place - 1] : previous
+      let slope = (upper.seconds - lower.seconds) / Double.log((1 - lower.probability) / (1 - upper.probability))
+      points.insert((probability, lower.seconds + slope * Double.log((1 - lower.probability) / exceedance)), at: place)
     }
     points.insert((0, fastest), at: 0)
     guard

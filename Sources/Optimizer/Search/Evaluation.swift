@@ -78,28 +78,32 @@ struct NodeSizing {
     case .latency:
       let next = oracle.predict(candidate, modelsPerQueue: perQueue + 1)
       let text = next.map { "p99 \(Text.interval($0.latencySeconds.p99))" } ?? "no steady state"
-      return "latency: with \(Text.models(perQueue + 1)) a \(place(candidate)) the simulated node shows \(text), "
+      return "latency: with \(Text.models(perQueue + 1)) on each \(place(candidate)) the simulated node shows \(text), "
         + "beyond the target of \(Text.target(workload.targetP99Seconds))"
     }
   }
 
+  /// What a queue stands for: `Inferentia2 core`, `A10G`, or the whole node.
   private func place(_ candidate: Candidate) -> String {
     guard let accelerator = candidate.type.accelerator else { return "node" }
-    return candidate.queues == accelerator.count ? accelerator.name : "\(accelerator.name) core"
+    let name = accelerator.name.hasPrefix("inferentia")
+      ? accelerator.name.prefix(1).uppercased() + accelerator.name.dropFirst() : accelerator.name.uppercased()
+    return candidate.queues == accelerator.count ? name : "\(name) core"
   }
 
   private func memoryReason(_ candidate: Candidate) -> String {
     if let shortage = candidate.hostMemoryShortage { return shortage }
     let share = max(0, candidate.memoryCapacityBytes) / Int64(candidate.queues)
+    let size = "\(Text.mebibytes(candidate.memoryPerModelBytes)) (\(candidate.memoryProvenance.kind.rawValue))"
+    let room = "the \(Text.mebibytes(share)) of each \(place(candidate))"
     let count = candidate.modelsPerQueueByMemory
-    return "memory: \(count == 0 ? "no" : "\(count)") \(count == 1 ? "model" : "models") of "
-      + "\(Text.mebibytes(candidate.memoryPerModelBytes)) (\(candidate.memoryProvenance.kind.rawValue)) "
-      + "\(count == 0 ? "fits" : count == 1 ? "fills" : "fill") the \(Text.mebibytes(share)) of a \(place(candidate))"
+    if count == 0 { return "memory: a model of \(size) does not fit \(room)" }
+    return "memory: \(Text.models(count)) of \(size) \(count == 1 ? "fills" : "fill") \(room)"
   }
 
   private func computeReason(_ candidate: Candidate, models: Int) -> String {
     "compute: \(Text.models(models)) with \(Text.decimal(workload.ratePerModelPerSecond, 2)) requests a second each "
-      + "keep \(Text.count(candidate.workers, "worker")) of a \(place(candidate)) busy all the time, at "
+      + "keep \(Text.count(candidate.workers, "worker")) of each \(place(candidate)) busy all the time, at "
       + "\(Text.milliseconds(candidate.service.computeSeconds.mean)) a request"
   }
 
@@ -107,6 +111,6 @@ struct NodeSizing {
     let target = Text.target(workload.targetP99Seconds)
     guard let atOne else { return "\(candidate.figureText): a single model has no steady state" }
     return "\(candidate.figureText), with HTTP, tokenizer and queueing: p99 \(Text.interval(atOne.latencySeconds.p99)) "
-      + "with a single model a \(place(candidate)), beyond the target of \(target)"
+      + "with a single model on each \(place(candidate)), beyond the target of \(target)"
   }
 }

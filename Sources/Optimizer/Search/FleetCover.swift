@@ -1,20 +1,25 @@
 /// A kind of node that may be bought any number of times.
-struct NodePattern: Hashable {
+package struct NodePattern: Hashable {
   /// Billionths of a dollar an hour, so that sums are exact.
-  var cost: Int64
+  package var cost: Int64
   /// Models that one such node takes.
-  var models: Int
+  package var models: Int
+
+  package init(cost: Int64, models: Int) {
+    self.cost = cost
+    self.models = models
+  }
 
   static func nanodollars(_ dollars: Double) -> Int64 { Int64((dollars * 1e9).rounded()) }
   static func dollars(_ nanodollars: Int64) -> Double { Double(nanodollars) / 1e9 }
 }
 
 /// The cheapest set of nodes that takes a number of identical models, exactly.
-enum FleetCover {
-  struct Solution: Hashable {
-    var cost: Int64
+package enum FleetCover {
+  package struct Solution: Hashable {
+    package var cost: Int64
     /// How many of each pattern, in the order given.
-    var counts: [Int]
+    package var counts: [Int]
   }
 
   /// Dynamic program over the number of models: cheapest(n) is the minimum over patterns of its cost plus
@@ -22,7 +27,7 @@ enum FleetCover {
   ///
   /// - Returns: nil where no pattern takes a model.
   /// Complexity: O(models × patterns that are not dominated).
-  static func cheapest(models: Int, patterns: [NodePattern]) -> Solution? {
+  package static func cheapest(models: Int, patterns: [NodePattern]) -> Solution? {
     precondition(models > 0)
     let useful = undominated(patterns)
     guard !useful.isEmpty else { return nil }
@@ -64,7 +69,7 @@ enum FleetCover {
   ///
   /// - Returns: totals that add up to `models`, none above its kind's capacity; rounding goes to the largest
   ///   remainder, then to the first.
-  static func shares(models: Int, patterns: [NodePattern], counts: [Int]) -> [Int] {
+  package static func shares(models: Int, patterns: [NodePattern], counts: [Int]) -> [Int] {
     let capacities = zip(patterns, counts).map { $0.models * $1 }
     let total = capacities.reduce(0, +)
     precondition(total >= models)

@@ -97,6 +97,8 @@ public struct PlanNode: Codable, Hashable, Sendable {
   public var environment: [String: String]
   /// The machine whose profile the figures are from; nil for published ones.
   @ExplicitNull public var host: HostFingerprint? = nil
+  /// Memory of the server itself, beside its models; nil where nobody measured it.
+  @ExplicitNull public var serverMemoryBytes: Int64? = nil
 
   public init(
     instanceType: String, count: Int, modelsPerNode: [Int], variant: Precision, queues: Int, workers: Int,

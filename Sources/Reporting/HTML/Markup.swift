@@ -16,6 +16,8 @@ struct Markup: ExpressibleByStringInterpolation, Sendable {
 
     mutating func appendLiteral(_ literal: String) { text += literal }
     mutating func appendInterpolation(_ value: String) { text += Markup.escaped(value) }
+    /// Running text: no line ends between a number and its unit.
+    mutating func appendInterpolation(prose value: String) { text += Markup.escaped(TextWidth.glued(value)) }
     mutating func appendInterpolation(_ value: Int) { text += String(value) }
     mutating func appendInterpolation(_ markup: Markup) { text += markup.text }
     mutating func appendInterpolation(_ pieces: [Markup]) { for piece in pieces { text += piece.text } }

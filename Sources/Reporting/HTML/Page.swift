@@ -36,48 +36,62 @@ enum Page {
     """
   }
 
-  /// A figure that must not be broken over two lines.
-  static func figure(_ text: String) -> Markup { "<span class=\"figure\">\(text)</span>" }
-
   static func paragraph(_ text: String, style: String = "") -> Markup {
-    style.isEmpty ? "<p>\(text)</p>\n" : "<p class=\"\(style)\">\(text)</p>\n"
+    style.isEmpty ? "<p>\(prose: text)</p>\n" : "<p class=\"\(style)\">\(prose: text)</p>\n"
   }
 
   /// Set apart because the reader must not miss it. `tone`: `bad`, `warn` or `plain`.
   static func notice(_ title: String, _ text: String, tone: String) -> Markup {
-    "<div class=\"notice \(tone)\" role=\"note\"><strong>\(title)</strong> \(text)</div>\n"
+    "<div class=\"notice \(tone)\" role=\"note\"><strong>\(title)</strong> \(prose: text)</div>\n"
   }
 
   static func badge(_ provenance: Provenance) -> Markup { badge(provenance.kind) }
 
-  static func badge(_ kind: Provenance.Kind) -> Markup { "<span class=\"badge \(kind.rawValue)\">\(kind.rawValue)</span>" }
+  static func badge(_ kind: Provenance.Kind) -> Markup {
+    "<span class=\"badge \(kind.rawValue)\">\(kind.rawValue)</span>"
+  }
 
   struct Column {
     var title: Markup
     var isNumber = false
+    /// Explains the others; left out on a phone.
+    var isRemark = false
 
     static func text(_ title: Markup) -> Column { Column(title: title) }
     static func number(_ title: Markup) -> Column { Column(title: title, isNumber: true) }
+    static func remark(_ title: Markup) -> Column { Column(title: title, isRemark: true) }
+
+    fileprivate var style: Markup { isNumber ? " class=\"number\"" : isRemark ? " class=\"remark\"" : "" }
   }
 
   /// A table whose rows are headed by their first cell. It scrolls by itself where the screen is narrower.
-  /// - Parameter rows: cells in the columns' order, and the class of the row.
-  static func table(_ label: String, _ columns: [Column], _ rows: [(cells: [Markup], style: String)]) -> Markup {
-    let heads = columns.map { column -> Markup in
-      column.isNumber
-        ? "<th scope=\"col\" class=\"number\">\(column.title)</th>" : "<th scope=\"col\">\(column.title)</th>"
+  /// - Parameters:
+  ///   - groups: heads over neighbouring columns and how many each spans; together they span all of them.
+  ///   - rows: cells in the columns' order, and the class of the row.
+  static func table(
+    _ label: String, _ columns: [Column], groups: [(title: String, span: Int)] = [],
+    _ rows: [(cells: [Markup], style: String)]
+  ) -> Markup {
+    let spans = groups.map { group -> Markup in
+      group.title.isEmpty
+        ? "<td colspan=\"\(group.span)\"></td>"
+        : "<th scope=\"colgroup\" colspan=\"\(group.span)\">\(group.title)</th>"
     }
+    let groupRow: Markup = spans.isEmpty ? "" : "<tr class=\"groups\">\(spans)</tr>\n"
+    let heads = columns.map { column -> Markup in "<th scope=\"col\"\(column.style)>\(column.title)</th>" }
     let lines = rows.map { row -> Markup in
       let cells = zip(columns, row.cells).enumerated().map { index, pair -> Markup in
         if index == 0 { return "<th scope=\"row\">\(pair.1)</th>" }
-        return pair.0.isNumber ? "<td class=\"number\">\(pair.1)</td>" : "<td>\(pair.1)</td>"
+        return "<td\(pair.0.style)>\(pair.1)</td>"
       }
       return row.style.isEmpty ? "<tr>\(cells)</tr>\n" : "<tr class=\"\(row.style)\">\(cells)</tr>\n"
     }
     return """
       <div class="scroll" role="region" aria-label="\(label)" tabindex="0"><table>
       <caption class="hidden">\(label)</caption>
-      <thead><tr>\(heads)</tr></thead>
+      <thead>
+      \(groupRow)<tr>\(heads)</tr>
+      </thead>
       <tbody>
       \(lines)</tbody>
       </table></div>
@@ -85,8 +99,10 @@ enum Page {
       """
   }
 
-  static func table(_ label: String, _ columns: [Column], _ rows: [[Markup]]) -> Markup {
-    table(label, columns, rows.map { ($0, "") })
+  static func table(
+    _ label: String, _ columns: [Column], groups: [(title: String, span: Int)] = [], _ rows: [[Markup]]
+  ) -> Markup {
+    table(label, columns, groups: groups, rows.map { ($0, "") })
   }
 
   /// Names with their values.
@@ -99,7 +115,8 @@ enum Page {
   static func keyFigures(_ figures: [(name: String, value: String, remark: String)]) -> Markup {
     let items = figures.map { figure -> Markup in
       """
-      <div><dt>\(figure.name)</dt><dd><span class="large">\(figure.value)</span><span class="remark">\(figure.remark)</span></dd></div>
+      <div><dt>\(figure.name)</dt><dd><span class="large">\(figure.value)</span>\
+      <span class="remark">\(prose: figure.remark)</span></dd></div>
 
       """
     }
@@ -124,18 +141,21 @@ enum Page {
     let columns: [Column] = [
       .text("Instance type"), .number("Nodes"), .number("Models a&nbsp;node"), .text("Variant"),
       .number(hasQueues ? "Queues × workers × threads" : "Workers × threads"), .number("$/h each"),
-      .number("Predicted p99"), .number("Busy"), .text("Latency"), .text("Memory"), .text("Runs today"),
+      .number("Predicted p99"), .text("Latency"), .text("Memory"), .text("Engine runs&nbsp;it"),
     ]
     let rows = nodes.map { node -> [Markup] in
       let workers = hasQueues && node.queues == 1 ? "1 × \(Phrases.workers(node))" : Phrases.workers(node)
       return [
         "\(node.instanceType)", "\(Format.count(node.count))", "\(Format.range(node.modelsPerNode))",
         "\(node.variant.rawValue)", "\(workers)", "\(Format.price(node.costPerHour))",
-        estimate(node.latencySeconds.p99), "\(Format.percent(node.utilization))", badge(node.provenance),
-        badge(node.memoryProvenance), "\(node.executable ? "yes" : "no")",
+        estimate(node.latencySeconds.p99), badge(node.provenance),
+        badge(node.memoryProvenance), "\(node.executable ? "yes" : "not yet")",
       ]
     }
-    return table(label, columns, rows)
+    let details = nodes.map { node -> Markup in
+      "<li><strong>\(node.instanceType)</strong> \(prose: Phrases.nodeDetails(node)).</li>\n"
+    }
+    return table(label, columns, rows) + "<ul class=\"sources soft\">\n\(details)</ul>\n"
   }
 
   /// A latency over its interval.

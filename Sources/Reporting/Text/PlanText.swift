@@ -30,61 +30,58 @@ public enum PlanText {
   }
 
   private static func guidance(_ plan: Plan, _ page: inout TextPage) {
-    page.heading("The guidance's cost table, and what the planner makes of it")
-    let whole = guidanceTable(plan, theirs: true, ours: true)
-    if whole.naturalWidth <= page.style.width {
-      page.table(whole)
-    } else {
-      page.table(guidanceTable(plan, theirs: true, ours: false))
-      page.gap()
-      page.table(guidanceTable(plan, theirs: false, ours: true))
-    }
+    page.heading("The guidance’s cost table, and what the planner makes of it")
+    page.table(guidanceTable(plan))
     page.paragraph(
-      "$/h with the cluster's \(Format.money(Plan.clusterCostPerHour)); today: the guidance's packing at the "
-        + "catalogue's price. p99 with its 95 % interval; worst node.", isDim: true)
-    for row in plan.guidance {
-      if row.packingFeasible != true, !row.packingReason.isEmpty {
-        page.item("\(row.instanceType), the guidance's packing: \(row.packingReason)")
-      }
-      if row.planned.feasible != true, row.planned.reason != row.packingReason || row.packingFeasible == true {
-        page.item("\(row.instanceType), planner: \(row.planned.reason)")
-      }
+      "guidance: as it prints them; planner: with the cluster’s \(Format.money(Plan.clusterCostPerHour)) an hour; "
+        + "95 %: interval of the p99, which is the worst node’s", isDim: true)
+    page.gap()
+    page.table(packingTable(plan))
+    page.gap()
+    for (subjects, reason) in Phrases.reasons(plan.guidance) where !reason.isEmpty {
+      page.item("\(subjects): \(reason)")
     }
   }
 
-  private static func guidanceTable(_ plan: Plan, theirs: Bool, ours: Bool) -> TextTable {
-    typealias Column = TextTable.Column
-    var columns = [Column("type")]
-    if theirs {
-      let group = "the guidance"
-      columns += [
-        Column("nodes", .trailing, group: group), Column("a node", .trailing, group: group),
-        Column("$/h", .trailing, group: group), Column("today", .trailing, group: group),
-        Column("p99", .trailing, group: group), Column("kept", group: group),
-      ]
-    }
-    if ours {
-      let group = "the planner"
-      columns += [
-        Column("nodes", .trailing, group: group), Column("a node", .trailing, group: group),
-        Column("variant", group: group), Column("$/h", .trailing, group: group),
-        Column("p99", .trailing, group: group), Column("binds", group: group), Column("figures", group: group),
-      ]
-    }
-    var table = TextTable(columns: columns)
+  private static func guidanceTable(_ plan: Plan) -> TextTable {
+    let (theirs, ours) = ("guidance", "planner")
+    var table = TextTable(
+      columns: [
+        .init("type"), .init("nodes", .trailing, group: theirs), .init("$/h", .trailing, group: theirs),
+      ] + plannedColumns(group: ours))
     for row in plan.guidance {
-      var cells = [row.instanceType]
-      if theirs {
-        cells += [
-          Format.count(row.guidanceNodes), Format.count(row.guidanceModelsPerNode),
-          Format.money(row.guidanceTotalPerHour), Format.money(row.packingCostPerHour),
-          row.packingP99Seconds.map { Format.duration($0.estimate) } ?? Format.missing, yesOrNo(row.packingFeasible),
-        ]
-      }
-      if ours { cells += plannedCells(row.planned) }
-      table.append(cells)
+      table.append(
+        [row.instanceType, Format.count(row.guidanceNodes), Format.money(row.guidanceTotalPerHour)]
+          + plannedCells(row.planned))
     }
     return table
+  }
+
+  /// The guidance's own packing at today's prices.
+  private static func packingTable(_ plan: Plan) -> TextTable {
+    let group = "the guidance’s own packing"
+    var table = TextTable(columns: [
+      .init("type"), .init("nodes", .trailing, group: group), .init("a node", .trailing, group: group),
+      .init("$/h today", .trailing, group: group), .init("p99 ms", .trailing, group: group),
+      .init("95 %", .trailing, group: group), .init("target kept", group: group),
+    ])
+    for row in plan.guidance {
+      table.append(
+        [
+          row.instanceType, Format.count(row.guidanceNodes), Format.count(row.guidanceModelsPerNode),
+          Format.money(row.packingCostPerHour),
+        ] + latencyCells(row.packingP99Seconds) + [yesOrNo(row.packingFeasible)])
+    }
+    return table
+  }
+
+  private static func plannedColumns(group: String = "") -> [TextTable.Column] {
+    [
+      .init("nodes", .trailing, group: group), .init("a node", .trailing, group: group),
+      .init("variant", dispensability: 1, group: group), .init("$/h", .trailing, group: group),
+      .init("p99 ms", .trailing, group: group), .init("95 %", .trailing, dispensability: 3, group: group),
+      .init("binds", dispensability: 2, group: group), .init("figures", group: group),
+    ]
   }
 
   private static func plannedCells(_ planned: Alternative) -> [String] {
@@ -93,13 +90,23 @@ public enum PlanText {
       planned.modelsPerNode.map { Format.count($0) } ?? Format.missing,
       planned.variant?.rawValue ?? Format.missing,
       planned.costPerHour.map(Format.money) ?? Format.missing,
-      planned.p99Seconds.map(Format.duration) ?? Format.missing,
-      Phrases.binding(planned.binding),
-      planned.provenance?.kind.rawValue ?? Format.missing,
+    ] + latencyCells(planned.p99Seconds) + [
+      planned.binding == "noFigure" ? Format.missing : planned.binding,
+      planned.provenance?.kind.rawValue ?? "none",
     ]
   }
 
-  static func yesOrNo(_ answer: Bool?) -> String { answer.map { $0 ? "yes" : "no" } ?? "?" }
+  /// Milliseconds, and their interval.
+  private static func latencyCells(_ latency: Estimate?) -> [String] {
+    guard let latency else { return [Format.missing, ""] }
+    let isBounded = latency.low.isFinite && latency.high.isFinite
+    return [
+      Format.milliseconds(latency.estimate),
+      isBounded ? "\(Format.milliseconds(latency.low))–\(Format.milliseconds(latency.high))" : "",
+    ]
+  }
+
+  static func yesOrNo(_ answer: Bool?) -> String { answer.map { $0 ? "yes" : "no" } ?? "unknown" }
 
   private static func best(_ plan: Plan, _ page: inout TextPage) {
     guard plan.feasible, let cost = plan.costPerHour else {
@@ -109,7 +116,7 @@ public enum PlanText {
       return
     }
     page.heading("Best plan: \(Phrases.cost(cost))")
-    page.table(nodes(plan.nodes))
+    nodes(plan.nodes, &page)
     if let budget = Phrases.budget(plan) { page.paragraph(budget) }
     if let p99 = plan.latencySeconds?.p99 {
       page.paragraph("Predicted p99 of the worst node: \(Format.duration(p99)).")
@@ -120,46 +127,45 @@ public enum PlanText {
 
   private static func executable(_ plan: Plan, _ page: inout TextPage) {
     guard let executable = plan.bestExecutable else {
-      page.heading("No plan that this program's engine can run today")
+      page.heading("No plan that this program’s engine can run today")
       page.paragraph(Format.sentence(plan.bestExecutableReason ?? "no reason was recorded"))
       return
     }
     if executable.nodes == plan.nodes {
-      page.paragraph("This program's engine can run every node of it today.")
+      page.paragraph("This program’s engine can run every node of it today.")
       return
     }
-    page.heading("Best plan that this program's engine can run today: \(Phrases.cost(executable.costPerHour))")
-    page.table(nodes(executable.nodes))
+    page.heading("Best plan that this program’s engine can run today: \(Phrases.cost(executable.costPerHour))")
+    nodes(executable.nodes, &page)
     page.paragraph("Predicted p99 of the worst node: \(Format.duration(executable.latencySeconds.p99)).")
   }
 
-  static func nodes(_ nodes: [PlanNode]) -> TextTable {
-    let hasQueues = nodes.contains { $0.queues != 1 }
+  /// A table of nodes, and under it what has no room in a line.
+  private static func nodes(_ nodes: [PlanNode], _ page: inout TextPage) {
     var table = TextTable(columns: [
       .init("type"), .init("nodes", .trailing), .init("a node", .trailing), .init("variant"),
-      .init(hasQueues ? "queues × workers × threads" : "workers × threads", .trailing, dispensability: 2),
-      .init("$/h each", .trailing), .init("p99", .trailing), .init("busy", .trailing, dispensability: 1),
-      .init("figures"),
+      .init("$/h each", .trailing), .init("p99 ms", .trailing), .init("95 %", .trailing, dispensability: 1),
+      .init("figures"), .init("engine", dispensability: 2),
     ])
     for node in nodes {
-      let workers = hasQueues && node.queues == 1 ? "1 × \(Phrases.workers(node))" : Phrases.workers(node)
-      table.append([
-        node.instanceType, Format.count(node.count), Format.range(node.modelsPerNode), node.variant.rawValue, workers,
-        Format.price(node.costPerHour), Format.duration(node.latencySeconds.p99), Format.percent(node.utilization),
-        node.provenance.kind.rawValue,
-      ])
+      let cells = [
+        node.instanceType, Format.count(node.count), Format.range(node.modelsPerNode), node.variant.rawValue,
+        Format.price(node.costPerHour),
+      ]
+      table.append(
+        cells + latencyCells(node.latencySeconds.p99) + [
+          node.provenance.kind.rawValue, node.executable ? "runs it" : "not yet",
+        ])
     }
-    return table
+    page.table(table)
+    for node in nodes { page.item("\(node.instanceType): \(Phrases.nodeDetails(node))") }
   }
 
   private static func alternatives(_ plan: Plan, _ page: inout TextPage) {
     guard !plan.alternatives.isEmpty else { return }
     page.heading("One instance type alone")
     let feasible = Phrases.ranked(plan.alternatives).filter { $0.feasible == true }
-    var table = TextTable(columns: [
-      .init("type"), .init("nodes", .trailing), .init("a node", .trailing), .init("variant"),
-      .init("$/h", .trailing), .init("p99", .trailing), .init("binds"), .init("figures"),
-    ])
+    var table = TextTable(columns: [.init("type")] + plannedColumns())
     for alternative in feasible.prefix(alternativesShown) {
       table.append([alternative.instanceType] + plannedCells(alternative))
     }

@@ -106,10 +106,11 @@ public enum ProfileDiffText {
     for measured in before { known[measured.place] = measured.table }
     var table = TextTable(columns: [
       .init("model"), .init("precision"), .init("time"), .init("tokens", .trailing),
-      .init("threads", .trailing, dispensability: 2), .init("at once", .trailing, dispensability: 3),
-      .init("p50 old", .trailing), .init("new", .trailing), .init("ratio", .trailing),
-      .init("p99 old", .trailing, dispensability: 1), .init("new", .trailing, dispensability: 1),
-      .init("ratio", .trailing),
+      .init("threads", .trailing), .init("at once", .trailing, dispensability: 1),
+      .init("old", .trailing, group: "p50"), .init("new", .trailing, group: "p50"),
+      .init("ratio", .trailing, group: "p50"), .init("old", .trailing, dispensability: 3, group: "p99"),
+      .init("new", .trailing, dispensability: 3, group: "p99"),
+      .init("ratio", .trailing, dispensability: 2, group: "p99"),
     ])
     var ratios: [Double] = []
     for measured in after {

@@ -55,7 +55,8 @@ public enum ProfileText {
   }
 
   /// Trials of the chosen settings, each beside the defaults' at the same threads, precision and tokens.
-  private static func speedUps(_ profile: Profile) -> [(chosen: SettingsTrial, standard: SettingsTrial, ratio: Double)] {
+  private static func speedUps(_ profile: Profile) -> [(chosen: SettingsTrial, standard: SettingsTrial, ratio: Double)]
+  {
     guard !isDefault(profile.settings) else { return [] }
     return profile.trials.filter { $0.settings == profile.settings }.compactMap { chosen in
       let standard = profile.trials.first {

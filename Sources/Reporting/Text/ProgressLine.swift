@@ -27,7 +27,8 @@ public enum ProgressLine {
 
   private static func remaining(done: Int, of total: Int, elapsedSeconds: Double) -> String {
     guard done < total else {
-      return elapsedSeconds.isFinite && elapsedSeconds >= 0 ? "took \(Format.duration(rounded(elapsedSeconds)))" : "done"
+      return elapsedSeconds.isFinite && elapsedSeconds >= 0
+        ? "took \(Format.duration(rounded(elapsedSeconds)))" : "done"
     }
     guard done > 0, elapsedSeconds.isFinite, elapsedSeconds > 0 else { return "remaining time not known yet" }
     let left = elapsedSeconds / Double(done) * Double(total - done)

@@ -20,7 +20,9 @@ public enum RunText {
         + "\(Format.count(requests.failed)) failed.")
     if let scope = Phrases.scope(record) { page.paragraph(scope) }
     if let invalid = Phrases.invalid(record) { page.paragraph("Not valid: \(invalid)") }
-    page.heading("Verdict: \(record.verdict.rawValue)\(Phrases.confidence(record))")
+    page.heading(
+      record.valid
+        ? "Verdict: \(record.verdict.rawValue)\(Phrases.confidence(record))" : "Verdict: none, the run is not valid")
     page.paragraph(Format.sentence(record.verdictReason))
     if let reportPath { page.paragraph("Report: \(reportPath)") }
     return page.text

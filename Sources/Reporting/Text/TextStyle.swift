@@ -2,19 +2,19 @@
 public struct TextStyle: Hashable, Sendable {
   /// Cells of a line.
   public var width: Int
-  public var usesANSI: Bool
+  public var isStyled: Bool
 
   /// 100 cells and no control sequences: what a file or a pipe gets.
-  public static let plain = TextStyle(width: 100, usesANSI: false)
+  public static let plain = TextStyle(width: 100, isStyled: false)
 
   /// - Parameter width: cells of a line; raised to 20, below which nothing can be said.
-  public init(width: Int, usesANSI: Bool) {
+  public init(width: Int, isStyled: Bool) {
     self.width = max(width, 20)
-    self.usesANSI = usesANSI
+    self.isStyled = isStyled
   }
 
-  package func bold(_ text: String) -> String { usesANSI && !text.isEmpty ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
-  package func dim(_ text: String) -> String { usesANSI && !text.isEmpty ? "\u{1B}[2m\(text)\u{1B}[0m" : text }
+  package func bold(_ text: String) -> String { isStyled && !text.isEmpty ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
+  package func dim(_ text: String) -> String { isStyled && !text.isEmpty ? "\u{1B}[2m\(text)\u{1B}[0m" : text }
 }
 
 /// Lines of a text for people, put together from headings, paragraphs and tables that keep the style's width.

@@ -69,7 +69,10 @@ public struct TextTable: Sendable {
       case .dim: lines.append(style.dim(text))
       }
     }
-    let left = columns.indices.filter { !layout.shown.contains($0) }.map { columns[$0].title }
+    let left = columns.indices.filter { !layout.shown.contains($0) }.map { index in
+      let column = columns[index]
+      return column.group.isEmpty ? column.title : "\(column.group) \(column.title)"
+    }
     if !left.isEmpty {
       let note = "(no room at this width for: \(left.joined(separator: ", ")))"
       lines += TextWidth.wrapped(note, width: style.width).map(style.dim)

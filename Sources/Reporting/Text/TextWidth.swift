@@ -68,6 +68,27 @@ package enum TextWidth {
     return trailing ? fill + text : text + fill
   }
 
+  /// Words, with a number and its unit as one, so that no line ends between them.
+  private static func words(_ text: String) -> [String] {
+    var words: [String] = []
+    for word in text.split(separator: " ") {
+      let core = word.trimmingSuffix { ".,;:)]".contains($0) }
+      if units.contains(core), let last = words.last, last.last?.isNumber == true {
+        words[words.count - 1] = "\(last) \(word)"
+      } else {
+        words.append(String(word))
+      }
+    }
+    return words
+  }
+
+  /// `text` with spaces that do not break between numbers and their units.
+  package static func glued(_ text: String) -> String {
+    words(text).map { $0.replacing(" ", with: "\u{A0}") }.joined(separator: " ")
+  }
+
+  private static let units: Set<Substring> = ["µs", "ms", "s", "min", "h", "%", "B", "KiB", "MiB", "GiB", "×"]
+
   /// The words of `text` in lines of at most `width` cells; a word that is longer is cut into pieces.
   /// Lines after the first start with `indent` spaces.
   package static func wrapped(_ text: String, width: Int, indent: Int = 0) -> [String] {
@@ -79,7 +100,7 @@ package enum TextWidth {
       lines.append(line)
       line = margin
     }
-    for word in printable(text).split(separator: " ") {
+    for word in words(printable(text)) {
       let isFresh = line.isEmpty || line == margin
       if !isFresh, of(line) + 1 + of(word) > width { next() }
       if !line.isEmpty, line != margin { line += " " }
@@ -94,5 +115,13 @@ package enum TextWidth {
     }
     if line != margin || lines.isEmpty { lines.append(line) }
     return lines
+  }
+}
+
+extension Substring {
+  fileprivate func trimmingSuffix(where isTrimmed: (Character) -> Bool) -> Substring {
+    var end = endIndex
+    while end > startIndex, isTrimmed(self[index(before: end)]) { end = index(before: end) }
+    return self[..<end]
   }
 }

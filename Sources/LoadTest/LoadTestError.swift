@@ -1,5 +1,5 @@
 /// Why a load test could not be run. A request that fails is no error: it is counted in the result.
-public enum LoadError: Error, Equatable, CustomStringConvertible {
+public enum LoadTestError: Error, Equatable, CustomStringConvertible {
   case emptySchedule
   /// The schedule names a model for which no request was rendered.
   case missingRequest(model: Int, rendered: Int)

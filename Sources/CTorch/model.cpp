@@ -1,0 +1,217 @@
+// Loading and running models. See CTorch.h for the conventions.
+#include "shim.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <mutex>
+#include <string>
+#include <torch/csrc/jit/passes/tensorexpr_fuser.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/version.h>
+#include <vector>
+
+using ctorch::fail;
+using ctorch::guarded;
+
+struct ct_model {
+  torch::jit::Module module;
+  int32_t input_count = 0;
+  int64_t weight_bytes = 0;
+};
+
+struct ct_result {
+  std::vector<at::Tensor> storage;
+  std::vector<ct_tensor> tensors;
+};
+
+namespace {
+
+bool scalar_type(ct_dtype dtype, at::ScalarType &type) {
+  switch (dtype) {
+    case CT_FLOAT32: type = at::kFloat; return true;
+    case CT_INT64: type = at::kLong; return true;
+    case CT_INT32: type = at::kInt; return true;
+    case CT_BOOL: type = at::kBool; return true;
+    case CT_FLOAT64: type = at::kDouble; return true;
+  }
+  return false;
+}
+
+/// Outputs leave as one of the types of the interface: other floats as float32, other integers as int64.
+at::Tensor portable(const at::Tensor &tensor, ct_dtype &dtype) {
+  at::Tensor result = tensor.device().is_cpu() ? tensor : tensor.cpu();
+  switch (result.scalar_type()) {
+    case at::kFloat: dtype = CT_FLOAT32; break;
+    case at::kLong: dtype = CT_INT64; break;
+    case at::kInt: dtype = CT_INT32; break;
+    case at::kBool: dtype = CT_BOOL; break;
+    case at::kDouble: dtype = CT_FLOAT64; break;
+    default:
+      dtype = at::isFloatingType(result.scalar_type()) ? CT_FLOAT32 : CT_INT64;
+      result = result.to(dtype == CT_FLOAT32 ? at::kFloat : at::kLong);
+  }
+  return result.contiguous();
+}
+
+void append(ct_result &result, const at::Tensor &tensor) {
+  ct_tensor view{};
+  at::Tensor owned = portable(tensor, view.dtype);
+  if (owned.dim() > CT_MAX_DIMENSIONS) throw std::runtime_error("an output has more than 8 dimensions");
+  view.dimension_count = static_cast<int32_t>(owned.dim());
+  for (int64_t i = 0; i < owned.dim(); i++) view.dimensions[i] = owned.size(i);
+  view.data = owned.data_ptr();
+  view.byte_count = owned.nbytes();
+  result.storage.push_back(std::move(owned));
+  result.tensors.push_back(view);
+}
+
+/// Tensors of a model's answer, in order, through tuples, lists and dictionaries.
+void collect(ct_result &result, const c10::IValue &value) {
+  if (value.isTensor()) {
+    append(result, value.toTensor());
+  } else if (value.isTuple()) {
+    for (const auto &element : value.toTupleRef().elements()) collect(result, element);
+  } else if (value.isList()) {
+    for (const c10::IValue &element : value.toList()) collect(result, element);
+  } else if (value.isGenericDict()) {
+    for (const auto &entry : value.toGenericDict()) collect(result, entry.value());
+  }
+}
+
+/// Bytes of parameters, buffers and packed weights. Tensors that share memory count once.
+int64_t weight_bytes(const torch::jit::Module &module) {
+  std::unordered_map<const void *, int64_t> seen;
+  auto note = [&](const at::Tensor &tensor) {
+    if (tensor.defined() && tensor.has_storage()) seen[tensor.storage().data()] = tensor.storage().nbytes();
+  };
+  int64_t packed = 0;
+  for (const auto &attribute : module.named_attributes(true)) {
+    if (attribute.value.isTensor()) note(attribute.value.toTensor());
+    if (attribute.value.isCustomClass()) {
+      auto object = attribute.value.toObjectRef().type();
+      auto *getter = object->findMethod("__getstate__");
+      if (getter == nullptr) continue;
+      c10::IValue state = (*getter)({attribute.value});
+      std::vector<c10::IValue> pending{state};
+      while (!pending.empty()) {
+        c10::IValue next = pending.back();
+        pending.pop_back();
+        if (next.isTensor()) {
+          packed += static_cast<int64_t>(next.toTensor().nbytes());
+        } else if (next.isTuple()) {
+          for (const auto &element : next.toTupleRef().elements()) pending.push_back(element);
+        }
+      }
+    }
+  }
+  int64_t total = packed;
+  for (const auto &entry : seen) total += entry.second;
+  return total;
+}
+
+}  // namespace
+
+extern "C" {
+
+int ct_initialize(int inter_op_threads, char *error) {
+  return guarded(error, [&] {
+    static std::once_flag once;
+    std::call_once(once, [&] {
+      // Once a process, by the library's own rule.
+      at::set_num_interop_threads(inter_op_threads);
+      // Thousands of models, each seldom asked: the profiling executor would spend its first runs of every one on
+      // recording and recompiling, and gains nothing on graphs that are matrix products.
+      torch::jit::getProfilingMode() = false;
+      torch::jit::getExecutorMode() = false;
+      torch::jit::setTensorExprFuserEnabled(false);
+      const auto &engines = at::globalContext().supportedQEngines();
+      for (at::QEngine wanted : {at::QEngine::ONEDNN, at::QEngine::FBGEMM, at::QEngine::QNNPACK}) {
+        if (std::find(engines.begin(), engines.end(), wanted) != engines.end()) {
+          at::globalContext().setQEngine(wanted);
+          break;
+        }
+      }
+    });
+    return 0;
+  });
+}
+
+int ct_set_threads(int threads, char *error) {
+  return guarded(error, [&] {
+    if (threads < 1) return fail(error, "a forward pass needs at least one thread");
+    at::set_num_threads(threads);
+    return 0;
+  });
+}
+
+const char *ct_version(void) { return TORCH_VERSION; }
+
+const char *ct_configuration(void) {
+  thread_local std::string text;
+  text = at::get_parallel_info() + at::get_mkldnn_version() + "\n" + at::get_openmp_version();
+  return text.c_str();
+}
+
+int ct_model_load(const char *path, const char *device, ct_model **model, char *error) {
+  return guarded(error, [&] {
+    auto loaded = std::make_unique<ct_model>();
+    loaded->module = torch::jit::load(path, c10::Device(device));
+    loaded->module.eval();
+    const auto method = loaded->module.find_method("forward");
+    if (!method) return fail(error, "the model has no method 'forward'");
+    // The module itself is the first argument.
+    loaded->input_count = static_cast<int32_t>(method->function().getSchema().arguments().size()) - 1;
+    loaded->weight_bytes = weight_bytes(loaded->module);
+    *model = loaded.release();
+    return 0;
+  });
+}
+
+void ct_model_free(ct_model *model) { delete model; }
+
+int64_t ct_model_weight_bytes(const ct_model *model) { return model->weight_bytes; }
+
+int32_t ct_model_input_count(const ct_model *model) { return model->input_count; }
+
+int ct_model_run(ct_model *model, const ct_tensor *inputs, size_t input_count, ct_result **result, char *error) {
+  return guarded(error, [&] {
+    c10::InferenceMode no_gradients;
+    if (input_count != static_cast<size_t>(model->input_count)) {
+      std::string text = "the model takes " + std::to_string(model->input_count) + " inputs, not " +
+                         std::to_string(input_count);
+      return fail(error, text.c_str());
+    }
+    std::vector<c10::IValue> arguments;
+    arguments.reserve(input_count);
+    for (size_t i = 0; i < input_count; i++) {
+      const ct_tensor &input = inputs[i];
+      at::ScalarType type{};
+      if (!scalar_type(input.dtype, type)) return fail(error, "an input has an unknown element type");
+      if (input.dimension_count < 0 || input.dimension_count > CT_MAX_DIMENSIONS)
+        return fail(error, "an input has more than 8 dimensions");
+      at::IntArrayRef sizes(input.dimensions, static_cast<size_t>(input.dimension_count));
+      int64_t elements = 1;
+      for (int64_t size : sizes) {
+        if (size < 0 || __builtin_mul_overflow(elements, size, &elements))
+          return fail(error, "an input has a dimension that is negative or too large");
+      }
+      if (static_cast<size_t>(elements) * c10::elementSize(type) != input.byte_count)
+        return fail(error, "an input's shape and its number of bytes disagree");
+      arguments.emplace_back(torch::from_blob(input.data, sizes, at::TensorOptions().dtype(type)));
+    }
+    auto answer = std::make_unique<ct_result>();
+    collect(*answer, model->module.forward(std::move(arguments)));
+    *result = answer.release();
+    return 0;
+  });
+}
+
+size_t ct_result_count(const ct_result *result) { return result->tensors.size(); }
+
+const ct_tensor *ct_result_tensor(const ct_result *result, size_t index) {
+  return index < result->tensors.size() ? &result->tensors[index] : nullptr;
+}
+
+void ct_result_free(ct_result *result) { delete result; }
+
+}  // extern "C"

@@ -1,0 +1,130 @@
+import CLinux
+import NIOCore
+import NIOPosix
+import PlannerCore
+
+/// How a run is sent. The defaults fit one node on loopback.
+public struct LoadOptions: Hashable, Sendable {
+  /// Opened before the start, so that connecting is not measured.
+  public var connections = 16
+  /// No more are opened; requests beyond it wait, and their latency counts from the intended time all the same.
+  public var connectionCap = 256
+  /// From the intended time; an unanswered request is then given up and its connection closed, seconds.
+  public var timeoutSeconds = 10.0
+  /// For each of the connections opened before the start, seconds.
+  public var connectTimeoutSeconds = 5.0
+  /// At most so long before a request is due the generator stops sleeping and spins, seconds: a sleeping
+  /// thread wakes tens of microseconds late. The window shrinks by itself where wakes are punctual.
+  public var spinSeconds = 60e-6
+  /// CPU to which the generator's thread is bound; nil leaves it to the system.
+  public var cpu: Int?
+  /// Requests due earlier are sent but not counted, seconds.
+  public var warmupSeconds = 0.0
+
+  public init() {}
+
+  func check() throws(LoadTestError) {
+    func refuse(_ name: String, _ problem: String) -> LoadTestError { .option(name: name, problem: problem) }
+    guard connections >= 1 else { throw refuse("connections", "must be at least 1") }
+    guard connectionCap >= connections else {
+      throw refuse("connectionCap", "(\(connectionCap)) must not be below connections (\(connections))")
+    }
+    guard timeoutSeconds.isFinite, timeoutSeconds > 0, timeoutSeconds <= 3600 else {
+      throw refuse("timeoutSeconds", "must be above 0 and at most 3600")
+    }
+    guard connectTimeoutSeconds > 0, connectTimeoutSeconds <= 3600 else {
+      throw refuse("connectTimeoutSeconds", "must be above 0 and at most 3600")
+    }
+    guard spinSeconds >= 0, spinSeconds <= 0.001 else { throw refuse("spinSeconds", "must lie between 0 and 1 ms") }
+    guard warmupSeconds >= 0 else { throw refuse("warmupSeconds", "must not be negative") }
+  }
+}
+
+/// How far a run is.
+public struct LoadProgress: Hashable, Sendable {
+  public var elapsedSeconds: Double
+  public var durationSeconds: Double
+  /// Requests that the schedule holds.
+  public var scheduled: Int
+  public var sent: Int
+  public var completed: Int
+  /// Rejected, timed out or failed.
+  public var notCompleted: Int
+  /// Of the requests completed so far, seconds; 0 before the first.
+  public var p50Seconds: Double
+  public var p99Seconds: Double
+}
+
+/// Sends a schedule made before the run over HTTP/1.1, open-loop: each request goes out when it is due,
+/// whether or not earlier ones were answered, and its latency counts from that moment to the last byte of
+/// the answer. A server that stalls therefore shows in every request that was due meanwhile.
+///
+/// One event loop thread owns all state, so sending and receiving take no lock. It talks to the one host and
+/// port that it is given; redirects are not followed and no request is repeated.
+public struct LoadGenerator: Sendable {
+  public let host: String
+  public let port: Int
+  public let options: LoadOptions
+
+  public init(host: String = "127.0.0.1", port: Int, options: LoadOptions = LoadOptions()) {
+    self.host = host
+    self.port = port
+    self.options = options
+  }
+
+  /// Runs the whole schedule and waits for the last answers.
+  ///
+  /// - Parameters:
+  ///   - requests: rendered bytes, one for each model that the schedule may name.
+  ///   - progress: called about once a second, away from the thread that sends.
+  /// - Throws: `LoadTestError`; `CancellationError` as soon as the task is cancelled, all connections then closed.
+  public func run(
+    schedule: Schedule, requests: [RequestBytes], progress: (@Sendable (LoadProgress) -> Void)? = nil
+  ) async throws -> LoadResult {
+    try options.check()
+    guard !schedule.requests.isEmpty else { throw LoadTestError.emptySchedule }
+    if let model = schedule.requests.first(where: { $0.model >= requests.count })?.model {
+      throw LoadTestError.missingRequest(model: model, rendered: requests.count)
+    }
+    try Task.checkCancellation()
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let outcome: Result<LoadResult, any Error>
+    do {
+      outcome = .success(
+        try await run(on: group.next(), schedule: schedule, requests: requests, progress: progress))
+    } catch {
+      outcome = .failure(error)
+    }
+    try await group.shutdownGracefully()
+    return try outcome.get()
+  }
+
+  private func run(
+    on loop: any EventLoop, schedule: Schedule, requests: [RequestBytes],
+    progress: (@Sendable (LoadProgress) -> Void)?
+  ) async throws -> LoadResult {
+    if let cpu = options.cpu {
+      try await loop.submit {
+        var cpus = [Int32(clamping: cpu)]
+        let problem = cl_set_thread_affinity(&cpus, 1)
+        guard problem == 0 else { throw LoadTestError.affinity(cpu: cpu, errno: problem) }
+      }.get()
+    }
+    let (reports, feed) = AsyncStream.makeStream(of: LoadProgress.self, bufferingPolicy: .bufferingNewest(1))
+    let engine = LoadEngine(
+      loop: loop, host: host, port: port, options: options, schedule: schedule, requests: requests,
+      report: { feed.yield($0) })
+    async let reporting: Void = {
+      for await report in reports { progress?(report) }
+    }()
+    defer { feed.finish() }
+    let result = try await withTaskCancellationHandler {
+      try await engine.run()
+    } onCancel: {
+      engine.cancel()
+    }
+    feed.finish()
+    await reporting
+    return result
+  }
+}

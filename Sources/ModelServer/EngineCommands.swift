@@ -1,0 +1,83 @@
+import ArgumentParser
+import Foundation
+import PlannerCore
+import Server
+
+extension ModelFamily: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
+
+struct Synthesize: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "synthesize", abstract: "Write different models with random weights (planner model synth calls this).")
+
+  @Option(help: "bert-tiny, bert-mini, minilm or bert-base.") var family: ModelFamily
+  @Option(help: "How many.") var count: Int
+  @Option(help: "The same seed writes the same models.") var seed: UInt64 = 1
+  @Option(help: "Folder to write them to.") var out: String
+  @Option(help: "fp32, bf16 or int8.") var precision: Precision = .fp32
+  @Option(help: "Size of the vocabulary; default: the family's own.") var vocab: Int?
+
+  struct Progress: Encodable { var done: Int }
+
+  func validate() throws {
+    guard (1...1_000_000).contains(count) else { throw ValidationError("--count must be 1 to 1000000") }
+    if let vocab, !(200...1_000_000).contains(vocab) { throw ValidationError("--vocab must be 200 to 1000000") }
+  }
+
+  func run() async throws {
+    try await runCommand {
+      try Engine.initialize()
+      let synthesizer = Synthesizer(family: family, vocabulary: vocab, precision: precision, seed: seed)
+      try synthesizer.write(count: count, to: out) { done in try? printLine(Progress(done: done)) }
+    }
+  }
+}
+
+struct Measure: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "measure", abstract: "Time forward passes of the bare engine (planner profile calls this).")
+
+  @Option(help: "Folder of models.") var repository: String
+  @Option(help: "Lengths, separated by commas.") var tokens = NumberList([128])
+  @Option(help: "Threads of a pass, separated by commas.") var threads = NumberList([1])
+  @Option(help: "Passes at once.") var concurrency = 1
+  @Option(help: "Seconds of each cell.") var seconds = 2.0
+  @Option(help: "Models to load and go round.") var models = 1
+  @Option(help: "Seed of the order in which models are asked.") var seed: UInt64 = 1
+  @Option(help: "CPUs of the measuring threads, in turn.") var pinWorkers: NumberList?
+
+  func validate() throws {
+    guard tokens.numbers.allSatisfy({ (1...512).contains($0) }) else { throw ValidationError("--tokens must be 1 to 512") }
+    guard threads.numbers.allSatisfy({ (1...1024).contains($0) }) else { throw ValidationError("--threads must be 1 to 1024") }
+    guard (1...1024).contains(concurrency) else { throw ValidationError("--concurrency must be 1 to 1024") }
+    guard seconds >= 0, seconds <= 3600 else { throw ValidationError("--seconds must be 0 to 3600") }
+    guard models >= 1 else { throw ValidationError("--models must be at least 1") }
+  }
+
+  func run() async throws {
+    try await runCommand {
+      try Engine.initialize()
+      let measurement = ForwardMeasurement(
+        folder: repository, tokens: tokens.numbers, threads: threads.numbers, concurrency: concurrency,
+        seconds: seconds, models: models, seed: seed, cpus: pinWorkers?.numbers ?? [])
+      try await measurement.run { try printLine($0) }
+    }
+  }
+}
+
+struct Info: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "info", abstract: "Say which engine this is, as JSON.")
+
+  struct Identity: Encodable {
+    var name = "libtorch"
+    var version: String
+    var configuration: String
+  }
+
+  func run() async throws {
+    try await runCommand {
+      try Engine.initialize()
+      try printLine(Identity(version: Engine.version, configuration: Engine.configuration))
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import ArgumentParser
+import Foundation
+import NIOCore
+import PlannerFiles
+import Server
+
+/// `model-server`: the composition root of the server, and the child process in which engines are measured and
+/// models are written.
+@main
+struct ModelServer: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "model-server", abstract: "Serve a folder of PyTorch models over HTTP.",
+    version: "model-server 0.1.0",
+    subcommands: [Serve.self, Synthesize.self, Measure.self, Info.self], defaultSubcommand: Serve.self)
+}
+
+/// Runs a command's work and turns what it throws into one sentence and a documented exit code.
+func runCommand(_ work: () async throws -> Void) async throws {
+  do {
+    try await work()
+  } catch let exit as ExitCode {
+    throw exit
+  } catch {
+    let (code, message) = describe(error)
+    FileHandle.standardError.write(Data("model-server: \(message)\n".utf8))
+    throw ExitCode(code)
+  }
+}
+
+private func describe(_ error: any Error) -> (Int32, String) {
+  switch error {
+  case let error as FileError: (error.kind == .badData ? 65 : 69, error.description)
+  case let error as EngineError: (error.kind == .unavailable ? 69 : 65, error.description)
+  case let error as TokenizerError: (65, error.description)
+  case let error as IOError where error.errnoCode == EADDRINUSE:
+    (69, "the port is in use by another process; choose another with --port, or 0 for a free one")
+  case let error as IOError where error.errnoCode == EACCES:
+    (69, "the port may not be used without rights; choose one above 1023 with --port")
+  case let error as IOError: (69, "the network refused: \(error)")
+  default: (70, "unexpected: \(error)")
+  }
+}
+
+/// A list of numbers separated by commas.
+struct NumberList: ExpressibleByArgument {
+  var numbers: [Int]
+
+  init(_ numbers: [Int]) { self.numbers = numbers }
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    guard !parts.isEmpty, parts.allSatisfy({ ($0 ?? -1) >= 0 }) else { return nil }
+    numbers = parts.compactMap { $0 }
+  }
+}
+
+/// Prints one JSON object on a line of its own.
+func printLine(_ value: some Encodable) throws {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+  FileHandle.standardOutput.write(try encoder.encode(value) + Data("\n".utf8))
+}

@@ -1,0 +1,261 @@
+import PlannerCore
+import Simulator
+
+/// One thing in a plan that does not hold.
+public struct PlanViolation: Hashable, Sendable, CustomStringConvertible {
+  public enum Kind: String, Sendable {
+    /// Sums, months, gaps: the plan's own figures do not add up.
+    case arithmetic
+    /// A price or type that the catalogue does not have.
+    case catalog
+    /// Not every model has a place, or one has two.
+    case coverage
+    case memory
+    case latency
+    case budget
+    case lowerBound
+    /// A figure that no profile and no publication bears out.
+    case evidence
+  }
+
+  public var kind: Kind
+  /// Path of the field, such as `nodes[0].costPerHour`.
+  public var field: String
+  public var message: String
+
+  public init(_ kind: Kind, _ field: String, _ message: String) {
+    self.kind = kind
+    self.field = field
+    self.message = message
+  }
+
+  public var description: String { "\(kind.rawValue): \(field): \(message)" }
+}
+
+/// What a plan is checked against.
+public struct PlanEvidence: Sendable {
+  public var catalog: Catalog
+  public var figures: [LatencyFigure]
+  public var profiles: [Profile]
+
+  public init(catalog: Catalog, figures: [LatencyFigure], profiles: [Profile]) {
+    self.catalog = catalog
+    self.figures = figures
+    self.profiles = profiles
+  }
+}
+
+/// Verifies a plan without trusting what made it: shares no code with the search, derives cost, memory, coverage and
+/// lower bound again from the evidence, and simulates p99 again with a seed of its own.
+public enum PlanChecker {
+  /// - Parameter seed: of the simulations; nil takes one that differs from the plan's.
+  /// - Returns: everything that does not hold; empty for a sound plan.
+  public static func check(_ plan: Plan, against evidence: PlanEvidence, seed: UInt64? = nil) -> [PlanViolation] {
+    var report = CheckReport()
+    let fleet = FleetCheck(plan: plan, evidence: evidence, seed: seed ?? plan.seed &+ 0x5EED)
+    fleet.checkTotals(&report)
+    for (index, node) in plan.nodes.enumerated() { fleet.checkNode(node, at: "nodes[\(index)]", &report) }
+    fleet.checkExecutable(&report)
+    fleet.checkAlternatives(&report)
+    BoundCheck(plan: plan, evidence: evidence).check(&report)
+    return report.violations
+  }
+}
+
+struct CheckReport {
+  var violations: [PlanViolation] = []
+
+  mutating func require(
+    _ holds: Bool, _ kind: PlanViolation.Kind, _ field: String, _ message: @autoclosure () -> String
+  ) {
+    if !holds { violations.append(PlanViolation(kind, field, message())) }
+  }
+}
+
+/// Equal to within a millionth: dollars and ratios that went through JSON.
+func agree(_ a: Double, _ b: Double) -> Bool { abs(a - b) <= 1e-6 * max(1, abs(a), abs(b)) }
+
+/// Cost, coverage, memory and latency of the nodes.
+struct FleetCheck {
+  let plan: Plan
+  let evidence: PlanEvidence
+  let seed: UInt64
+  /// Counts of nodes, models and queues beyond this are wrong by themselves, and their products might overflow.
+  private static let plausible = 1...10_000_000
+
+  func checkTotals(_ report: inout CheckReport) {
+    report.require(plan.models >= 1, .coverage, "models", "is \(plan.models)")
+    report.require(
+      plan.workload.models == plan.models, .coverage, "workload.models",
+      "is \(plan.workload.models), the plan's models are \(plan.models)")
+    guard plan.feasible else {
+      report.require(plan.costPerHour == nil, .arithmetic, "costPerHour", "is given though the plan is not feasible")
+      report.require(plan.nodes.isEmpty, .arithmetic, "nodes", "are given though the plan is not feasible")
+      return
+    }
+    guard let cost = plan.costPerHour, let latency = plan.latencySeconds?.p99, !plan.nodes.isEmpty else {
+      report.require(
+        false, .arithmetic, "costPerHour", "cost, latency or nodes are missing though the plan is feasible")
+      return
+    }
+    let total = sum(of: plan.nodes)
+    report.require(agree(cost, total), .arithmetic, "costPerHour", "is \(cost); its nodes and cluster cost \(total)")
+    if let budget = plan.budgetPerHour {
+      report.require(cost <= budget + 1e-9, .budget, "costPerHour", "is \(cost), above the budget of \(budget)")
+    }
+    report.require(
+      plan.costPerMonth.map { agree($0, cost * 730) } ?? false, .arithmetic, "costPerMonth",
+      "is not 730 hours of \(cost)")
+    checkWorst(latency, of: plan.nodes, "latencySeconds.p99", &report)
+    checkCoverage(plan.nodes, "nodes", &report)
+  }
+
+  /// Nodes at the catalogue's prices; a fleet that is bought runs on a cluster that costs 0.10 dollars an hour.
+  private func sum(of nodes: [PlanNode]) -> Double {
+    var total = 0.0
+    for node in nodes { total += Double(node.count) * (evidence.catalog[node.instanceType]?.costPerHour ?? 0) }
+    return nodes.allSatisfy { $0.instanceType == "local" } ? total : total + 0.10
+  }
+
+  private func checkWorst(_ claimed: Estimate, of nodes: [PlanNode], _ field: String, _ report: inout CheckReport) {
+    let worst = nodes.map(\.latencySeconds.p99.estimate).max() ?? 0
+    report.require(
+      agree(claimed.estimate, worst), .latency, field, "is \(claimed.estimate); the worst node's is \(worst)")
+    report.require(
+      claimed.high <= plan.workload.targetP99Seconds, .latency, field,
+      "reaches up to \(claimed.high), beyond the target of \(plan.workload.targetP99Seconds)")
+    report.require(
+      claimed.low <= claimed.estimate && claimed.estimate <= claimed.high, .latency, field,
+      "lies outside its own interval")
+  }
+
+  /// Every model has exactly one place: nodes of a kind differ by one model at most, and the total is met.
+  private func checkCoverage(_ nodes: [PlanNode], _ field: String, _ report: inout CheckReport) {
+    var fewest = 0
+    var most = 0
+    for (index, node) in nodes.enumerated() {
+      guard node.modelsPerNode.count == 2, node.modelsPerNode.allSatisfy(Self.plausible.contains),
+        (0...1).contains(node.modelsPerNode[1] - node.modelsPerNode[0]), Self.plausible.contains(node.count)
+      else {
+        report.require(
+          false, .coverage, "\(field)[\(index)].modelsPerNode",
+          "is \(node.modelsPerNode) on \(node.count) nodes, not an even spread")
+        return
+      }
+      // With both numbers given, at least one node has the larger one and one the smaller.
+      let isMixed = node.modelsPerNode[0] < node.modelsPerNode[1] ? 1 : 0
+      fewest += node.count * node.modelsPerNode[0] + isMixed
+      most += node.count * node.modelsPerNode[1] - isMixed
+    }
+    report.require(
+      (fewest...max(fewest, most)).contains(plan.models), .coverage, field,
+      "hold \(fewest)\(most > fewest ? " to \(most)" : "") models, \(plan.models) are planned for")
+  }
+
+  func checkNode(_ node: PlanNode, at field: String, _ report: inout CheckReport) {
+    report.require(node.count >= 1, .coverage, "\(field).count", "is \(node.count)")
+    let isLocal = node.instanceType == "local"
+    report.require(
+      !isLocal || node.count == 1, .coverage, "\(field).count", "is \(node.count); there is one such machine")
+    if let type = evidence.catalog[node.instanceType] {
+      report.require(
+        agree(node.costPerHour, type.costPerHour), .catalog, "\(field).costPerHour",
+        "is \(node.costPerHour), the catalogue says \(type.costPerHour)")
+    } else {
+      report.require(isLocal, .catalog, "\(field).instanceType", "'\(node.instanceType)' is not in the catalogue")
+      report.require(node.costPerHour == 0, .catalog, "\(field).costPerHour", "is not 0")
+    }
+    let models = node.modelsPerNode.max() ?? 0
+    let counts = [node.count, node.queues, node.workers, node.threadsPerWorker, models]
+    guard counts.allSatisfy(Self.plausible.contains), node.service.computeSeconds.mean > 0 else {
+      report.require(false, .arithmetic, field, "queues, workers, threads, models or service time are not plausible")
+      return
+    }
+    EvidenceCheck(workload: plan.workload, evidence: evidence).check(node, at: field, &report)
+    checkMemory(node, models: models, at: field, &report)
+    checkLatency(node, models: models, at: field, &report)
+  }
+
+  /// A model lives in one queue, so each queue's share has to hold the models of the fullest one.
+  private func checkMemory(_ node: PlanNode, models: Int, at field: String, _ report: inout CheckReport) {
+    let fullest = Int64((models + node.queues - 1) / node.queues)
+    let share = node.memoryCapacityBytes / Int64(node.queues)
+    let (needed, overflow) = fullest.multipliedReportingOverflow(by: node.memoryPerModelBytes)
+    report.require(
+      !overflow && node.memoryPerModelBytes > 0 && needed <= share, .memory, field,
+      "\(fullest) models of \(node.memoryPerModelBytes) bytes in a queue that has \(share)")
+  }
+
+  /// Simulates the node again. The figure of the plan has to lie in the new interval, widened by 2 % for the error of
+  /// the interval itself, and the new estimate has to keep the target as closely.
+  private func checkLatency(_ node: PlanNode, models: Int, at field: String, _ report: inout CheckReport) {
+    let load = NodeLoad(
+      service: node.service, queues: node.queues, workers: node.workers, models: models,
+      ratePerModelPerSecond: plan.workload.ratePerModelPerSecond, arrivals: plan.workload.arrivals)
+    guard let again = NodeSimulation.predict(load, seed: seed, effort: .final) else {
+      report.require(false, .latency, field, "the offered load reaches the capacity")
+      return
+    }
+    let p99 = again.latencySeconds.p99
+    let claimed = node.latencySeconds.p99
+    report.require(
+      claimed.estimate >= p99.low * 0.98 && claimed.estimate <= p99.high * 1.02, .latency,
+      "\(field).latencySeconds.p99", "is \(claimed.estimate); simulated again it is \(p99.low) to \(p99.high)")
+    report.require(
+      p99.estimate <= plan.workload.targetP99Seconds * 1.02, .latency, "\(field).latencySeconds.p99",
+      "is \(p99.estimate) when simulated again, beyond the target of \(plan.workload.targetP99Seconds)")
+    report.require(
+      abs(node.utilization - load.offeredUtilization) <= 0.02 + 0.05 * load.offeredUtilization, .latency,
+      "\(field).utilization", "is \(node.utilization); rate × service time gives \(load.offeredUtilization)")
+  }
+
+  func checkExecutable(_ report: inout CheckReport) {
+    guard let executable = plan.bestExecutable else {
+      report.require(
+        plan.bestExecutableReason != nil, .arithmetic, "bestExecutableReason", "is missing, and so is the plan")
+      return
+    }
+    let total = sum(of: executable.nodes)
+    report.require(
+      agree(executable.costPerHour, total), .arithmetic, "bestExecutable.costPerHour",
+      "is \(executable.costPerHour); its nodes and cluster cost \(total)")
+    report.require(
+      agree(executable.costPerMonth, executable.costPerHour * 730), .arithmetic, "bestExecutable.costPerMonth",
+      "is not 730 hours")
+    checkWorst(executable.latencySeconds.p99, of: executable.nodes, "bestExecutable.latencySeconds.p99", &report)
+    checkCoverage(executable.nodes, "bestExecutable.nodes", &report)
+    if plan.feasible, let cost = plan.costPerHour {
+      report.require(
+        executable.costPerHour >= cost - 1e-6, .arithmetic, "bestExecutable.costPerHour",
+        "is below the best plan's, which is then not the best")
+    }
+    for (index, node) in executable.nodes.enumerated() {
+      let field = "bestExecutable.nodes[\(index)]"
+      report.require(node.executable, .evidence, "\(field).executable", "is false")
+      // The same nodes as the best plan's were checked there.
+      if !plan.nodes.contains(node) { checkNode(node, at: field, &report) }
+    }
+  }
+
+  /// Fleets of one type: their sums, and that none of those called feasible is cheaper than the plan.
+  func checkAlternatives(_ report: inout CheckReport) {
+    for row in plan.alternatives where row.instanceType != "local" {
+      let field = "alternatives: \(row.instanceType)"
+      guard let nodes = row.nodes, let cost = row.costPerHour, let type = evidence.catalog[row.instanceType] else {
+        report.require(row.feasible != true, .arithmetic, field, "is feasible without nodes, cost or price")
+        continue
+      }
+      let total = Double(nodes) * type.costPerHour + 0.10
+      report.require(
+        agree(cost, total), .arithmetic, field, "costs \(cost); \(nodes) nodes and the cluster cost \(total)")
+      report.require(
+        Double(row.modelsPerNode ?? 0) * Double(nodes) >= Double(plan.models), .coverage, field,
+        "\(nodes) nodes do not hold \(plan.models) models")
+      if row.feasible == true {
+        report.require(
+          plan.costPerHour.map { $0 <= cost + 1e-6 } ?? false, .arithmetic, field,
+          "costs \(cost), which the plan should not exceed")
+      }
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import ArgumentParser
+import Executor
+import Foundation
+import LoadTest
+import PlannerCore
+import PlannerFiles
+import Profiler
+import Reporting
+import Simulator
+
+struct ExecuteCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "execute",
+    abstract: "Deploy a plan, load it, and lay the measurement beside the prediction.",
+    discussion: """
+      Where the plan's processor or size is not at hand, a slice runs: one node's models, as many as fit, on this \
+      machine's own profile. A slice never confirms a cloud latency.
+      """)
+
+  @Argument(help: "Plan file.") var plan = "plan.json"
+  @Option(help: "Where to deploy: local (processes of this machine).") var runtime = "local"
+  @Option(help: "Nodes of the plan to run.") var nodes = 1
+  @Option(help: "How long to load it.", transform: Arguments.seconds) var duration = 60.0
+  @Option(help: "Model repository; default: synthesized models in models/.") var models: String?
+  @Option(help: "Folder of profiles, for slices.") var profiles = "profiles"
+  @Option(help: "Cores kept for the load generator.") var reserveCores = 1
+  @Option(help: "Share of available memory that a slice may fill.", transform: Arguments.share) var memoryShare = 0.6
+  @Option(help: "Name of the run.") var name: String?
+  @Option(help: "Folder for the report.") var reports = "reports"
+  @Option(help: "Seed of the arrivals.") var seed: UInt64 = 1
+  @Flag(help: "Leave the server running.") var keep = false
+  @Flag(help: "Print the run as one JSON object.") var json = false
+
+  /// Sent before the counted part, in simulation and run alike.
+  static let warmupSeconds = 3.0
+  /// Runs that the prediction is made from.
+  static let replications = 40
+
+  func validate() throws {
+    if !["local", "docker", "kubernetes"].contains(runtime) {
+      throw ValidationError("--runtime must be local, docker or kubernetes")
+    }
+    if nodes < 1 { throw ValidationError("--nodes must be at least 1") }
+    if reserveCores < 0 { throw ValidationError("--reserve-cores must not be negative") }
+    if let name, name.isEmpty || name.contains("/") { throw ValidationError("--name must not be empty or hold a '/'") }
+  }
+
+  func run() async throws {
+    try await runCommand { [self] in
+      guard runtime == LocalProcess.name else {
+        throw Failure(.unavailable, "runtime '\(runtime)' is not built into this version; use --runtime local")
+      }
+      guard nodes == 1 else {
+        throw Failure(.unavailable, "\(nodes) nodes do not fit this machine: the local runtime runs one; leave --nodes out")
+      }
+      let plan = try PlanFile.read(plan)
+      let lock = try MachineLock.acquire(purpose: "execute")
+      defer { lock.release() }
+      let record = try await execute(plan)
+      return try finish(record)
+    }
+  }
+
+  // MARK: Steps
+
+  private func execute(_ plan: Plan) async throws -> RunRecord {
+    let startedAt = Timestamp.now()
+    let cpus = try CPUSplit.current(servingCores: max(1, try HostInfo.allowedCPUs().count - reserveCores))
+    let deployment = try Deployment.choose(from: plan, machine: try machine(cpus, plan))
+    if let reason = deployment.sliceReason { Output.note("slice: \(reason)") }
+    let node = deployment.node
+    let vocabulary = plan.workload.vocabulary ?? ModelFamily(rawValue: plan.workload.family)?.shape.vocabulary ?? 30522
+    let repository =
+      models.map(ModelRepository.init(folder:))
+      ?? .shared(family: plan.workload.family, vocabulary: vocabulary, precision: node.variant)
+    let entries = try await repository.provide(
+      family: plan.workload.family, vocabulary: vocabulary, precision: node.variant, count: deployment.models,
+      mayWrite: models == nil)
+
+    let schedule = Schedule.make(
+      models: deployment.models, ratePerModelPerSecond: plan.workload.ratePerModelPerSecond,
+      arrivals: plan.workload.arrivals, durationSeconds: duration + Self.warmupSeconds, seed: seed)
+    let load = NodeLoad(
+      service: node.service, queues: 1, workers: node.workers, models: deployment.models,
+      ratePerModelPerSecond: plan.workload.ratePerModelPerSecond, arrivals: plan.workload.arrivals)
+    guard
+      let prediction = NodeSimulation.predict(
+        load, schedule: schedule, warmupSeconds: Self.warmupSeconds, seed: plan.seed, replications: Self.replications)
+    else {
+      throw Failure(.usage, "no request falls into \(duration) s at this rate; run it longer with --duration")
+    }
+    Output.note(
+      "predicted on the schedule of this run: p50 \(Format.duration(prediction.latencySeconds.p50.estimate)), "
+        + "p99 \(Format.duration(prediction.latencySeconds.p99.estimate)), "
+        + "utilization \(Format.percent(prediction.utilization))")
+    let (result, memoryBytes) = try await serveAndLoad(
+      plan, deployment, cpus, repository, entries.map(\.name), vocabulary, schedule)
+    return RunComparison(
+      name: runName(plan), startedAt: startedAt, runtime: runtime, host: try HostInfo.fingerprint(), plan: plan,
+      deployment: deployment, prediction: prediction, result: result, measuredMemoryBytes: memoryBytes
+    ).record()
+  }
+
+  private func machine(_ cpus: CPUSplit, _ plan: Plan) throws -> Deployment.Machine {
+    // A plan of this machine carries its own figures; only a slice has to look for some.
+    let isLocal = plan.nodes.first?.instanceType == "local"
+    let available = try HostInfo.availableMemoryBytes()
+    return Deployment.Machine(
+      host: try HostInfo.fingerprint(), servingCores: cpus.workers.count,
+      availableMemoryBytes: isLocal ? available : Int64(Double(available) * memoryShare),
+      freeDiskBytes: try HostInfo.freeDiskBytes(at: "models"), profiles: try ProfileFile.readAll(in: profiles))
+  }
+
+  private func serveAndLoad(
+    _ plan: Plan, _ deployment: Deployment, _ cpus: CPUSplit, _ repository: ModelRepository, _ names: [String],
+    _ vocabulary: Int, _ schedule: Schedule
+  ) async throws -> (LoadResult, Int64) {
+    let node = deployment.node
+    let folder = NSTemporaryDirectory() + "planner-\(getuid())"
+    var launch = ServerLaunch(
+      binary: try ServerBinary.locate(), repository: repository.folder, workers: node.workers,
+      threads: node.threadsPerWorker, logFile: "\(folder)/model-server-\(getpid()).log")
+    launch.warmTokens = [plan.workload.tokens]
+    launch.limitModels = deployment.models
+    launch.environment = node.environment
+    launch.pinWorkers = cpus.pinned(threadsPerWorker: node.threadsPerWorker)
+    launch.ioCPUs = cpus.io
+    launch.isKept = keep
+    Output.note("starting model-server with \(deployment.models) models, \(node.workers) × \(node.threadsPerWorker) threads")
+    let server = try await LocalProcess.launch(launch)
+    do {
+      Output.note("ready; loading it for \(Format.duration(duration)) after \(Format.duration(Self.warmupSeconds)) of warm-up")
+      let template = RequestTemplate(host: server.address.host, port: server.port)
+      let requests = try template.requests(
+        models: names, input: plan.workload.input, tokens: plan.workload.tokens, vocabulary: vocabulary)
+      var options = LoadOptions()
+      options.cpu = cpus.others.last
+      options.warmupSeconds = Self.warmupSeconds
+      let generator = LoadGenerator(host: server.address.host, port: server.port, options: options)
+      let result = try await server.whileRunning {
+        try await generator.run(schedule: schedule, requests: requests, progress: Self.show)
+      }
+      Output.clearProgress()
+      let memoryBytes = try server.memoryBytes()
+      if keep {
+        Output.note("server left running on http://\(server.address.host):\(server.port) (process \(server.pid))")
+      } else {
+        await server.stop()
+      }
+      return (result, memoryBytes)
+    } catch {
+      Output.clearProgress()
+      await server.stop(grace: .seconds(2))
+      throw error
+    }
+  }
+
+  private static let show: @Sendable (LoadProgress) -> Void = { progress in
+    let label =
+      "\(progress.completed) answered, p50 \(Format.duration(progress.p50Seconds)), "
+      + "p99 \(Format.duration(progress.p99Seconds))"
+      + (progress.notCompleted > 0 ? ", \(progress.notCompleted) not" : "")
+    Output.progress(
+      ProgressLine.render(
+        done: Int(progress.elapsedSeconds), of: Int(progress.durationSeconds.rounded(.up)),
+        elapsedSeconds: progress.elapsedSeconds, label: label, width: Output.width))
+  }
+
+  private func runName(_ plan: Plan) -> String { name ?? plan.workload.name }
+
+  /// Writes run.json and the page, prints, and turns the verdict into the exit code.
+  private func finish(_ record: RunRecord) throws -> PlannerExit {
+    let folder = "\(reports)/\(Timestamp.folderName(record.startedAt))-\(Self.fileName(record.name))"
+    try JSONFile.write(record, to: folder + "/run.json")
+    try AtomicFile.write(HTMLReport.render(record), to: folder + "/index.html")
+    if json {
+      Output.result(try JSONFile.encode(record))
+    } else {
+      Output.result(RunText.render(record, style: TextStyle(width: Output.width, isStyled: Output.isTerminal(1))))
+      Output.result("report: \(folder)/index.html")
+    }
+    guard record.valid else { return .undecided }
+    switch record.verdict {
+    case .pass: return .done
+    case .fail: return .failed
+    case .undecided: return .undecided
+    }
+  }
+
+  private static func fileName(_ name: String) -> String {
+    String(name.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") ? $0 : "-" })
+  }
+}

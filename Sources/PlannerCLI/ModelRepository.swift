@@ -1,0 +1,75 @@
+import Executor
+import Foundation
+import PlannerCore
+import PlannerFiles
+import Profiler
+import Reporting
+
+/// A folder of models on this machine's disk.
+struct ModelRepository {
+  var folder: String
+
+  /// Where models for a deployment are kept between runs, so that they are written once.
+  static func shared(family: String, vocabulary: Int, precision: Precision) -> ModelRepository {
+    ModelRepository(folder: "models/\(family)-v\(vocabulary)-\(precision.rawValue)")
+  }
+
+  /// Writes models, with a progress bar. Returns the bytes of one file.
+  ///
+  /// - Throws: `Failure` where the disk has no room for them.
+  @discardableResult
+  func synthesize(
+    family: ModelFamily, vocabulary: Int, precision: Precision, count: Int, seed: UInt64
+  ) async throws -> Int64 {
+    var shape = family.shape
+    shape.vocabulary = vocabulary
+    let needed = Int64(shape.parameterCount * precision.bytesPerWeight) * Int64(count)
+    let free = try HostInfo.freeDiskBytes(at: folder)
+    guard needed < free else {
+      throw Failure(
+        .unavailable, "\(folder): \(count) models take about \(needed >> 20) MiB and the disk has \(free >> 20) MiB free")
+    }
+    let tools = try EngineTools(cpus: CPUSplit.current(servingCores: 1), logFolder: NSTemporaryDirectory())
+    let clock = ContinuousClock()
+    let started = clock.now
+    let fileBytes = try await tools.synthesize(
+      family: family, vocabulary: vocabulary, precision: precision, count: count, seed: seed, into: folder
+    ) { done in
+      Output.progress(
+        ProgressLine.render(
+          done: done, of: count, elapsedSeconds: (clock.now - started) / .seconds(1), label: "writing models",
+          width: Output.width))
+    }
+    Output.clearProgress()
+    return fileBytes
+  }
+
+  /// The first `count` models, which are written if they are not there.
+  ///
+  /// - Throws: `Failure` where the folder holds models of another kind.
+  func provide(
+    family: String, vocabulary: Int, precision: Precision, count: Int, mayWrite: Bool
+  ) async throws -> [RepositoryManifest.Model] {
+    if FileManager.default.fileExists(atPath: folder + "/" + RepositoryManifest.fileName) {
+      let manifest = try RepositoryFile.read(folder: folder)
+      if manifest.models.count >= count {
+        let models = Array(manifest.models.prefix(count))
+        if let other = models.first(where: { $0.precision != precision || ($0.family != family && !mayWrite) }) {
+          throw Failure(
+            .badData,
+            "\(folder): \(other.name) is \(other.family) \(other.precision.rawValue); the plan serves \(family) \(precision.rawValue)")
+        }
+        return models
+      }
+      if !mayWrite { throw Failure(.badData, "\(folder): has \(manifest.models.count) models; the plan needs \(count)") }
+    } else if !mayWrite {
+      throw Failure(.unavailable, "\(folder): holds no \(RepositoryManifest.fileName)")
+    }
+    guard let known = ModelFamily(rawValue: family) else {
+      throw Failure(.unavailable, "models of family '\(family)' cannot be synthesized; name their folder with --models")
+    }
+    Output.note("writing \(count) models (\(family), \(precision.rawValue)) to \(folder)")
+    try await synthesize(family: known, vocabulary: vocabulary, precision: precision, count: count, seed: 1)
+    return Array(try RepositoryFile.read(folder: folder).models.prefix(count))
+  }
+}

@@ -1,0 +1,48 @@
+/// What a model repository says of its models: `manifest.json` in the folder.
+public struct RepositoryManifest: Codable, Hashable, Sendable {
+  public static let fileName = "manifest.json"
+  public static let schemaVersion = 1
+
+  public struct Model: Codable, Hashable, Sendable {
+    public var name: String
+    /// Relative to the folder.
+    public var file: String
+    public var family: String
+    public var precision: Precision
+    public var vocabulary: Int
+    public var maxTokens: Int
+    /// Names of `forward`'s inputs, in order.
+    public var inputs: [String]
+    public var fileBytes: Int64
+
+    public init(
+      name: String, file: String, family: String, precision: Precision, vocabulary: Int, maxTokens: Int,
+      inputs: [String], fileBytes: Int64
+    ) {
+      self.name = name
+      self.file = file
+      self.family = family
+      self.precision = precision
+      self.vocabulary = vocabulary
+      self.maxTokens = maxTokens
+      self.inputs = inputs
+      self.fileBytes = fileBytes
+    }
+  }
+
+  public var schemaVersion = RepositoryManifest.schemaVersion
+  public var kind = "repository"
+  public var seed: UInt64?
+  /// WordPiece vocabulary of all models, relative to the folder; nil where the models take no text.
+  public var vocabularyFile: String?
+  /// Whether the vocabulary is of an uncased model.
+  public var lowercases: Bool
+  public var models: [Model]
+
+  public init(seed: UInt64?, vocabularyFile: String?, lowercases: Bool, models: [Model]) {
+    self.seed = seed
+    self.vocabularyFile = vocabularyFile
+    self.lowercases = lowercases
+    self.models = models
+  }
+}

@@ -1,0 +1,34 @@
+import PlannerCore
+
+/// Reads the manifest of a model repository.
+public enum RepositoryFile {
+  /// - Throws: `FileError` with everything that is wrong in it.
+  public static func read(folder: String) throws(FileError) -> RepositoryManifest {
+    let path = folder + "/" + RepositoryManifest.fileName
+    let manifest = try JSONFile.read(
+      RepositoryManifest.self, from: path, kind: "repository", schemaVersion: RepositoryManifest.schemaVersion)
+    var problems: [FileProblem] = []
+    func report(_ key: String, _ message: String) {
+      problems.append(FileProblem(file: path, key: key, message: message))
+    }
+    if manifest.models.isEmpty { report("models", "is empty") }
+    if let file = manifest.vocabularyFile, !staysInside(file) { report("vocabularyFile", "leaves the folder") }
+    var names = Set<String>()
+    for (index, model) in manifest.models.enumerated() {
+      if model.name.isEmpty || model.name.contains("/") { report("models[\(index)].name", "is not a name") }
+      if !names.insert(model.name).inserted { report("models[\(index)].name", "'\(model.name)' is there twice") }
+      if !staysInside(model.file) { report("models[\(index)].file", "leaves the folder") }
+      if model.vocabulary < 1 { report("models[\(index)].vocabulary", "is not above 0") }
+      if model.maxTokens < 1 { report("models[\(index)].maxTokens", "is not above 0") }
+      if model.inputs.isEmpty || model.inputs.first != "input_ids" {
+        report("models[\(index)].inputs", "does not start with input_ids")
+      }
+    }
+    if !problems.isEmpty { throw FileError(.badData, problems) }
+    return manifest
+  }
+
+  private static func staysInside(_ file: String) -> Bool {
+    !file.isEmpty && !file.hasPrefix("/") && !file.split(separator: "/").contains("..")
+  }
+}

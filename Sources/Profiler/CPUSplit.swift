@@ -1,0 +1,24 @@
+import Executor
+
+/// Which CPUs compute and which do everything else: HTTP and the load generator.
+public struct CPUSplit: Hashable, Sendable {
+  /// In the order in which workers are given them.
+  public var workers: [Int]
+  public var others: [Int]
+
+  /// - Parameter servingCores: how many may compute; at least one CPU is left for the rest where there are two.
+  /// - Throws: `ExecutorError`.
+  public static func current(servingCores: Int) throws -> CPUSplit {
+    let allowed = try HostInfo.allowedCPUs()
+    let serving = min(max(1, servingCores), max(1, allowed.count - 1))
+    return CPUSplit(workers: Array(allowed.prefix(serving)), others: Array(allowed.dropFirst(serving)))
+  }
+
+  /// CPUs to bind workers to. Only workers of one thread are bound: the threads that OpenMP makes for a wider one
+  /// inherit its CPU, and would all share that.
+  public func pinned(threadsPerWorker: Int) -> [Int]? {
+    threadsPerWorker == 1 && !others.isEmpty ? workers : nil
+  }
+
+  public var io: [Int]? { others.isEmpty ? nil : others }
+}

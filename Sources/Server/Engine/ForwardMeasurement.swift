@@ -1,0 +1,156 @@
+import Foundation
+import PlannerCore
+import Synchronization
+
+/// Forward passes of the bare engine, timed: what a profile is made of.
+public struct ForwardMeasurement: Sendable {
+  /// One cell, as `model-server measure` prints it on a line.
+  public struct Cell: Codable, Sendable {
+    public var tokens: Int
+    public var threads: Int
+    public var concurrency: Int
+    public var residentModels: Int
+    public var samples: [Double]
+    public var loadSeconds: Double
+    public var firstRunSeconds: Double
+    public var memoryPerModelBytes: Int64
+    public var serverMemoryBytes: Int64
+    public var weightBytes: Int64
+  }
+
+  public var folder: String
+  public var tokens: [Int]
+  public var threads: [Int]
+  public var concurrency: Int
+  public var seconds: Double
+  public var models: Int
+  public var seed: UInt64
+  /// CPUs of the measuring threads, in turn; empty leaves them to the system.
+  public var cpus: [Int]
+
+  public init(
+    folder: String, tokens: [Int], threads: [Int], concurrency: Int, seconds: Double, models: Int, seed: UInt64,
+    cpus: [Int]
+  ) {
+    self.folder = folder
+    self.tokens = tokens
+    self.threads = threads
+    self.concurrency = concurrency
+    self.seconds = seconds
+    self.models = models
+    self.seed = seed
+    self.cpus = cpus
+  }
+
+  /// What loading cost, the same for all cells.
+  private struct Loaded {
+    var models: [ServedModel]
+    var loadSeconds: Double
+    var firstRunSeconds: Double
+    var memoryPerModelBytes: Int64
+    var serverMemoryBytes: Int64
+  }
+
+  /// Measures every cell, one after the other, and hands each to `emit` when it is done.
+  ///
+  /// - Throws: `EngineError` or `FileError`.
+  public func run(emit: (Cell) throws -> Void) async throws {
+    let pools = threads.map { threads in
+      WorkerPool(
+        options: WorkerPool.Options(
+          workers: concurrency, threadsPerWorker: threads, queueCapacity: nil, pinnedCPUs: threads == 1 ? cpus : []))
+    }
+    for pool in pools { try pool.start() }
+    defer { for pool in pools { pool.stop() } }
+    guard let first = pools.first else { return }
+    let loaded = try await load(on: first)
+    for (pool, threads) in zip(pools, threads) {
+      for tokens in tokens {
+        let samples = try await measure(loaded.models, tokens: tokens, on: pool)
+        try emit(
+          Cell(
+            tokens: tokens, threads: threads, concurrency: concurrency, residentModels: loaded.models.count,
+            samples: samples, loadSeconds: loaded.loadSeconds, firstRunSeconds: loaded.firstRunSeconds,
+            memoryPerModelBytes: loaded.memoryPerModelBytes, serverMemoryBytes: loaded.serverMemoryBytes,
+            weightBytes: loaded.models.first?.weightBytes ?? 0))
+      }
+    }
+  }
+
+  /// Loads and warms the models one by one.
+  ///
+  /// The first one brings the library's own pools and caches with it; what the others add is a model's memory.
+  private func load(on pool: WorkerPool) async throws -> Loaded {
+    let loader = RepositoryLoader(folder: folder)
+    let count = min(models, try loader.manifest().models.count)
+    let clock = ContinuousClock()
+    var loadSeconds = 0.0
+    var firstRunSeconds = 0.0
+    var afterFirst: Int64 = 0
+    let start = ProcessMemory.privateBytes()
+    let lengths = [tokens.max() ?? 32, tokens.min() ?? 32]
+    var all: [ServedModel] = []
+    for index in 0..<count {
+      let began = clock.now
+      let model = try loader.loadModel(at: index)
+      loadSeconds += (clock.now - began) / .seconds(1)
+      let ran = clock.now
+      for tokens in lengths { _ = try await pool.infer(model.session, Self.inputs(model, tokens: tokens, salt: index)) }
+      firstRunSeconds += (clock.now - ran) / .seconds(1)
+      all.append(model)
+      if index == 0 { afterFirst = ProcessMemory.privateBytes() }
+    }
+    let end = ProcessMemory.privateBytes()
+    let perModel = count > 1 ? (end - afterFirst) / Int64(count - 1) : end - start
+    return Loaded(
+      models: all, loadSeconds: loadSeconds / Double(count), firstRunSeconds: firstRunSeconds / Double(count * lengths.count),
+      memoryPerModelBytes: max(1, perModel), serverMemoryBytes: max(0, end - perModel * Int64(count)))
+  }
+
+  /// Passes for `seconds`, but at least 30 of them, each with a random model; the first few are not counted.
+  private func measure(_ models: [ServedModel], tokens: Int, on pool: WorkerPool) async throws -> [Double] {
+    let inputs = models.enumerated().map { Self.inputs($1, tokens: tokens, salt: $0) }
+    return try await withThrowingTaskGroup(of: [Double].self) { group in
+      for worker in 0..<concurrency {
+        group.addTask {
+          var random = RandomStream(seed: seed, stream: "measure", index: UInt64(worker))
+          var samples: [Double] = []
+          let clock = ContinuousClock()
+          for _ in 0..<3 { _ = try await pool.infer(models[0].session, inputs[0]) }
+          let began = clock.now
+          while samples.count < 30 || clock.now - began < .seconds(seconds) {
+            let index = random.integer(below: models.count)
+            samples.append(try await pool.infer(models[index].session, inputs[index]).timings.computeSeconds)
+          }
+          return samples
+        }
+      }
+      var all: [Double] = []
+      for try await samples in group { all += samples }
+      return all
+    }
+  }
+
+  private static func inputs(_ model: ServedModel, tokens: Int, salt: Int) -> [HostTensor] {
+    var random = RandomStream(seed: 1, stream: "measured tokens", index: UInt64(salt))
+    let range = min(model.vocabulary, 1_000_000)
+    let ids = (0..<tokens).map { _ in Int64(random.integer(below: range)) }
+    return model.inputs.map { name in
+      let values = name == "input_ids" ? ids : Array(repeating: name == "attention_mask" ? 1 : 0, count: tokens)
+      return HostTensor(shape: [1, tokens], elements: .int64(values))
+    }
+  }
+}
+
+/// Memory of this process.
+enum ProcessMemory {
+  /// Bytes that no other process shares, from the kernel's own account of them.
+  static func privateBytes() -> Int64 {
+    guard let text = try? String(contentsOfFile: "/proc/self/smaps_rollup", encoding: .utf8) else { return 0 }
+    var kibibytes: Int64 = 0
+    for line in text.split(separator: "\n") where line.hasPrefix("Private_Clean:") || line.hasPrefix("Private_Dirty:") {
+      kibibytes += line.split(separator: " ").dropFirst().first.flatMap { Int64($0) } ?? 0
+    }
+    return kibibytes * 1024
+  }
+}

@@ -1,0 +1,144 @@
+import CTorch
+import Foundation
+
+/// Settings of the library that hold for the whole process, or for one thread.
+public enum Engine {
+  /// Once, before anything else. Inference is parallel across workers, so one inter-op thread is enough.
+  public static func initialize(interOpThreads: Int = 1) throws(EngineError) {
+    try checked("") { ct_initialize(Int32(interOpThreads), $0) }
+  }
+
+  /// Threads of one forward pass, for passes started by the calling thread: each thread has a pool of its own.
+  public static func setThreads(_ threads: Int) throws(EngineError) {
+    try checked("") { ct_set_threads(Int32(threads), $0) }
+  }
+
+  /// Version of libtorch, such as `1.13.1`.
+  public static var version: String { String(cString: ct_version()) }
+
+  /// What the library says of its threads, OpenMP and BLAS.
+  public static var configuration: String { String(cString: ct_configuration()) }
+
+  /// Calls into the shim and turns its error text into an `EngineError`.
+  static func checked(
+    _ subject: String, kind: EngineError.Kind = .unavailable, _ call: (UnsafeMutablePointer<CChar>) -> Int32
+  ) throws(EngineError) {
+    var text = [CChar](repeating: 0, count: Int(CT_ERROR_CAPACITY))
+    let status = text.withUnsafeMutableBufferPointer { call($0.baseAddress!) }
+    guard status != 0 else { return }
+    let bytes = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+    throw EngineError(kind, subject, firstSentence(of: String(decoding: bytes, as: UTF8.self)))
+  }
+
+  /// The library's messages carry interpreter traces; the last line that is not empty says what happened.
+  private static func firstSentence(of message: String) -> String {
+    let lines = message.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+    let telling = lines.filter { !$0.isEmpty && !$0.hasPrefix("File ") && !$0.contains("HERE") }
+    if let cause = telling.last(where: { $0.hasPrefix("RuntimeError:") || $0.hasPrefix("IndexError:") }) { return cause }
+    return telling.first ?? "the library gave no reason"
+  }
+}
+
+/// One loaded model.
+///
+/// Complexity of `run`: a forward pass. A model may be run from several threads at once.
+public final class TorchModel: @unchecked Sendable {
+  // The handle is set once and the library's modules may be run concurrently.
+  private let handle: OpaquePointer
+  public let path: String
+  /// Bytes of parameters and buffers.
+  public let weightBytes: Int64
+  /// Tensors that `run` takes.
+  public let inputCount: Int
+
+  /// - Throws: `EngineError` (`badModel`) where the file is missing, damaged or not a model.
+  public init(path: String, device: String = "cpu") throws(EngineError) {
+    guard FileManager.default.isReadableFile(atPath: path) else {
+      throw EngineError(.badModel, path, "there is no such file, or it may not be read")
+    }
+    var loaded: OpaquePointer?
+    do {
+      try Engine.checked(path, kind: .badModel) { ct_model_load(path, device, &loaded, $0) }
+    } catch {
+      throw EngineError(.badModel, path, "is damaged or not a TorchScript model (\(error.message))")
+    }
+    guard let loaded else { throw EngineError(.badModel, path, "could not be loaded") }
+    handle = loaded
+    self.path = path
+    weightBytes = ct_model_weight_bytes(loaded)
+    inputCount = Int(ct_model_input_count(loaded))
+  }
+
+  deinit { ct_model_free(handle) }
+
+  /// One forward pass.
+  ///
+  /// - Throws: `EngineError` (`badInput`) where number, type or shape of the inputs do not fit, or a token is out of range.
+  public func run(_ inputs: [HostTensor]) throws(EngineError) -> [HostTensor] {
+    var result: OpaquePointer?
+    do {
+      try withViews(of: inputs[...], []) { (views: [ct_tensor]) throws(EngineError) in
+        try Engine.checked(path, kind: .badInput) { ct_model_run(handle, views, views.count, &result, $0) }
+      }
+    } catch {
+      throw EngineError(.badInput, error.subject, error.message)
+    }
+    guard let result else { throw EngineError(.badInput, path, "the model gave no answer") }
+    defer { ct_result_free(result) }
+    return (0..<ct_result_count(result)).compactMap { index in
+      ct_result_tensor(result, index).map { Self.copy($0.pointee) }
+    }
+  }
+
+  /// Pins the inputs' memory one after the other and calls `body` with views of all of them.
+  private func withViews(
+    of inputs: ArraySlice<HostTensor>, _ views: [ct_tensor], _ body: ([ct_tensor]) throws(EngineError) -> Void
+  ) throws(EngineError) {
+    guard let input = inputs.first else { return try body(views) }
+    guard input.shape.count <= Int(CT_MAX_DIMENSIONS) else {
+      throw EngineError(.badInput, path, "an input has more than \(CT_MAX_DIMENSIONS) dimensions")
+    }
+    var failure: EngineError?
+    func descend(_ dtype: ct_dtype, _ bytes: UnsafeRawBufferPointer) {
+      var view = ct_tensor()
+      view.dtype = dtype
+      view.dimension_count = Int32(input.shape.count)
+      withUnsafeMutableBytes(of: &view.dimensions) { raw in
+        let dimensions = raw.bindMemory(to: Int64.self)
+        for (index, size) in input.shape.enumerated() { dimensions[index] = Int64(size) }
+      }
+      // The shim reads inputs and never writes them.
+      view.data = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+      view.byte_count = bytes.count
+      do throws(EngineError) {
+        try withViews(of: inputs.dropFirst(), views + [view], body)
+      } catch {
+        failure = error
+      }
+    }
+    switch input.elements {
+    case .float32(let values): values.withUnsafeBytes { descend(CT_FLOAT32, $0) }
+    case .int64(let values): values.withUnsafeBytes { descend(CT_INT64, $0) }
+    case .int32(let values): values.withUnsafeBytes { descend(CT_INT32, $0) }
+    case .bool(let values): values.withUnsafeBytes { descend(CT_BOOL, $0) }
+    case .float64(let values): values.withUnsafeBytes { descend(CT_FLOAT64, $0) }
+    }
+    if let failure { throw failure }
+  }
+
+  private static func copy(_ tensor: ct_tensor) -> HostTensor {
+    let shape = withUnsafeBytes(of: tensor.dimensions) { raw in
+      raw.bindMemory(to: Int64.self).prefix(Int(tensor.dimension_count)).map { Int($0) }
+    }
+    let bytes = UnsafeRawBufferPointer(start: tensor.data, count: tensor.byte_count)
+    let elements: HostTensor.Element =
+      switch tensor.dtype {
+      case CT_INT64: .int64(Array(bytes.bindMemory(to: Int64.self)))
+      case CT_INT32: .int32(Array(bytes.bindMemory(to: Int32.self)))
+      case CT_BOOL: .bool(Array(bytes.bindMemory(to: UInt8.self)))
+      case CT_FLOAT64: .float64(Array(bytes.bindMemory(to: Double.self)))
+      default: .float32(Array(bytes.bindMemory(to: Float.self)))
+      }
+    return HostTensor(shape: shape, elements: elements)
+  }
+}

@@ -1,0 +1,295 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import PlannerCore
+import Synchronization
+
+/// What the server is doing, as its health routes tell.
+enum ServerPhase: UInt8, AtomicRepresentable, Sendable {
+  case loading
+  case ready
+  case draining
+}
+
+/// Answers every route. Requests read an immutable table of models; no lock is held across a forward pass.
+struct ServerResponder: HTTPResponder {
+  typealias Context = BasicRequestContext
+
+  let state: ServerState
+  let options: ServerOptions
+
+  func respond(to request: Request, context: Context) async throws -> Response {
+    let arrival = WorkerPool.monotonicNow()
+    do {
+      return try await route(request, arrival: arrival)
+    } catch let problem as HTTPProblem {
+      return failure(problem)
+    } catch let error as SchedulingError {
+      return failure(HTTPProblem(error))
+    } catch let error as EngineError {
+      return failure(HTTPProblem(error.kind == .badInput ? .badRequest : .internalServerError, error.message))
+    } catch let error as any HTTPResponseError {
+      // Such as a body above the limit.
+      return failure(HTTPProblem(error.status, error.status.reasonPhrase))
+    } catch is CancellationError {
+      return failure(HTTPProblem(.serviceUnavailable, "the request was given up"))
+    } catch {
+      return failure(HTTPProblem(.internalServerError, "the request could not be answered"))
+    }
+  }
+
+  private func failure(_ problem: HTTPProblem) -> Response {
+    state.metrics.failed(status: problem.status.code)
+    var body = JSONText()
+    body.raw("{\"")
+    body.raw(problem.key == "detail" ? "detail" : "error")
+    body.raw("\":")
+    body.string(problem.message)
+    body.raw("}")
+    var response = Self.json(body, status: problem.status)
+    if let seconds = problem.retryAfterSeconds { response.headers[.retryAfter] = String(seconds) }
+    return response
+  }
+
+  static func json(_ text: JSONText, status: HTTPResponse.Status = .ok) -> Response {
+    Response(
+      status: status, headers: [.contentType: "application/json"],
+      body: ResponseBody(byteBuffer: ByteBuffer(bytes: text.bytes)))
+  }
+
+  // MARK: Routes
+
+  private func route(_ request: Request, arrival: Nanoseconds) async throws -> Response {
+    let target = request.uri.path
+    let path = target.utf8.split(separator: UInt8(ascii: "/")).map { QueryString.decode($0) }
+    switch path.first {
+    case nil:
+      try allow([.get, .head], request)
+      var body = JSONText()
+      body.raw("{\"Status\":\"Healthy\"}")
+      return Self.json(body)
+    case "predictions" where path.count == 2:
+      try allow([.get, .post], request)
+      return try await predict(request, modelName: path[1], arrival: arrival)
+    case "v2": return try await openInference(request, Array(path.dropFirst()), arrival: arrival)
+    case "ping" where path.count == 1:
+      try allow([.get], request)
+      var body = JSONText()
+      body.raw(state.isReady ? "{\"status\":\"Healthy\"}" : "{\"status\":\"Unhealthy\"}")
+      return Self.json(body, status: state.isReady ? .ok : .serviceUnavailable)
+    case "metrics" where path.count == 1:
+      try allow([.get], request)
+      let text = state.metrics.text(table: state.table, load: state.pool.load, workers: state.pool.options.workers)
+      return Response(
+        status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+        body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    default: throw HTTPProblem(.notFound, "there is nothing at \(target.prefix(200))")
+    }
+  }
+
+  private func allow(_ methods: [HTTPRequest.Method], _ request: Request) throws(HTTPProblem) {
+    guard methods.contains(request.method) else {
+      throw HTTPProblem(
+        .methodNotAllowed, "\(request.method.rawValue.prefix(20)) is not allowed here; use \(methods.map(\.rawValue).joined(separator: " or "))")
+    }
+  }
+
+  private func openInference(_ request: Request, _ path: [String], arrival: Nanoseconds) async throws -> Response {
+    switch (path.count, path.first) {
+    case (0, _):
+      try allow([.get], request)
+      var body = JSONText()
+      body.raw("{\"name\":\"model-server\",\"version\":\"")
+      body.raw(ServerOptions.version)
+      body.raw("\",\"extensions\":[]}")
+      return Self.json(body)
+    case (2, "health"):
+      try allow([.get], request)
+      guard path[1] == "live" || path[1] == "ready" else { break }
+      let isWell = path[1] == "live" || state.isReady
+      var body = JSONText()
+      body.raw(path[1] == "live" ? "{\"live\":true}" : isWell ? "{\"ready\":true}" : "{\"ready\":false}")
+      return Self.json(body, status: isWell ? .ok : .serviceUnavailable)
+    case (2, "models"):
+      try allow([.get], request)
+      return metadata(try model(path[1]))
+    case (3, "models") where path[2] == "ready":
+      try allow([.get], request)
+      _ = try model(path[1])
+      var body = JSONText()
+      body.raw("{\"ready\":true}")
+      return Self.json(body)
+    case (3, "models") where path[2] == "infer":
+      try allow([.post], request)
+      return try await infer(request, try model(path[1]), arrival: arrival)
+    default: break
+    }
+    throw HTTPProblem(.notFound, "there is nothing at \(request.uri.path.prefix(200))")
+  }
+
+  private func table() throws(HTTPProblem) -> ModelTable {
+    guard let table = state.table else {
+      throw HTTPProblem(.serviceUnavailable, "the models are still being loaded", retryAfterSeconds: 5)
+    }
+    return table
+  }
+
+  private func model(_ name: String) throws(HTTPProblem) -> ServedModel {
+    guard let model = try table()[name] else {
+      throw HTTPProblem(.notFound, "there is no model '\(name.prefix(200))'")
+    }
+    return model
+  }
+
+  // MARK: Answers
+
+  /// The guidance's route: question and context in, the answer's text out.
+  private func predict(_ request: Request, modelName: String, arrival: Nanoseconds) async throws -> Response {
+    let table = try table()
+    guard let model = table[modelName] else {
+      let last = table.models.last?.name ?? "model0"
+      var problem = HTTPProblem(
+        .notFound, "Model \(modelName.prefix(200)) does not exist. Try a model name up to \(last)")
+      problem.key = "detail"
+      throw problem
+    }
+    var form = request.uri.query ?? ""
+    if request.method == .post {
+      let body = try await request.body.collect(upTo: options.maxBodyBytes)
+      if (request.headers[.contentType] ?? "").hasPrefix("application/json") {
+        return try await answer(try TokenInputs(json: Data(buffer: body), for: model), model, table, arrival)
+      }
+      form = String(buffer: body)
+    }
+    guard let tokenizer = table.tokenizer else {
+      throw HTTPProblem(.badRequest, "this repository has no vocabulary for text; send token ids as JSON")
+    }
+    let encoding = tokenizer.encode(
+      QueryString.value("seq_0", in: form) ?? DefaultTexts.question,
+      pair: QueryString.value("seq_1", in: form) ?? DefaultTexts.context,
+      maxTokens: min(model.maxTokens, DefaultTexts.maxTokens))
+    return try await answer(TokenInputs(encoding), model, table, arrival)
+  }
+
+  private func answer(
+    _ inputs: TokenInputs, _ model: ServedModel, _ table: ModelTable, _ arrival: Nanoseconds
+  ) async throws -> Response {
+    let result = try await compute(inputs, model)
+    var body = JSONText(capacity: 512)
+    body.raw("{\"detail\":")
+    if options.postprocess, let tokenizer = table.tokenizer, let span = Self.answerSpan(result.outputs, inputs) {
+      body.string(tokenizer.decode(inputs.ids[span]))
+    } else if let first = result.outputs.first {
+      Self.write(first, to: &body)
+    } else {
+      body.raw("null")
+    }
+    body.raw("}")
+    return finish(body, model, result.timings, arrival)
+  }
+
+  /// From the most likely start to one past the most likely end; to the text's end where that lies before the start.
+  static func answerSpan(_ outputs: [HostTensor], _ inputs: TokenInputs) -> Range<Int>? {
+    guard outputs.count >= 2, case .float32(let starts) = outputs[0].elements,
+      case .float32(let ends) = outputs[1].elements, starts.count == inputs.ids.count, ends.count == inputs.ids.count,
+      let start = starts.indices.max(by: { starts[$0] < starts[$1] }),
+      let end = ends.indices.max(by: { ends[$0] < ends[$1] })
+    else { return nil }
+    return end + 1 > start ? start..<(end + 1) : start..<inputs.ids.count
+  }
+
+  private func infer(_ request: Request, _ model: ServedModel, arrival: Nanoseconds) async throws -> Response {
+    let body = try await request.body.collect(upTo: options.maxBodyBytes)
+    let inputs = try TokenInputs(json: Data(buffer: body), for: model)
+    let result = try await compute(inputs, model)
+    var text = JSONText(capacity: 64 + 32 * inputs.ids.count)
+    text.raw("{\"model_name\":")
+    text.string(model.name)
+    if let id = inputs.requestID {
+      text.raw(",\"id\":")
+      text.string(id)
+    }
+    text.raw(",\"outputs\":")
+    text.list(result.outputs.enumerated()) { text, output in
+      text.raw("{\"name\":")
+      text.string(output.offset == 0 ? "start_logits" : output.offset == 1 ? "end_logits" : "output_\(output.offset)")
+      text.raw(",\"datatype\":\"FP32\",\"shape\":")
+      text.list(output.element.shape) { $0.number($1) }
+      text.raw(",\"data\":")
+      if case .float32(let values) = output.element.elements { text.list(values) { $0.number($1) } } else { text.raw("[]") }
+      text.raw("}")
+    }
+    text.raw("}")
+    return finish(text, model, result.timings, arrival)
+  }
+
+  private func compute(_ inputs: TokenInputs, _ model: ServedModel) async throws -> WorkerPool.Answer {
+    do {
+      return try await state.pool.infer(
+        model.session, try inputs.tensors(for: model), timeoutSeconds: options.requestTimeoutSeconds)
+    } catch {
+      model.failures.add(1, ordering: .relaxed)
+      throw error
+    }
+  }
+
+  private func finish(
+    _ body: JSONText, _ model: ServedModel, _ timings: RequestTimings, _ arrival: Nanoseconds
+  ) -> Response {
+    let total = (WorkerPool.monotonicNow() - arrival).seconds
+    model.requests.add(1, ordering: .relaxed)
+    state.metrics.completed(totalSeconds: total, timings: timings)
+    var response = Self.json(body)
+    response.headers[.plannerTimings] =
+      "queue=\(timings.queueSeconds);compute=\(timings.computeSeconds);total=\(total);ahead=\(timings.ahead)"
+    return response
+  }
+
+  private func metadata(_ model: ServedModel) -> Response {
+    var body = JSONText()
+    body.raw("{\"name\":")
+    body.string(model.name)
+    body.raw(",\"platform\":\"pytorch_libtorch\",\"versions\":[\"1\"],\"inputs\":")
+    body.list(model.inputs) { body, name in
+      body.raw("{\"name\":")
+      body.string(name)
+      body.raw(",\"datatype\":\"INT64\",\"shape\":[-1,-1]}")
+    }
+    body.raw(",\"outputs\":")
+    body.list(["start_logits", "end_logits"]) { body, name in
+      body.raw("{\"name\":")
+      body.string(name)
+      body.raw(",\"datatype\":\"FP32\",\"shape\":[-1,-1]}")
+    }
+    body.raw("}")
+    return Self.json(body)
+  }
+
+  /// Nested lists in the tensor's shape; only float tensors have digits to print.
+  static func write(_ tensor: HostTensor, to body: inout JSONText) {
+    guard case .float32(let values) = tensor.elements, tensor.shape.count == 2 else { return body.raw("[]") }
+    let width = tensor.shape[1]
+    body.list(0..<tensor.shape[0]) { body, row in
+      body.list(values[row * width..<(row + 1) * width]) { $0.number($1) }
+    }
+  }
+}
+
+extension HTTPField.Name {
+  static let plannerTimings = HTTPField.Name("x-planner-timings")!
+}
+
+/// What the guidance's server answers to where a request names no texts.
+enum DefaultTexts {
+  /// Its inputs are cut there, in word pieces.
+  static let maxTokens = 128
+  static let question = "What does the little engine say"
+  static let context =
+    "In the childrens story about the little engine a small locomotive is pulling a large load up a mountain. "
+    + "Since the load is heavy and the engine is small it is not sure whether it will be able to do the job. "
+    + "This is a story about how an optimistic attitude empowers everyone to achieve more. In the story the little "
+    + "engine says: 'I think I can' as it is pulling the heavy load all the way to the top of the mountain. On the "
+    + "way down it says: I thought I could."
+}

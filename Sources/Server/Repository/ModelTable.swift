@@ -1,0 +1,47 @@
+import PlannerCore
+import Synchronization
+
+/// A model that is ready to answer.
+public final class ServedModel: Sendable {
+  public let name: String
+  public let session: any InferenceSession
+  public let precision: Precision
+  /// Number of token ids that it knows; ids are 0 ..< vocabulary.
+  public let vocabulary: Int
+  public let maxTokens: Int
+  /// Names of its inputs, in order.
+  public let inputs: [String]
+  public let weightBytes: Int64
+  public let requests = Atomic<Int>(0)
+  public let failures = Atomic<Int>(0)
+
+  public init(
+    name: String, session: any InferenceSession, precision: Precision, vocabulary: Int, maxTokens: Int,
+    inputs: [String], weightBytes: Int64
+  ) {
+    self.name = name
+    self.session = session
+    self.precision = precision
+    self.vocabulary = vocabulary
+    self.maxTokens = maxTokens
+    self.inputs = inputs
+    self.weightBytes = weightBytes
+  }
+}
+
+/// The models of a server: an immutable snapshot that requests read without a lock.
+public struct ModelTable: Sendable {
+  private let byName: [String: ServedModel]
+  /// In the repository's order.
+  public let models: [ServedModel]
+  /// Turns text into ids; nil where the repository has no vocabulary.
+  public let tokenizer: WordPieceTokenizer?
+
+  public init(models: [ServedModel], tokenizer: WordPieceTokenizer?) {
+    self.models = models
+    self.tokenizer = tokenizer
+    byName = Dictionary(models.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  public subscript(name: some StringProtocol) -> ServedModel? { byName[String(name)] }
+}

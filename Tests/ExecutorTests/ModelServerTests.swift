@@ -1,0 +1,70 @@
+import Executor
+import Foundation
+import Testing
+
+private let binary = try? ServerBinary.locate(environment: [:])
+
+/// The real `model-server`, where the build has it beside the tests.
+@Suite(.enabled(if: binary != nil, "model-server is not built")) struct ModelServerTests {
+  private func repository(in scratch: Scratch, models: Int) async throws -> String {
+    let folder = scratch.path + "/models"
+    let status = try await ChildProcess.run(
+      try #require(binary),
+      arguments: [
+        "synthesize", "--family", "bert-tiny", "--vocab", "300", "--count", "\(models)", "--seed", "1", "--out", folder,
+      ])
+    #expect(status.isSuccess)
+    return folder
+  }
+
+  private func launch(_ repository: String, in scratch: Scratch) throws -> ServerLaunch {
+    var launch = ServerLaunch(
+      binary: try #require(binary), repository: repository, workers: 1, threads: 1,
+      logFile: scratch.path + "/server.log")
+    launch.warmTokens = [8]
+    return launch
+  }
+
+  @Test func startsAnswersStopsInOrderAndRefusesAPortInUse() async throws {
+    let scratch = try Scratch()
+    let repository = try await repository(in: scratch, models: 3)
+    var first = try launch(repository, in: scratch)
+    first.limitModels = 2
+    first.pinWorkers = [try #require(HostInfo.allowedCPUs().last)]
+    let server = try await LocalProcess.launch(first)
+    #expect(server.models == 2 && server.port > 0)
+    #expect(try server.memoryBytes() > 1 << 20)
+    #expect(throws: ExecutorError.self) { try FreePort.require(port: server.port) }
+
+    var second = try launch(repository, in: scratch)
+    second.port = server.port
+    second.logFile = scratch.path + "/second.log"
+    let error = await #expect(throws: ExecutorError.self) { try await LocalProcess.launch(second) }
+    guard case .endedBeforeReady(_, let status, let tail, _) = error else {
+      Issue.record("unexpected: \(String(describing: error))")
+      return
+    }
+    #expect(status == .exited(69) && tail.contains { $0.contains("in use") })
+
+    await server.stop()
+    #expect(server.exitStatus == .exited(0))
+  }
+
+  @Test func goesWhenThePlannerIsKilled() async throws {
+    let scratch = try Scratch()
+    let repository = try await repository(in: scratch, models: 1)
+    let parent = try Parent(["serve", try #require(binary), repository])
+    let server = try #require(Int32(parent.line()))
+    #expect(exists(server))
+    kill(parent.process.processIdentifier, SIGKILL)
+    try await eventually { !exists(server) }
+  }
+
+  @Test func aRepositoryThatIsNotThereIsSaidSo() async throws {
+    let scratch = try Scratch()
+    let error = await #expect(throws: ExecutorError.self) {
+      try await LocalProcess.launch(launch(scratch.path + "/nowhere", in: scratch))
+    }
+    #expect(error?.description.contains("nowhere") == true)
+  }
+}

@@ -1,0 +1,94 @@
+import Optimizer
+import PlannerCore
+import PlannerFiles
+import Testing
+
+/// Problems that the tests share.
+enum Fixture {
+  static func mission(
+    models: Int = 3000, budget: Double? = 60, target: Double = 0.010, rate: Double = 0.49, seed: UInt64 = 1,
+    instances: [String]? = nil, profiles: [Profile] = [], local: LocalMachine? = nil, fit: Bool = false
+  ) throws -> OptimizationProblem {
+    var workload = Workload.guidance
+    workload.models = models
+    workload.targetP99Seconds = target
+    workload.ratePerModelPerSecond = rate
+    return OptimizationProblem(
+      workload: workload, catalog: try CatalogFile.embedded(), figures: try FiguresFile.embedded().figures,
+      profiles: profiles, local: local, budgetPerHour: budget, instanceNames: instances, seed: seed, fitModels: fit)
+  }
+
+  static func evidence(_ problem: OptimizationProblem) -> PlanEvidence {
+    PlanEvidence(catalog: problem.catalog, figures: problem.figures, profiles: problem.profiles)
+  }
+
+  /// A distribution around `mean`, a tenth to either side with a tail of half as much again.
+  static func table(mean: Double) throws -> QuantileTable {
+    try #require(
+      QuantileTable(
+        probabilities: [0, 0.5, 0.9, 0.99, 1], seconds: [0.9 * mean, 0.98 * mean, 1.1 * mean, 1.3 * mean, 1.5 * mean],
+        sampleCount: 1000))
+  }
+
+  /// One served measurement of a made-up machine.
+  struct Cell {
+    var workers = 1
+    var threads = 1
+    var tokens = 32
+    var computeSeconds: Double
+    var input = RequestInput.text
+  }
+
+  struct Variant {
+    var family = "bert-tiny"
+    var precision = Precision.fp32
+    var memoryPerModelBytes: Int64 = 20 << 20
+    var cells: [Cell]
+    /// Forward pass while that many workers compute, seconds.
+    var forward: [(concurrency: Int, seconds: Double)] = []
+  }
+
+  static func profile(
+    _ variants: [Variant], instanceType: String? = nil, cores: Int = 4, measuredAt: String = "2026-11-01T00:00:00Z",
+    serverMemoryBytes: Int64 = 100 << 20
+  ) throws -> Profile {
+    let host = HostFingerprint(
+      cpuModel: "Test CPU", vendor: "AuthenticAMD", cpuFamily: 25, cpuModelNumber: 1, architecture: "x86_64",
+      cores: cores, memoryBytes: 16 << 30, instructionSets: ["avx2"], hypervisor: nil, kernel: "6.1",
+      instanceType: instanceType)
+    let models = try variants.map { variant in
+      ModelProfile(
+        family: variant.family, precision: variant.precision,
+        vocabulary: ModelFamily(rawValue: variant.family)?.shape.vocabulary ?? 30522, fileBytes: 1, weightBytes: 1,
+        memoryPerModelBytes: variant.memoryPerModelBytes, loadSeconds: 0.01, firstRunSeconds: 0.01,
+        forward: try variant.forward.map {
+          ForwardCell(
+            tokens: 32, batch: 1, threads: 1, concurrency: $0.concurrency, residentModels: 8,
+            serviceSeconds: try table(mean: $0.seconds))
+        },
+        served: try variant.cells.map {
+          ServedCell(
+            tokens: $0.tokens, input: $0.input, workers: $0.workers, threads: $0.threads, residentModels: 8,
+            ratePerSecond: 10, computeSeconds: try table(mean: $0.computeSeconds),
+            overheadSeconds: try table(mean: 0.0003), driftCV: 0.02)
+        })
+    }
+    let settings = LibrarySettings(blas: "default", coreType: nil, environment: ["OMP_NUM_THREADS": "1"])
+    return Profile(
+      host: host, measuredAt: measuredAt, quick: false, engine: EngineIdentity(name: "test", version: "1"),
+      settings: settings, trials: [], serverMemoryBytes: serverMemoryBytes, models: models)
+  }
+
+  /// bert-tiny, 32 tokens, on the machine of `profile`.
+  static func local(
+    models: Int, profile: Profile, cores: Int, memoryBytes: Int64, target: Double = 0.010, rate: Double = 0.5,
+    fit: Bool = true
+  ) throws -> OptimizationProblem {
+    var problem = try mission(
+      models: models, budget: nil, target: target, rate: rate, instances: [LocalMachine.name], profiles: [profile],
+      local: LocalMachine(profile: profile, cores: cores, memoryBytes: memoryBytes), fit: fit)
+    problem.workload.family = "bert-tiny"
+    problem.workload.tokens = 32
+    return problem
+  }
+}

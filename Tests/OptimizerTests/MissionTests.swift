@@ -1,0 +1,124 @@
+import Foundation
+import Optimizer
+import PlannerCore
+import PlannerFiles
+import Testing
+
+/// The guidance's mission on the shipped catalogue, worked out by hand.
+///
+/// bert-base has 107,721,218 weights: embeddings (28,996 + 512 + 2) · 768 + 2 · 768, twelve layers of 7,087,872, head
+/// 1,538. In fp32 430,884,872 bytes; × 1.15 + 40 MiB = 537,460,643; a quarter more = 671,825,804. A NeuronCore of an
+/// Inferentia2 has 16 GiB = 17,179,869,184 bytes: 25 models, 50 a chip. 3,000 models take 60 chips; inf2.xlarge has
+/// one for $0.7582: 60 · 0.7582 + 0.10 = 45.592. At 12.25 requests/s of 1 ms a core is 1.2 % busy: memory binds.
+@Suite struct MissionTests {
+  @Test func byHand() throws {
+    let problem = try Fixture.mission()
+    let plan = try Optimizer.optimize(problem)
+    #expect(plan.feasible)
+    #expect(plan.models == 3000)
+    #expect(plan.nodes.count == 1)
+    let node = try #require(plan.nodes.first)
+    #expect(node.instanceType == "inf2.xlarge")
+    #expect(node.count == 60)
+    #expect(node.modelsPerNode == [50, 50])
+    #expect(node.queues == 2)
+    #expect(node.memoryPerModelBytes == 671_825_804)
+    #expect(node.memoryCapacityBytes == 34_359_738_368)
+    #expect(node.memoryProvenance.kind == .estimated)
+    #expect(node.provenance.kind == .published)
+    #expect(!node.executable)
+    #expect(abs(try #require(plan.costPerHour) - 45.592) < 1e-9)
+    #expect(abs(try #require(plan.costPerMonth) - 45.592 * 730) < 1e-6)
+    #expect(abs(try #require(plan.lowerBoundPerHour) - 45.592) < 1e-9)
+    #expect(plan.gap == 0)
+    #expect(plan.binding == "memory")
+    // Nobody has measured HTTP and tokenizer here: the allowance counts, and is called one.
+    #expect(node.service.overheadProvenance.kind == .estimated)
+    #expect(node.service.overheadSeconds.quantile(0.99) == 0.002)
+    let p99 = try #require(plan.latencySeconds?.p99)
+    #expect(p99.estimate > 0.00104 + 0.001)
+    #expect(p99.high < 0.010)
+    #expect(plan.bestExecutable == nil)
+    #expect(plan.bestExecutableReason != nil)
+    #expect(PlanChecker.check(plan, against: Fixture.evidence(problem)).isEmpty)
+  }
+
+  @Test func everyTypeIsListedWithAReason() throws {
+    let problem = try Fixture.mission()
+    let plan = try Optimizer.optimize(problem)
+    #expect(plan.alternatives.count == 240)
+    #expect(Set(plan.alternatives.map(\.instanceType)).count == 240)
+    for row in plan.alternatives {
+      #expect(!row.reason.isEmpty)
+      if row.feasible == nil {
+        #expect(row.binding == "noFigure")
+        #expect(row.costPerHour == nil)
+      }
+    }
+    let ranks = plan.alternatives.map { $0.feasible == true ? 0 : $0.feasible == false ? 1 : 2 }
+    #expect(ranks == ranks.sorted())
+    let row = try #require(plan.alternatives.first { $0.instanceType == "c6i.2xlarge" })
+    #expect(row.feasible == false)
+    #expect(row.binding == "latency")
+    #expect(row.reason.contains("p95 54.3 ms at 128 tokens, fp32"))
+    #expect(row.provenance?.kind == .published)
+    #expect(plan.alternatives.first { $0.instanceType == "c6i.4xlarge" }?.provenance?.kind == .estimated)
+    #expect(plan.alternatives.first { $0.instanceType == "inf2.8xlarge" }?.binding == "budget")
+  }
+
+  @Test func theGuidancesTableIsThereAgain() throws {
+    let plan = try Optimizer.optimize(try Fixture.mission())
+    #expect(
+      plan.guidance.map(\.instanceType)
+        == ["c7g.4xlarge", "c5.4xlarge", "c6i.4xlarge", "inf2.8xlarge", "g5.4xlarge", "inf2.xlarge"])
+    #expect(plan.guidance.map(\.guidanceModelsPerNode) == [30, 30, 30, 42, 43, 42])
+    #expect(plan.guidance.map(\.guidanceTotalPerHour) == [58.10, 68.10, 68.10, 141.94, 113.40, 141.94])
+    // 72 · 1.96786 + 0.10, 70 · 1.624 + 0.10, 72 · 0.7582 + 0.10.
+    #expect(abs(plan.guidance[3].packingCostPerHour - 141.78592) < 1e-9)
+    #expect(abs(plan.guidance[4].packingCostPerHour - 113.78) < 1e-9)
+    #expect(abs(plan.guidance[5].packingCostPerHour - 54.6904) < 1e-9)
+    #expect(plan.guidance.map(\.packingFeasible) == [nil, false, false, true, false, true])
+    // 43 models of 641 MiB do not fit an A10G's 22,888 MiB.
+    #expect(plan.guidance[4].packingReason.contains("27550 MiB of 22888 MiB"))
+    #expect(plan.guidance[5].packingReason.contains("not a row of the guidance"))
+    #expect(plan.guidance[5].planned.costPerHour == plan.costPerHour)
+  }
+
+  @Test func sameSeedSameBytes() throws {
+    let first = try JSONFile.encode(try Optimizer.optimize(try Fixture.mission()))
+    let second = try JSONFile.encode(try Optimizer.optimize(try Fixture.mission()))
+    #expect(first == second)
+  }
+
+  @Test func namedTypesOnly() throws {
+    let plan = try Optimizer.optimize(try Fixture.mission(budget: nil, instances: ["inf2.8xlarge", "c7g.large"]))
+    #expect(plan.alternatives.map(\.instanceType) == ["inf2.8xlarge", "c7g.large"])
+    #expect(plan.nodes.first?.instanceType == "inf2.8xlarge")
+    // The guidance's other types are still judged for its table.
+    #expect(plan.guidance.count == 6)
+    #expect(plan.guidance[5].planned.feasible == true)
+  }
+
+  @Test func queueingLimitsTheModelsOfANode() throws {
+    // 30 requests/s a model on a core of 1 ms: 25 models would keep it 76 % busy, which 6 ms do not allow.
+    let problem = try Fixture.mission(models: 300, budget: nil, target: 0.006, rate: 30, instances: ["inf2.xlarge"])
+    let plan = try Optimizer.optimize(problem)
+    let node = try #require(plan.nodes.first)
+    #expect(plan.binding == "latency")
+    #expect(node.modelsPerNode[1] < 50)
+    #expect(node.latencySeconds.p99.high <= 0.006)
+    #expect(try #require(plan.gap) > 0)
+    #expect(PlanChecker.check(plan, against: Fixture.evidence(problem)).isEmpty)
+  }
+}
+
+/// The plan file is the plan.
+@Suite struct PlanFileLawTests {
+  @Test func aPlanReadBackIsTheSameAndStillHolds() throws {
+    let problem = try Fixture.mission()
+    let text = try JSONFile.encode(try Optimizer.optimize(problem))
+    let plan = try JSONDecoder().decode(Plan.self, from: Data(text.utf8))
+    #expect(try JSONFile.encode(plan) == text)
+    #expect(PlanChecker.check(plan, against: Fixture.evidence(problem)).isEmpty)
+  }
+}
