@@ -12,14 +12,9 @@ extension Search {
     let candidate = option.candidate
     let prediction = sizing.oracle.predict(candidate, modelsPerQueue: option.models)
     guard let prediction else { return nothingFits(result) }
-    let latency = PlannedLatency(p99: prediction.latencySeconds.p99)
-    let node = PlanNode(
-      instanceType: candidate.type.name, count: 1, modelsPerNode: [option.models, option.models],
-      variant: candidate.variant, queues: candidate.queues, workers: candidate.workers,
-      threadsPerWorker: candidate.threadsPerWorker, costPerHour: 0, provenance: candidate.provenance,
-      executable: candidate.executable, latencySeconds: latency, utilization: prediction.utilization,
-      memoryPerModelBytes: candidate.memoryPerModelBytes, memoryCapacityBytes: candidate.memoryCapacityBytes,
-      memoryProvenance: candidate.memoryProvenance, service: candidate.service, environment: candidate.environment)
+    let node = candidate.planNode(
+      count: 1, modelsPerNode: [option.models, option.models], prediction: prediction)
+    let latency = node.latencySeconds
     var fitted = workload
     fitted.models = option.models
     let reason = option.limit == .count

@@ -148,14 +148,7 @@ struct Search {
     let most = (models + count - 1) / count
     let perQueue = (most + candidate.queues - 1) / candidate.queues
     guard let prediction = sizing.oracle.predict(candidate, modelsPerQueue: perQueue) else { return nil }
-    return PlanNode(
-      instanceType: candidate.type.name, count: count, modelsPerNode: [models / count, most],
-      variant: candidate.variant, queues: candidate.queues, workers: candidate.workers,
-      threadsPerWorker: candidate.threadsPerWorker, costPerHour: candidate.type.costPerHour,
-      provenance: candidate.provenance, executable: candidate.executable,
-      latencySeconds: PlannedLatency(p99: prediction.latencySeconds.p99), utilization: prediction.utilization,
-      memoryPerModelBytes: candidate.memoryPerModelBytes, memoryCapacityBytes: candidate.memoryCapacityBytes,
-      memoryProvenance: candidate.memoryProvenance, service: candidate.service, environment: candidate.environment)
+    return candidate.planNode(count: count, modelsPerNode: [models / count, most], prediction: prediction)
   }
 
   /// The worst node's p99, never pooled.

@@ -7,7 +7,7 @@ struct CatalogCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "catalog", abstract: "Instance types, prices and published figures.", subcommands: [Show.self])
 
-  struct Show: AsyncParsableCommand {
+  struct Show: ComputingCommand {
     static let configuration = CommandConfiguration(commandName: "show", abstract: "List the catalogue.")
 
     @Option(help: "Another catalogue (CSV).") var catalog: String?
@@ -19,19 +19,17 @@ struct CatalogCommand: AsyncParsableCommand {
       var figures: [LatencyFigure]
     }
 
-    func run() async throws {
-      try await runCommand { [self] in
-        let content = try catalog.map(CatalogFile.read) ?? CatalogFile.shipped()
-        let figures = try FiguresFile.shipped()
-        if json {
-          let listing = Listing(provenance: content.provenance, types: content.types, figures: figures)
-          Output.result(try JSONFile.encode(listing))
-        } else {
-          Output.result(
-            CatalogText.render(content, figures, style: TextStyle(width: Output.width, isStyled: Output.isTerminal(1))))
-        }
-        return .done
+    func compute() throws -> PlannerExit {
+      let content = try catalog.map(CatalogFile.read) ?? CatalogFile.embedded()
+      let figures = try FiguresFile.embedded().figures
+      if json {
+        let listing = Listing(provenance: content.provenance, types: content.types, figures: figures)
+        Output.result(try JSONFile.encode(listing))
+      } else {
+        Output.result(
+          CatalogText.render(content, figures, style: Output.style))
       }
+      return .done
     }
   }
 }

@@ -4,12 +4,13 @@ import PlannerCore
 import PlannerFiles
 import Reporting
 
-struct CheckCommand: AsyncParsableCommand {
+struct CheckCommand: ComputingCommand {
   static let configuration = CommandConfiguration(
     commandName: "check", abstract: "Verify a plan and its lower bound, independently of the search.")
 
   @Argument(help: "Plan file.") var plan = "plan.json"
   @Option(help: "Instance types and prices (CSV); default: the shipped us-east-1 catalogue.") var catalog: String?
+  @Option(help: "Folder of the profiles that the plan was made from.") var profiles = "profiles"
   @Flag(help: "Print one JSON object.") var json = false
 
   struct Finding: Encodable {
@@ -18,20 +19,19 @@ struct CheckCommand: AsyncParsableCommand {
     var violations: [String]
   }
 
-  func run() async throws {
-    try await runCommand { [self] in
-      let content = try PlanFile.read(plan)
-      let violations = PlanChecker.check(
-        content, catalog: try catalog.map(CatalogFile.read) ?? CatalogFile.shipped(), figures: try FiguresFile.shipped()
-      ).map(\.description)
-      if json {
-        Output.result(try JSONFile.encode(Finding(plan: plan, holds: violations.isEmpty, violations: violations)))
-      } else if violations.isEmpty {
-        Output.result("\(plan): holds — coverage, memory, cost, lower bound and latency were derived again and agree")
-      } else {
-        Output.result("\(plan): does not hold\n" + violations.map { "  - \($0)" }.joined(separator: "\n"))
-      }
-      return violations.isEmpty ? .done : .failed
+  func compute() throws -> PlannerExit {
+    let content = try PlanFile.read(plan)
+    let evidence = PlanEvidence(
+      catalog: try catalog.map(CatalogFile.read) ?? CatalogFile.embedded(),
+      figures: try FiguresFile.embedded().figures, profiles: try ProfileFile.readAll(in: profiles))
+    let violations = PlanChecker.check(content, against: evidence).map(\.description)
+    if json {
+      Output.result(try JSONFile.encode(Finding(plan: plan, holds: violations.isEmpty, violations: violations)))
+    } else if violations.isEmpty {
+      Output.result("\(plan): holds — coverage, memory, cost, lower bound and latency were derived again and agree")
+    } else {
+      Output.result("\(plan): does not hold\n" + violations.map { "  - \($0)" }.joined(separator: "\n"))
     }
+    return violations.isEmpty ? .done : .failed
   }
 }

@@ -5,25 +5,40 @@ import Optimizer
 import PlannerFiles
 import Profiler
 
-/// Runs a command's work and turns what it throws into one sentence on standard error and a documented exit code.
-func runCommand(_ work: @Sendable @escaping () async throws -> PlannerExit) async throws {
-  let interrupts = Interrupts()
-  let task = Task { try await work() }
-  interrupts.onFirst { task.cancel() }
-  let exit: PlannerExit
-  do {
-    exit = try await task.value
-  } catch {
-    await ChildProcess.stopAll()
-    if interrupts.wereSeen {
-      Output.note("planner: interrupted; everything that it had started is stopped")
-      throw PlannerExit.interrupted.code
+/// A command whose failures become one sentence on standard error and a documented exit code.
+protocol PlannerCommand: AsyncParsableCommand, Sendable {
+  func execute() async throws -> PlannerExit
+}
+
+/// A command that waits for nothing but its own computing.
+protocol ComputingCommand: PlannerCommand {
+  func compute() throws -> PlannerExit
+}
+
+extension ComputingCommand {
+  func execute() async throws -> PlannerExit { try compute() }
+}
+
+extension PlannerCommand {
+  func run() async throws {
+    let interrupts = Interrupts()
+    let task = Task { try await execute() }
+    interrupts.onFirst { task.cancel() }
+    let exit: PlannerExit
+    do {
+      exit = try await task.value
+    } catch {
+      await ChildProcess.stopAll()
+      if interrupts.wereSeen {
+        Output.note("planner: interrupted; everything that it had started is stopped")
+        throw PlannerExit.interrupted.code
+      }
+      let failure = describe(error)
+      Output.note("planner: \(failure.message)")
+      throw failure.exit.code
     }
-    let failure = describe(error)
-    Output.note("planner: \(failure.message)")
-    throw failure.exit.code
+    if exit != .done { throw exit.code }
   }
-  if exit != .done { throw exit.code }
 }
 
 private func describe(_ error: any Error) -> Failure {

@@ -7,7 +7,7 @@ struct ModelCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "model", abstract: "Make models to plan and test with.", subcommands: [Synth.self])
 
-  struct Synth: AsyncParsableCommand {
+  struct Synth: PlannerCommand {
     static let configuration = CommandConfiguration(
       commandName: "synth",
       abstract: "Write different TorchScript models with random weights, a manifest and a vocabulary; needs no Python.")
@@ -30,18 +30,16 @@ struct ModelCommand: AsyncParsableCommand {
       var fileBytes: Int64
     }
 
-    func run() async throws {
-      try await runCommand { [self] in
-        let repository = ModelRepository(folder: out)
-        let fileBytes = try await repository.synthesize(
-          family: family, vocabulary: vocab ?? family.shape.vocabulary, precision: precision, count: count, seed: seed)
-        if json {
-          Output.result(try JSONFile.encode(Result(folder: out, models: count, fileBytes: fileBytes)))
-        } else {
-          Output.result("\(count) models written to \(out)")
-        }
-        return .done
+    func execute() async throws -> PlannerExit {
+      let repository = ModelRepository(folder: out)
+      let fileBytes = try await repository.synthesize(
+        family: family, vocabulary: vocab ?? family.shape.vocabulary, precision: precision, count: count, seed: seed)
+      if json {
+        Output.result(try JSONFile.encode(Result(folder: out, models: count, fileBytes: fileBytes)))
+      } else {
+        Output.result("\(count) models written to \(out)")
       }
+      return .done
     }
   }
 }

@@ -6,7 +6,7 @@ import PlannerCore
 import PlannerFiles
 import Reporting
 
-struct OptimizeCommand: AsyncParsableCommand {
+struct OptimizeCommand: ComputingCommand {
   static let configuration = CommandConfiguration(
     commandName: "optimize",
     abstract: "Find the cheapest plan that keeps the latency target, and prove how cheap one can be.",
@@ -42,20 +42,17 @@ struct OptimizeCommand: AsyncParsableCommand {
     }
   }
 
-  func run() async throws {
-    try await runCommand { [self] in
-      let plan = try Optimizer.optimize(try problem()) { text in Output.progress(text) }
-      Output.clearProgress()
-      try JSONFile.write(plan, to: out)
-      if let html { try AtomicFile.write(HTMLReport.renderPlan(plan), to: html) }
-      if json {
-        Output.result(try JSONFile.encode(plan))
-      } else {
-        Output.result(PlanText.render(plan, style: TextStyle(width: Output.width, isStyled: Output.isTerminal(1))))
-        Output.note("plan written to \(out)")
-      }
-      return plan.feasible ? .done : .noFeasiblePlan
+  func compute() throws -> PlannerExit {
+    let plan = try Optimizer.optimize(try problem()) { text in Output.progress(text) }
+    Output.clearProgress()
+    try JSONFile.write(plan, to: out)
+    if let html { try AtomicFile.write(HTMLReport.renderPlan(plan), to: html) }
+    if json {
+      Output.result(try JSONFile.encode(plan))
+    } else {
+      Output.result(PlanText.render(plan, style: Output.style, path: out))
     }
+    return plan.feasible ? .done : .noFeasiblePlan
   }
 
   private func problem() throws -> OptimizationProblem {
@@ -67,8 +64,8 @@ struct OptimizeCommand: AsyncParsableCommand {
     let known = try ProfileFile.readAll(in: profiles)
     let wantsLocal = fit || names?.contains(LocalMachine.name) ?? false
     return OptimizationProblem(
-      workload: load, catalog: try catalog.map(CatalogFile.read) ?? CatalogFile.shipped(),
-      figures: try FiguresFile.shipped(), profiles: known, local: wantsLocal ? try localMachine(known, load) : nil,
+      workload: load, catalog: try catalog.map(CatalogFile.read) ?? CatalogFile.embedded(),
+      figures: try FiguresFile.embedded().figures, profiles: known, local: wantsLocal ? try localMachine(known, load) : nil,
       budgetPerHour: budget, instanceNames: fit ? [LocalMachine.name] : names, seed: seed, fitModels: fit)
   }
 

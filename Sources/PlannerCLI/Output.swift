@@ -1,4 +1,5 @@
 import Foundation
+import Reporting
 
 /// Where things are printed: results to standard output, progress and problems to standard error.
 enum Output {
@@ -29,6 +30,9 @@ enum Output {
     if ioctl(1, UInt(TIOCGWINSZ), &size) == 0, size.ws_col >= 40 { return Int(size.ws_col) }
     return ProcessInfo.processInfo.environment["COLUMNS"].flatMap { Int($0) }.map { max(40, $0) } ?? 100
   }
+
+  /// For what goes to standard output.
+  static var style: TextStyle { TextStyle(width: width, isStyled: isTerminal(1)) }
 
   private static func write(_ text: String, to descriptor: Int32) {
     let bytes = Array(text.utf8)

@@ -22,7 +22,7 @@ struct ProfileCommand: AsyncParsableCommand {
     abstract: "Measure this machine: latency and memory of models, and the library settings that make it fastest.",
     subcommands: [Measure.self, Show.self, Diff.self, Check.self], defaultSubcommand: Measure.self)
 
-  struct Measure: AsyncParsableCommand {
+  struct Measure: PlannerCommand {
     static let configuration = CommandConfiguration(
       commandName: "measure", abstract: "Measure this machine and write a profile (the default).")
 
@@ -48,52 +48,68 @@ struct ProfileCommand: AsyncParsableCommand {
       if models != nil, !cases.isEmpty { throw ValidationError("name either --models DIR or --case, not both") }
     }
 
-    func run() async throws {
-      try await runCommand { [self] in
-        let profile = try await measure()
-        let path = out ?? defaultPath(profile)
-        try JSONFile.write(profile, to: path)
-        if json {
-          Output.result(try JSONFile.encode(profile))
-        } else {
-          Output.result(ProfileText.render(profile, style: TextStyle(width: Output.width, isStyled: Output.isTerminal(1))))
-        }
-        Output.note("profile written to \(path)")
-        return .done
-      }
-    }
-
-    private func measure() async throws -> Profile {
+    func execute() async throws -> PlannerExit {
       let lock = try MachineLock.acquire(purpose: "profile")
       defer { lock.release() }
-      let host = try HostInfo.fingerprint()
       let scratch = try ScratchFolder()
       defer { scratch.remove() }
-      let clock = ContinuousClock()
-      let started = clock.now
-      let bar: @Sendable (ProfileProgress) -> Void = { progress in
-        let elapsed = (clock.now - started) / .seconds(1)
-        let line = ProgressLine.render(
-          done: progress.doneSteps, of: progress.totalSteps, elapsedSeconds: elapsed, label: progress.label,
-          width: Output.width)
-        Output.progress(line)
-        if !Output.isTerminal(2) { Output.note(line) }
-      }
+      var run = try makeRun(scratch)
+      return try write(try await run.run(measuredAt: Timestamp.now()))
+    }
+
+    private func write(_ profile: Profile) throws -> PlannerExit {
+      Output.clearProgress()
+      let path = out ?? defaultPath(profile)
+      try JSONFile.write(profile, to: path)
+      Output.result(json ? try JSONFile.encode(profile) : ProfileText.render(profile, style: Output.style))
+      Output.note("profile written to \(path)")
+      return .done
+    }
+
+    private func makeRun(_ scratch: ScratchFolder) throws -> ProfileRun {
+      let host = try HostInfo.fingerprint()
       let servingCores = max(1, try HostInfo.allowedCPUs().count - reserveCores)
       var request = ProfileRequest.standard(quick: quick, servingCores: servingCores, seed: seed)
       if !cases.isEmpty { request.cases = cases }
+      if let models { request.repository = try repository(models) }
       request.precisions = try parsedPrecisions()
       request.input = RequestInput(rawValue: input) ?? .text
-      let tools = try EngineTools(cpus: CPUSplit.current(servingCores: servingCores), logFolder: scratch.path)
-      var run = ProfileRun(
+      return ProfileRun(
         request: request, host: host,
         installed: LibraryCandidates.debianFolders(architecture: host.architecture).filter {
           $0.folder.map { FileManager.default.fileExists(atPath: $0) } ?? false
         }, inheritedLibraryPath: ProcessInfo.processInfo.environment["LD_LIBRARY_PATH"], scratchFolder: scratch.path,
-        tools: tools, progress: bar)
-      let profile = try await run.run(measuredAt: Timestamp.now())
-      Output.clearProgress()
-      return profile
+        tools: try EngineTools(cpus: CPUSplit.current(servingCores: servingCores), logFolder: scratch.path),
+        progress: Self.progressBar())
+    }
+
+    /// A line that is overwritten on a terminal, and one line a step elsewhere.
+    private static func progressBar() -> @Sendable (ProfileProgress) -> Void {
+      let clock = ContinuousClock()
+      let started = clock.now
+      return { progress in
+        let line = ProgressLine.render(
+          done: progress.doneSteps, of: progress.totalSteps, elapsedSeconds: (clock.now - started) / .seconds(1),
+          label: progress.label, width: Output.width)
+        if Output.isTerminal(2) { Output.progress(line) } else { Output.note(line) }
+      }
+    }
+
+    /// The models of a folder, all of the first one's kind.
+    private func repository(_ folder: String) throws -> ProfileRequest.Repository {
+      let manifest = try RepositoryFile.read(folder: folder)
+      guard let first = manifest.models.first else { throw Failure(.badData, "\(folder): holds no model") }
+      if let other = manifest.models.first(where: { $0.family != first.family || $0.precision != first.precision }) {
+        throw Failure(
+          .badData, "\(folder): \(first.name) and \(other.name) are of different kinds; profile them one folder at a time")
+      }
+      let lengths = tokens.split(separator: ",").map { Int($0) ?? 0 }
+      guard !lengths.isEmpty, lengths.allSatisfy({ (5...first.maxTokens).contains($0) }) else {
+        throw Failure(.usage, "--tokens must be numbers from 5 to \(first.maxTokens), separated by commas")
+      }
+      return ProfileRequest.Repository(
+        folder: folder, modelNames: manifest.models.prefix(64).map(\.name), family: first.family,
+        vocabulary: first.vocabulary, precision: first.precision, fileBytes: first.fileBytes, tokens: lengths)
     }
 
     private func parsedPrecisions() throws -> [Precision] {
@@ -110,41 +126,37 @@ struct ProfileCommand: AsyncParsableCommand {
     }
   }
 
-  struct Show: AsyncParsableCommand {
+  struct Show: ComputingCommand {
     static let configuration = CommandConfiguration(commandName: "show", abstract: "Print a profile.")
     @Argument(help: "Profile file.") var profile: String
     @Flag(help: "Print one JSON object.") var json = false
 
-    func run() async throws {
-      try await runCommand { [self] in
-        let content = try ProfileFile.read(profile)
-        Output.result(
-          json
-            ? try JSONFile.encode(content)
-            : ProfileText.render(content, style: TextStyle(width: Output.width, isStyled: Output.isTerminal(1))))
-        return .done
-      }
+    func compute() throws -> PlannerExit {
+      let content = try ProfileFile.read(profile)
+      Output.result(
+        json
+          ? try JSONFile.encode(content)
+          : ProfileText.render(content, style: Output.style))
+      return .done
     }
   }
 
-  struct Diff: AsyncParsableCommand {
+  struct Diff: ComputingCommand {
     static let configuration = CommandConfiguration(
       commandName: "diff", abstract: "Compare two profiles: what became faster, slower, larger.")
     @Argument(help: "Profile file.") var before: String
     @Argument(help: "Profile file.") var after: String
 
-    func run() async throws {
-      try await runCommand { [self] in
-        Output.result(
-          ProfileDiffText.render(
-            try ProfileFile.read(before), try ProfileFile.read(after),
-            style: TextStyle(width: Output.width, isStyled: Output.isTerminal(1))))
-        return .done
-      }
+    func compute() throws -> PlannerExit {
+      Output.result(
+        ProfileDiffText.render(
+          try ProfileFile.read(before), try ProfileFile.read(after),
+          style: Output.style))
+      return .done
     }
   }
 
-  struct Check: AsyncParsableCommand {
+  struct Check: ComputingCommand {
     static let configuration = CommandConfiguration(
       commandName: "check", abstract: "Does a profile hold together, and is it of this machine?")
     @Argument(help: "Profile file.") var profile: String
@@ -157,24 +169,22 @@ struct ProfileCommand: AsyncParsableCommand {
       var violations: [String]
     }
 
-    func run() async throws {
-      try await runCommand { [self] in
-        let content = try ProfileFile.read(profile)
-        let violations = ProfileCheck.violations(content)
-        let isHere = content.host.isSameProcessor(as: try HostInfo.fingerprint())
-        if json {
-          let finding = Finding(
-            profile: profile, holds: violations.isEmpty, isThisMachine: isHere, violations: violations)
-          Output.result(try JSONFile.encode(finding))
-        } else {
-          let machine = isHere ? "of this machine" : "of another machine (\(content.host.cpuModel))"
-          Output.result(
-            violations.isEmpty
-              ? "\(profile): holds together; it is \(machine)"
-              : "\(profile): does not hold together\n" + violations.map { "  - \($0)" }.joined(separator: "\n"))
-        }
-        return violations.isEmpty ? .done : .failed
+    func compute() throws -> PlannerExit {
+      let content = try ProfileFile.read(profile)
+      let violations = ProfileCheck.violations(content)
+      let isHere = content.host.isSameProcessor(as: try HostInfo.fingerprint())
+      if json {
+        let finding = Finding(
+          profile: profile, holds: violations.isEmpty, isThisMachine: isHere, violations: violations)
+        Output.result(try JSONFile.encode(finding))
+      } else {
+        let machine = isHere ? "of this machine" : "of another machine (\(content.host.cpuModel))"
+        Output.result(
+          violations.isEmpty
+            ? "\(profile): holds together; it is \(machine)"
+            : "\(profile): does not hold together\n" + violations.map { "  - \($0)" }.joined(separator: "\n"))
       }
+      return violations.isEmpty ? .done : .failed
     }
   }
 }

@@ -4,7 +4,7 @@ import PlannerFiles
 import Reporting
 import Simulator
 
-struct SimulateCommand: AsyncParsableCommand {
+struct SimulateCommand: ComputingCommand {
   static let configuration = CommandConfiguration(
     commandName: "simulate", abstract: "Simulate a scenario file, or the worst node of a plan.")
 
@@ -17,19 +17,17 @@ struct SimulateCommand: AsyncParsableCommand {
     if (scenario == nil) == (plan == nil) { throw ValidationError("name either --scenario FILE or --plan PLAN") }
   }
 
-  func run() async throws {
-    try await runCommand { [self] in
-      let summary: SimulationSummary
-      if let scenario {
-        var scenario = try ScenarioFile.read(scenario)
-        if let seed { scenario.seed = seed }
-        summary = scenario.simulate()
-      } else {
-        summary = try simulate(planAt: plan ?? "plan.json")
-      }
-      Output.result(json ? try JSONFile.encode(summary) : SimulationText.render(summary))
-      return .done
+  func compute() throws -> PlannerExit {
+    let summary: SimulationSummary
+    if let scenario {
+      var scenario = try ScenarioFile.read(scenario)
+      if let seed { scenario.seed = seed }
+      summary = scenario.simulate()
+    } else {
+      summary = try simulate(planAt: plan ?? "plan.json")
     }
+    Output.result(json ? try JSONFile.encode(summary) : SimulationText.render(summary, style: Output.style))
+    return .done
   }
 
   /// The node with the highest p99, alone: a plan's latency is its worst node's.

@@ -21,6 +21,8 @@ import Testing
     #expect(node.executable)
     #expect(node.provenance.kind == .measured)
     #expect(node.environment == ["OMP_NUM_THREADS": "1"])
+    #expect(node.host == profile.host)
+    #expect(node.serverMemoryBytes == 100 << 20)
     #expect(plan.bestExecutable?.nodes == plan.nodes)
     #expect(PlanChecker.check(plan, against: Fixture.evidence(problem)).isEmpty)
   }

@@ -46,6 +46,11 @@ import Testing
     Tampering("shorter p99 of the plan", .latency) { plan in
       plan.latencySeconds = PlannedLatency(p99: Estimate(estimate: 0.001, low: 0.001, high: 0.001))
     },
+    Tampering("shorter p99 everywhere", .latency) { plan in
+      let latency = PlannedLatency(p99: Estimate(estimate: 0.0025, low: 0.0024, high: 0.0026))
+      plan.nodes[0].latencySeconds = latency
+      plan.latencySeconds = latency
+    },
     Tampering("idle", .latency) { $0.nodes[0].utilization = 0.2 },
     Tampering("target missed", .latency) { $0.workload.targetP99Seconds = 0.002 },
     Tampering("busier than it can be", .latency) { $0.workload.ratePerModelPerSecond = 50 },
@@ -116,6 +121,10 @@ import Testing
     #expect(PlanChecker.check(plan, against: evidence).isEmpty)
     evidence.profiles = []
     #expect(PlanChecker.check(plan, against: evidence).contains { $0.kind == .evidence })
+    var elsewhere = plan
+    elsewhere.nodes[0].host?.cpuModel = "Another CPU"
+    let violations = PlanChecker.check(elsewhere, against: Fixture.evidence(problem))
+    #expect(violations.map(\.field) == ["nodes[0].host"])
   }
 
   /// Found once for all of them.

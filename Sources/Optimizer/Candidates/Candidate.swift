@@ -1,4 +1,5 @@
 import PlannerCore
+import Simulator
 
 /// One way to run the models on one instance type: a variant, a split into queues, workers and threads, and the
 /// figures it is planned with.
@@ -19,6 +20,9 @@ struct Candidate {
   var provenance: Provenance
   var executable: Bool
   var environment: [String: String]
+  /// The profiled machine, and what a server takes there without a model; nil for published figures.
+  var host: HostFingerprint?
+  var serverMemoryBytes: Int64?
   /// The latency in words, for reasons: `published p95 54.3 ms at 128 tokens, fp32`.
   var figureText: String
   /// As printed by the source, without this program's caution: what a lower bound may rely on.
@@ -54,6 +58,22 @@ struct Candidate {
     let compute = modelsPerQueueByCompute(
       ratePerModelPerSecond: workload.ratePerModelPerSecond, meanSeconds: meanFloorSeconds, belowUtilization: 1)
     return min(modelsPerQueueByMemory, compute) * queues
+  }
+}
+
+extension Candidate {
+  /// `count` nodes of a plan that run this candidate, with what was predicted for the fullest of them.
+  func planNode(count: Int, modelsPerNode: [Int], prediction: NodePrediction) -> PlanNode {
+    var node = PlanNode(
+      instanceType: type.name, count: count, modelsPerNode: modelsPerNode, variant: variant, queues: queues,
+      workers: workers, threadsPerWorker: threadsPerWorker, costPerHour: type.costPerHour, provenance: provenance,
+      executable: executable, latencySeconds: PlannedLatency(p99: prediction.latencySeconds.p99),
+      utilization: prediction.utilization, memoryPerModelBytes: memoryPerModelBytes,
+      memoryCapacityBytes: memoryCapacityBytes, memoryProvenance: memoryProvenance, service: service,
+      environment: environment)
+    node.host = host
+    node.serverMemoryBytes = serverMemoryBytes
+    return node
   }
 }
 

@@ -106,7 +106,7 @@ struct CandidateBuilder {
         driftCV: cell.driftCV, computeProvenance: provenance, overheadProvenance: overhead.provenance),
       memoryPerModelBytes: model.memoryPerModelBytes, memoryCapacityBytes: memoryBytes - profile.serverMemoryBytes,
       memoryProvenance: profile.provenance, provenance: provenance, executable: true,
-      environment: profile.settings.environment,
+      environment: profile.settings.environment, host: profile.host, serverMemoryBytes: profile.serverMemoryBytes,
       figureText: "measured p99 \(Text.milliseconds(cell.computeSeconds.quantile(0.99))) at \(cell.tokens) tokens, "
         + "\(model.precision.rawValue), \(cell.workers) × \(cell.threads) threads",
       meanFloorSeconds: cell.computeSeconds.mean, p99FloorSeconds: cell.computeSeconds.quantile(0.99),
@@ -185,7 +185,7 @@ struct CandidateBuilder {
         overheadProvenance: overhead.provenance),
       memoryPerModelBytes: memory.bytes, memoryCapacityBytes: capacity,
       memoryProvenance: Provenance(.estimated, source: memory.provenance.source + place),
-      provenance: size.provenance, executable: false, environment: [:],
+      provenance: size.provenance, executable: false, environment: [:], host: nil, serverMemoryBytes: nil,
       figureText: "published \(PublishedLatency.describe(figure)) on \(figure.measuredOn)",
       meanFloorSeconds: mean * size.factor, p99FloorSeconds: PublishedLatency.floorSeconds(figure),
       isSuperseded: isSuperseded, hostMemoryShortage: shortage)

@@ -61,6 +61,9 @@ struct EvidenceCheck {
     }
     report.require(
       fits, .memory, "\(field).memoryCapacityBytes", "is \(node.memoryCapacityBytes), more than the machine has")
+    report.require(
+      sources.contains { $0.profile.host == node.host && $0.profile.serverMemoryBytes == node.serverMemoryBytes },
+      .evidence, "\(field).host", "is not the machine of the profile that bears the node out")
     let cores = type?.vcpus ?? sources.map(\.profile.host.cores).max() ?? 0
     report.require(
       node.workers * node.threadsPerWorker <= cores, .evidence, "\(field).workers",

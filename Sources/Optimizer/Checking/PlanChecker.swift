@@ -189,8 +189,9 @@ struct FleetCheck {
   /// Simulates the node again. The figure of the plan has to lie in the new interval, widened by 2 % for the error of
   /// the interval itself, and the new estimate has to keep the target as closely.
   private func checkLatency(_ node: PlanNode, models: Int, at field: String, _ report: inout CheckReport) {
+    // Queues share nothing, so the fullest one is simulated by itself.
     let load = NodeLoad(
-      service: node.service, queues: node.queues, workers: node.workers, models: models,
+      service: node.service, queues: 1, workers: node.workers, models: (models + node.queues - 1) / node.queues,
       ratePerModelPerSecond: plan.workload.ratePerModelPerSecond, arrivals: plan.workload.arrivals)
     guard let again = NodeSimulation.predict(load, seed: seed, effort: .final) else {
       report.require(false, .latency, field, "the offered load reaches the capacity")

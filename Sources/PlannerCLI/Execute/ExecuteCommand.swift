@@ -8,7 +8,7 @@ import Profiler
 import Reporting
 import Simulator
 
-struct ExecuteCommand: AsyncParsableCommand {
+struct ExecuteCommand: PlannerCommand {
   static let configuration = CommandConfiguration(
     commandName: "execute",
     abstract: "Deploy a plan, load it, and lay the measurement beside the prediction.",
@@ -45,25 +45,23 @@ struct ExecuteCommand: AsyncParsableCommand {
     if let name, name.isEmpty || name.contains("/") { throw ValidationError("--name must not be empty or hold a '/'") }
   }
 
-  func run() async throws {
-    try await runCommand { [self] in
-      guard runtime == LocalProcess.name else {
-        throw Failure(.unavailable, "runtime '\(runtime)' is not built into this version; use --runtime local")
-      }
-      guard nodes == 1 else {
-        throw Failure(.unavailable, "\(nodes) nodes do not fit this machine: the local runtime runs one; leave --nodes out")
-      }
-      let plan = try PlanFile.read(plan)
-      let lock = try MachineLock.acquire(purpose: "execute")
-      defer { lock.release() }
-      let record = try await execute(plan)
-      return try finish(record)
+  func execute() async throws -> PlannerExit {
+    guard runtime == LocalProcess.name else {
+      throw Failure(.unavailable, "runtime '\(runtime)' is not built into this version; use --runtime local")
     }
+    guard nodes == 1 else {
+      throw Failure(.unavailable, "\(nodes) nodes do not fit this machine: the local runtime runs one; leave --nodes out")
+    }
+    let plan = try PlanFile.read(plan)
+    let lock = try MachineLock.acquire(purpose: "execute")
+    defer { lock.release() }
+    let record = try await measure(plan)
+    return try finish(record)
   }
 
   // MARK: Steps
 
-  private func execute(_ plan: Plan) async throws -> RunRecord {
+  private func measure(_ plan: Plan) async throws -> RunRecord {
     let startedAt = Timestamp.now()
     let cpus = try CPUSplit.current(servingCores: max(1, try HostInfo.allowedCPUs().count - reserveCores))
     let deployment = try Deployment.choose(from: plan, machine: try machine(cpus, plan))
@@ -176,7 +174,7 @@ struct ExecuteCommand: AsyncParsableCommand {
     if json {
       Output.result(try JSONFile.encode(record))
     } else {
-      Output.result(RunText.render(record, style: TextStyle(width: Output.width, isStyled: Output.isTerminal(1))))
+      Output.result(RunText.render(record, style: Output.style))
       Output.result("report: \(folder)/index.html")
     }
     guard record.valid else { return .undecided }

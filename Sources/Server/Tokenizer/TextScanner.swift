@@ -138,7 +138,9 @@ struct TextScanner {
   private mutating func endWord() {
     if !marks.isEmpty { settleMarks() }
     if word.isEmpty { return }
-    let finished = word
+    // The word leaves the scanner while its ids are appended, and its memory comes back for the next one.
+    var finished: [UInt8] = []
+    swap(&finished, &word)
     finished.withUnsafeBufferPointer { bytes in
       if !wordHasPunctuation {
         appendPieces(bytes, 0, bytes.count)
@@ -149,7 +151,8 @@ struct TextScanner {
         splitAtPunctuation(bytes)
       }
     }
-    word.removeAll(keepingCapacity: true)
+    finished.removeAll(keepingCapacity: true)
+    swap(&finished, &word)
     wordHasPunctuation = false
   }
 

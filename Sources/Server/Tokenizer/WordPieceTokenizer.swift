@@ -66,6 +66,8 @@ public struct WordPieceTokenizer: Sendable {
       throw TokenizerError(.missingSpecialTokens(error.texts), file: file)
     }
     self.lowercases = lowercases
+    // Unpacked here and not in the first request.
+    _ = ScalarTable.shared
   }
 
   /// The lines of a file without their ends, as the bytes of all and where each ends.
@@ -98,14 +100,15 @@ extension WordPieceTokenizer {
   /// as long. The special tokens always stay, so `maxTokens` below 2 (3 for a pair) counts as that.
   /// `padTo`: append [PAD] up to this length.
   public func encode(_ text: String, pair: String?, maxTokens: Int, padTo: Int? = nil) -> Encoding {
-    let budget = max(0, maxTokens - (pair == nil ? 2 : 3))
+    let fixed = pair == nil ? 2 : 3
+    let budget = max(fixed, maxTokens) - fixed
     // One token more than can stay tells that something is cut; the rest of a long text need not be looked at.
     let first = pieceIDs(text, enough: budget + 1)
     let second = pair.map { pieceIDs($0, enough: budget + 1) }
     let kept = Self.lengths(first.count, second?.count ?? 0, budget: budget)
 
     var ids: [Int64] = []
-    let total = max(kept.first + kept.second + (pair == nil ? 2 : 3), padTo ?? 0)
+    let total = max(kept.first + kept.second + fixed, padTo ?? 0)
     ids.reserveCapacity(total)
     ids.append(special.start)
     ids += first.prefix(kept.first)
