@@ -138,7 +138,8 @@ public struct LoadResult: Sendable {
         + "accepted are \(milliseconds(limit)); \(remedy)"
     }
     if busyShare > acceptedBusyShare {
-      return "the load generator fell behind: its thread was busy for \(Int((busyShare * 100).rounded())) % of the run, "
+      let percent = Int((busyShare * 100).rounded())
+      return "the load generator fell behind: its thread was busy for \(percent) % of the run, "
         + "accepted are \(Int(acceptedBusyShare * 100)) %; \(remedy)"
     }
     return nil

@@ -36,8 +36,15 @@ import Testing
 
   @Test func cancellingEndsTheChildAndWhatItStarted() async throws {
     let scratch = try Scratch()
-    let script = "trap '' TERM\nsleep 1000 &\necho $! > \(scratch.path)/sleeper\necho $$ > \(scratch.path)/pid\nwait\nwait\nsleep 1000\n"
-    let program = try scratch.program(script)
+    let program = try scratch.program(
+      """
+      trap '' TERM
+      sleep 1000 &
+      echo $! > \(scratch.path)/sleeper
+      echo $$ > \(scratch.path)/pid
+      wait
+      sleep 1000
+      """)
     let task = Task { try await ChildProcess.run(program, grace: .milliseconds(300)) }
     let pid = try await scratch.number(in: "pid")
     let sleeper = try await scratch.number(in: "sleeper")
@@ -66,6 +73,16 @@ import Testing
     defer { signal(SIGUSR1, SIG_DFL) }
     let status = try await ChildProcess.run("/bin/sh", arguments: ["-c", "kill -USR1 $$; exit 0"])
     #expect(status == .signalled(SIGUSR1))
+  }
+
+  @Test func aRunawayThatHoldsTheOutputIsNotWaitedFor() async throws {
+    let scratch = try Scratch()
+    // `setsid` takes it out of the group that is ended with the child.
+    let script = "setsid sleep 60 &\necho $! > \(scratch.path)/pid\necho said\n"
+    let output = Lines()
+    let status = try await ChildProcess.run(scratch.program(script), onStandardOutput: output.add)
+    #expect(status.isSuccess && output.value == ["said"])
+    kill(try await scratch.number(in: "pid"), SIGKILL)
   }
 
   @Test func itsInputStaysOpenWhileTheParentLives() async throws {

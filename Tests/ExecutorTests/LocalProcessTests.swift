@@ -6,7 +6,8 @@ import Testing
   @Test func launchWaitsForTheReadyLineAndStopEndsTheProcess() async throws {
     let scratch = try Scratch()
     let program = try scratch.program(
-      "echo \"arguments: $*\" >&2\necho \"setting: $PLANNER_TEST_SETTING of $HOME\" >&2\necho noise\n" + FakeServer.obedient)
+      "echo \"arguments: $*\" >&2\necho \"setting: $PLANNER_TEST_SETTING of $HOME\" >&2\necho noise\n"
+        + FakeServer.obedient)
     var launch = scratch.launch(program)
     launch.environment = ["PLANNER_TEST_SETTING": "one two"]
     launch.limitModels = 3
@@ -83,7 +84,12 @@ import Testing
   @Test func aCrashIsNoticedAndEndsTheWorkThatNeedsTheServer() async throws {
     let scratch = try Scratch()
     let program = try scratch.program(
-      "\(FakeServer.ready)\nwhile [ ! -e \(scratch.path)/crash ]; do sleep 0.05; done\necho 'out of memory' >&2\nexit 7\n")
+      """
+      \(FakeServer.ready)
+      while [ ! -e \(scratch.path)/crash ]; do sleep 0.05; done
+      echo 'out of memory' >&2
+      exit 7
+      """)
     let server = try await LocalProcess.launch(scratch.launch(program))
     let error = await #expect(throws: ExecutorError.self) {
       try await server.whileRunning {

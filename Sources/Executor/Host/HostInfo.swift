@@ -143,8 +143,9 @@ package struct Processor {
     text.hasPrefix("0x") ? Int(text.dropFirst(2), radix: 16) : Int(text)
   }
 
-  private static let implementers = [0x41: "ARM", 0x42: "Broadcom", 0x43: "Cavium", 0x48: "HiSilicon", 0x61: "Apple",
-    0xc0: "Ampere"]
+  private static let implementers = [
+    0x41: "ARM", 0x42: "Broadcom", 0x43: "Cavium", 0x48: "HiSilicon", 0x61: "Apple", 0xc0: "Ampere",
+  ]
 
   /// Cores of servers, by implementer and part (Arm's MIDR registers); the Graviton generation in brackets.
   private static let armNames = [

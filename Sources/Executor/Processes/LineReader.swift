@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 
 /// Reads a descriptor to its end on a thread of its own and hands out lines, without their ends.
@@ -19,8 +20,13 @@ final class LineReader: Sendable {
     thread.start()
   }
 
-  /// Returns when the writing side is closed and every line was handed out.
-  func finished() async { await ended.value() }
+  /// Returns when the writing side is closed and every line was handed out, or after `limit`: a process that left its
+  /// parent's group may hold the writing side open for ever.
+  func finished(within limit: Duration = .seconds(5)) async {
+    let ended = self.ended
+    DispatchQueue.global().asyncAfter(deadline: .now() + (limit / .seconds(1))) { ended.settle(()) }
+    await ended.value()
+  }
 
   private static func readLines(_ descriptor: Int32, _ onLine: (String) -> Void) {
     var line: [UInt8] = []
