@@ -133,6 +133,9 @@ let package = Package(
     .testTarget(name: "PlannerFilesTests", dependencies: ["PlannerCore", "PlannerFiles"], swiftSettings: strict),
     .testTarget(name: "ProfilerTests", dependencies: ["PlannerCore", "Profiler"], swiftSettings: strict),
     .testTarget(name: "ReportingTests", dependencies: ["PlannerCore", "Reporting"], swiftSettings: strict),
+    .testTarget(
+      name: "TokenizerTests", dependencies: ["Server"], exclude: ["Fixtures"], swiftSettings: strict),
+    .testTarget(name: "CLITests", dependencies: ["PlannerCLI", "ModelServer"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],

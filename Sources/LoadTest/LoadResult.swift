@@ -150,7 +150,8 @@ extension LoadResult: CustomStringConvertible {
   /// One line for logs.
   public var description: String {
     "\(counts.sent) sent, \(counts.completed) completed, \(counts.rejected) rejected, \(counts.timedOut) timed out, "
-      + "\(counts.failed) failed; p50 \(milliseconds(quantileSeconds(0.5))), p99 \(milliseconds(quantileSeconds(0.99))); "
+      + "\(counts.failed) failed; p50 \(milliseconds(quantileSeconds(0.5))), "
+      + "p99 \(milliseconds(quantileSeconds(0.99))); "
       + (invalidReason ?? "valid")
   }
 }

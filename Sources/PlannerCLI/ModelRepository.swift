@@ -27,7 +27,8 @@ struct ModelRepository {
     let free = try HostInfo.freeDiskBytes(at: folder)
     guard needed < free else {
       throw Failure(
-        .unavailable, "\(folder): \(count) models take about \(needed >> 20) MiB and the disk has \(free >> 20) MiB free")
+        .unavailable,
+        "\(folder): \(count) models take about \(needed >> 20) MiB and the disk has \(free >> 20) MiB free")
     }
     let tools = try EngineTools(cpus: CPUSplit.current(servingCores: 1), logFolder: NSTemporaryDirectory())
     let clock = ContinuousClock()
@@ -57,11 +58,15 @@ struct ModelRepository {
         if let other = models.first(where: { $0.precision != precision || ($0.family != family && !mayWrite) }) {
           throw Failure(
             .badData,
-            "\(folder): \(other.name) is \(other.family) \(other.precision.rawValue); the plan serves \(family) \(precision.rawValue)")
+            "\(folder): \(other.name) is \(other.family) \(other.precision.rawValue); "
+              + "the plan serves \(family) \(precision.rawValue)"
+          )
         }
         return models
       }
-      if !mayWrite { throw Failure(.badData, "\(folder): has \(manifest.models.count) models; the plan needs \(count)") }
+      if !mayWrite {
+        throw Failure(.badData, "\(folder): has \(manifest.models.count) models; the plan needs \(count)")
+      }
     } else if !mayWrite {
       throw Failure(.unavailable, "\(folder): holds no \(RepositoryManifest.fileName)")
     }

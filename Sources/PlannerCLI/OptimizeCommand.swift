@@ -18,7 +18,9 @@ struct OptimizeCommand: ComputingCommand {
 
   @Option(help: "How many models to serve.", transform: Arguments.count) var models: Int?
   @Option(help: "Most dollars an hour, the EKS cluster included.", transform: Arguments.positive) var budget: Double?
-  @Option(name: .customLong("target-p99"), help: "Target for the 99th percentile, such as 10ms.", transform: Arguments.seconds)
+  @Option(
+    name: .customLong("target-p99"), help: "Target for the 99th percentile, such as 10ms.", transform: Arguments.seconds
+  )
   var targetP99: Double?
   @Option(help: "Requests a second to each model.", transform: Arguments.positive) var rate: Double?
   @Option(help: "Workload file (YAML).") var workload: String?
@@ -65,7 +67,8 @@ struct OptimizeCommand: ComputingCommand {
     let wantsLocal = fit || names?.contains(LocalMachine.name) ?? false
     return OptimizationProblem(
       workload: load, catalog: try catalog.map(CatalogFile.read) ?? CatalogFile.embedded(),
-      figures: try FiguresFile.embedded().figures, profiles: known, local: wantsLocal ? try localMachine(known, load) : nil,
+      figures: try FiguresFile.embedded().figures, profiles: known,
+      local: wantsLocal ? try localMachine(known, load) : nil,
       budgetPerHour: budget, instanceNames: fit ? [LocalMachine.name] : names, seed: seed, fitModels: fit)
   }
 

@@ -38,7 +38,9 @@ enum Output {
     let bytes = Array(text.utf8)
     var offset = 0
     while offset < bytes.count {
-      let written = bytes.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress! + offset, bytes.count - offset) }
+      let written = bytes.withUnsafeBytes {
+        Foundation.write(descriptor, $0.baseAddress! + offset, bytes.count - offset)
+      }
       if written < 0, errno == EINTR { continue }
       // Nobody reads any more (a closed pipe): there is no one to tell.
       if written <= 0 { return }

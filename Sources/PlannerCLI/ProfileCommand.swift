@@ -101,7 +101,8 @@ struct ProfileCommand: AsyncParsableCommand {
       guard let first = manifest.models.first else { throw Failure(.badData, "\(folder): holds no model") }
       if let other = manifest.models.first(where: { $0.family != first.family || $0.precision != first.precision }) {
         throw Failure(
-          .badData, "\(folder): \(first.name) and \(other.name) are of different kinds; profile them one folder at a time")
+          .badData,
+          "\(folder): \(first.name) and \(other.name) are of different kinds; profile them one folder at a time")
       }
       let lengths = tokens.split(separator: ",").map { Int($0) ?? 0 }
       guard !lengths.isEmpty, lengths.allSatisfy({ (5...first.maxTokens).contains($0) }) else {

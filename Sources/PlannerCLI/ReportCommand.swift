@@ -13,7 +13,8 @@ struct ReportCommand: ComputingCommand {
   func compute() throws -> PlannerExit {
     let path = run.hasSuffix(".json") ? run : run + "/run.json"
     let record = try JSONFile.read(RunRecord.self, from: path, kind: "run", schemaVersion: 1)
-    let page = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") + "/index.html"
+    let page =
+      path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") + "/index.html"
     try AtomicFile.write(HTMLReport.render(record), to: page)
     Output.result(
       json

@@ -54,7 +54,8 @@ public enum AtomicFile {
       throw unavailable(path, "is a folder, not a file", "name a file in it")
     }
     guard status.st_size <= maxBytes else {
-      throw FileError(.badData, [FileProblem(file: path, message: "is larger than 256 MiB", remedy: "is it the right file?")])
+      throw FileError(
+        .badData, [FileProblem(file: path, message: "is larger than 256 MiB", remedy: "is it the right file?")])
     }
     guard let data = FileManager.default.contents(atPath: path) else { throw failure(path, EACCES) }
     guard !data.isEmpty else { throw FileError(.badData, [FileProblem(file: path, message: "is empty")]) }

@@ -8,7 +8,8 @@ public enum PlanFile {
     var problems: [FileProblem] = []
     func require(_ holds: Bool, _ key: String, _ message: String) {
       if !holds {
-        problems.append(FileProblem(file: path, key: key, message: message, remedy: "write it again with planner optimize"))
+        problems.append(
+          FileProblem(file: path, key: key, message: message, remedy: "write it again with planner optimize"))
       }
     }
     require((1...1_000_000).contains(plan.models), "models", "is not from 1 to 1000000")

@@ -9,7 +9,8 @@ public enum ProfileFile {
     var problems: [FileProblem] = []
     func require(_ holds: Bool, _ key: String, _ message: String) {
       if !holds {
-        problems.append(FileProblem(file: path, key: key, message: message, remedy: "measure it again with planner profile"))
+        problems.append(
+          FileProblem(file: path, key: key, message: message, remedy: "measure it again with planner profile"))
       }
     }
     require(profile.host.cores > 0, "host.cores", "is not above 0")

@@ -167,7 +167,9 @@ public enum ScenarioFile {
       }
       if model == nil || fields[1] == model ?? "" { times.append(time) }
     }
-    if times.isEmpty { map.reader.report(map.node("file"), map.key("file"), "\(path) has no arrival for model '\(model ?? "")'") }
+    if times.isEmpty {
+      map.reader.report(map.node("file"), map.key("file"), "\(path) has no arrival for model '\(model ?? "")'")
+    }
     return .trace(times)
   }
 }

@@ -15,14 +15,20 @@ public enum WorkloadFile {
     workload.family = one(of: ModelFamily.allCases, top, "family", fallback: .bertBase).rawValue
     workload.models = top.integer("models", in: 1...1_000_000, fallback: workload.models)
     workload.tokens = top.integer("tokens", in: 1...512, fallback: workload.tokens)
-    if top.node("vocabulary") != nil { workload.vocabulary = top.integer("vocabulary", in: 200...1_000_000, fallback: 200) }
+    if top.node("vocabulary") != nil {
+      workload.vocabulary = top.integer("vocabulary", in: 200...1_000_000, fallback: 200)
+    }
     if top.node("ratePerModelPerSecond") != nil {
       workload.ratePerModelPerSecond = top.number("ratePerModelPerSecond", above: 0) ?? workload.ratePerModelPerSecond
     }
     workload.input = one(of: RequestInput.allCases, top, "input", fallback: workload.input)
     workload.arrivals = one(of: [.poisson, .deterministic], top, "arrivals", fallback: workload.arrivals)
     if let target = top.seconds("targetP99") {
-      if target > 0 { workload.targetP99Seconds = target } else { reader.report(top.node("targetP99"), "targetP99", "must be longer than 0") }
+      if target > 0 {
+        workload.targetP99Seconds = target
+      } else {
+        reader.report(top.node("targetP99"), "targetP99", "must be longer than 0")
+      }
     }
     try reader.check()
     return workload

@@ -27,7 +27,8 @@ final class YAMLReader {
     do {
       root = try compose(yaml: text)
     } catch {
-      let line: Int? = if let error = error as? YamlError, case .parser(_, _, let mark, _) = error { mark.line } else { nil }
+      let line: Int? =
+        if let error = error as? YamlError, case .parser(_, _, let mark, _) = error { mark.line } else { nil }
       throw FileError(.badData, [FileProblem(file: path, line: line, message: "is not YAML")])
     }
     guard let root, case .mapping(let mapping) = root else {

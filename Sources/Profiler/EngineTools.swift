@@ -91,7 +91,8 @@ public struct EngineTools: ProfilerTools {
       let said = errors.withLock { $0.suffix(3).joined(separator: "; ") }
       let prefix = "model-server: "
       throw ProfilerError(
-        said.hasPrefix(prefix) ? String(said.dropFirst(prefix.count)) : "model-server \(arguments[0]) ended with \(status): \(said)")
+        said.hasPrefix(prefix)
+          ? String(said.dropFirst(prefix.count)) : "model-server \(arguments[0]) ended with \(status): \(said)")
     }
     return output.withLock { $0 }
   }

@@ -41,7 +41,9 @@ public struct LibraryCandidates: Sendable {
       var names: [String] = []
       if has.isSuperset(of: ["avx512_bf16", "avx512bw", "avx512vl"]) { names.append("Cooperlake") }
       if has.isSuperset(of: ["avx512f", "avx512bw", "avx512dq", "avx512vl"]) { names.append("SkylakeX") }
-      if has.isSuperset(of: ["avx2", "fma"]) { names += host.vendor == "AuthenticAMD" ? ["Zen", "Haswell"] : ["Haswell"] }
+      if has.isSuperset(of: ["avx2", "fma"]) {
+        names += host.vendor == "AuthenticAMD" ? ["Zen", "Haswell"] : ["Haswell"]
+      }
       return names
     case "aarch64": return has.contains("sve") ? ["NEOVERSEV1", "NEOVERSEN1"] : ["NEOVERSEN1"]
     default: return []
@@ -52,7 +54,8 @@ public struct LibraryCandidates: Sendable {
   ///
   /// OpenMP threads that have run out of work are told to sleep rather than spin: with as many workers as cores,
   /// a spinning thread takes the core that the next request needs.
-  public static func settings(_ flavour: Flavour, coreType: String?, inherited libraryPath: String?) -> LibrarySettings {
+  public static func settings(_ flavour: Flavour, coreType: String?, inherited libraryPath: String?) -> LibrarySettings
+  {
     var environment: [String: String] = ["OMP_WAIT_POLICY": "PASSIVE"]
     if let folder = flavour.folder {
       environment["LD_LIBRARY_PATH"] = libraryPath.map { "\(folder):\($0)" } ?? folder

@@ -8,13 +8,18 @@ public enum ProfileCheck {
     for model in profile.models {
       let name = "\(model.family) \(model.precision.rawValue)"
       if model.memoryPerModelBytes < model.weightBytes / 2 {
-        found.append("\(name): \(model.memoryPerModelBytes) bytes a model are too few for \(model.weightBytes) of weights")
+        found.append(
+          "\(name): \(model.memoryPerModelBytes) bytes a model are too few for \(model.weightBytes) of weights")
       }
       if model.served.isEmpty { found.append("\(name): was never measured served") }
       for cell in model.served {
         let place = "\(name), \(cell.tokens) tokens, \(cell.workers) × \(cell.threads)"
-        if cell.computeSeconds.sampleCount < 20 { found.append("\(place): only \(cell.computeSeconds.sampleCount) samples") }
-        if cell.driftCV > 0.25 { found.append("\(place): the machine drifted by \(Int(cell.driftCV * 100)) % while it was measured") }
+        if cell.computeSeconds.sampleCount < 20 {
+          found.append("\(place): only \(cell.computeSeconds.sampleCount) samples")
+        }
+        if cell.driftCV > 0.25 {
+          found.append("\(place): the machine drifted by \(Int(cell.driftCV * 100)) % while it was measured")
+        }
         let forward = model.forward.first {
           $0.tokens == cell.tokens && $0.threads == cell.threads && $0.concurrency == 1
         }

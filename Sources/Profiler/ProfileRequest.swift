@@ -18,7 +18,9 @@ public struct ProfileRequest: Sendable {
     /// Reads `FAMILY[:TOKENS[,TOKENS…][:VOCABULARY]]`, such as `bert-tiny:32:2000`.
     public init?(_ text: String) {
       let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-      guard let first = parts.first, parts.count <= 3, let family = ModelFamily(rawValue: String(first)) else { return nil }
+      guard let first = parts.first, parts.count <= 3, let family = ModelFamily(rawValue: String(first)) else {
+        return nil
+      }
       self.family = family
       tokens = [16, 32, 128]
       if parts.count > 1 {
@@ -88,7 +90,9 @@ public struct ProfileRequest: Sendable {
         Case(family: .bertTiny, vocabulary: 2000, tokens: [32]), Case(family: .miniLM, vocabulary: 2000, tokens: [16]),
         Case(family: .bertBase, vocabulary: nil, tokens: [128]),
       ]
-      : ModelFamily.allCases.map { Case(family: $0, vocabulary: $0 == .bertTiny ? 2000 : nil, tokens: [16, 32, 64, 128]) }
+      : ModelFamily.allCases.map {
+        Case(family: $0, vocabulary: $0 == .bertTiny ? 2000 : nil, tokens: [16, 32, 64, 128])
+      }
     return ProfileRequest(
       cases: cases, precisions: Precision.allCases, quick: quick, servingCores: servingCores, seed: seed)
   }

@@ -104,7 +104,8 @@ struct FleetRun {
       switch event.kind {
       case .arrival(let model): arrive(model: model, now: event.time)
       case .completion(let node, let worker): complete(node: node, worker: worker, now: event.time)
-      case .wake(let node): dispatchers[node].woke(now: event.time, actions: &actions)
+      case .wake(let node):
+        dispatchers[node].woke(now: event.time, actions: &actions)
         perform(node: node, now: event.time)
       }
     }
@@ -118,7 +119,9 @@ struct FleetRun {
   // MARK: Arrivals
 
   private mutating func scheduleFirstArrival(of model: Int) {
-    guard case .deterministic(let rate)? = models[model].arrivals else { return scheduleNextArrival(of: model, after: .zero) }
+    guard case .deterministic(let rate)? = models[model].arrivals else {
+      return scheduleNextArrival(of: model, after: .zero)
+    }
     // A random phase, so that evenly spaced copies are not in step.
     events.insert(.arrival(model: model), at: Nanoseconds(seconds: arrivalRandom[model].uniform() / rate))
   }

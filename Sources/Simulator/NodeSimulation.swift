@@ -135,8 +135,8 @@ public enum NodeSimulation {
   private static func observe(
     _ load: NodeLoad, schedule: Schedule, models: Int, factor: Double, warmup: Double, runsOn: Bool, seed: UInt64
   ) -> FleetRun.Observation {
-    let isWholeNode = models == load.models && load.queues > 1
-    let queues = isWholeNode ? load.queues : 1
+    // A given schedule is the whole node's; otherwise only its fullest queue is looked at.
+    let queues = runsOn ? load.queues : 1
     let service = ServiceDistribution.empirical(
       factor == 1 ? load.service.computeSeconds : load.service.computeSeconds.scaled(by: factor))
     let overhead = ServiceDistribution.empirical(load.service.overheadSeconds)
@@ -177,7 +177,8 @@ private struct RunSpread {
     let values = runs.map(statistic)
     let mean = values.reduce(0, +) / Double(values.count)
     guard values.count > 1 else { return Estimate(estimate: mean, low: mean, high: mean) }
-    let half = OutputAnalysis.studentT975(degreesOfFreedom: values.count - 1)
+    let half =
+      OutputAnalysis.studentT975(degreesOfFreedom: values.count - 1)
       * OutputAnalysis.standardDeviation(values) * (1 + 1 / Double(values.count)).squareRoot()
     return Estimate(estimate: mean, low: max(0, mean - half), high: mean + half)
   }

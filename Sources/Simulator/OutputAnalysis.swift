@@ -52,7 +52,8 @@ enum OutputAnalysis {
       let all = runs.joined()
       return Estimate(estimate: estimate, low: all.min() ?? estimate, high: all.max() ?? estimate)
     }
-    let half = studentT975(degreesOfFreedom: batchValues.count - 1) * standardDeviation(batchValues)
+    let half =
+      studentT975(degreesOfFreedom: batchValues.count - 1) * standardDeviation(batchValues)
       / Double(batchValues.count).squareRoot()
     return Estimate(estimate: estimate, low: max(0, estimate - half), high: estimate + half)
   }

@@ -2,7 +2,9 @@ import PlannerCore
 import Testing
 
 @Suite struct DispatcherTests {
-  static func request(_ id: Int, model: Int = 0, priority: Int = 0, at: Int64 = 0, deadline: Int64 = .max) -> PendingRequest {
+  static func request(_ id: Int, model: Int = 0, priority: Int = 0, at: Int64 = 0, deadline: Int64 = .max)
+    -> PendingRequest
+  {
     PendingRequest(
       id: id, model: model, priority: priority, arrival: Nanoseconds(at), deadline: Nanoseconds(deadline))
   }

@@ -112,7 +112,8 @@ final class TemporaryFolder {
   static let profile = Profile(
     host: HostFingerprint(
       cpuModel: "Test CPU", vendor: "V", cpuFamily: 1, cpuModelNumber: 2, architecture: "x86_64", cores: 2,
-      memoryBytes: 1, instructionSets: [], hypervisor: nil, kernel: "k", instanceType: nil), measuredAt: "2026-01-01T00:00:00Z",
+      memoryBytes: 1, instructionSets: [], hypervisor: nil, kernel: "k", instanceType: nil),
+    measuredAt: "2026-01-01T00:00:00Z",
     quick: true, engine: EngineIdentity(name: "libtorch", version: "1"),
     settings: LibrarySettings(blas: "default", coreType: nil, environment: [:]), trials: [], serverMemoryBytes: 1,
     models: [
@@ -148,7 +149,9 @@ final class TemporaryFolder {
     #expect(try failure(String(good.prefix(good.count / 2))).description.contains("cut off"))
     #expect(try failure("").description.contains("empty"))
     #expect(try failure("[]").kind == .badData)
-    #expect(try failure(good.replacingOccurrences(of: "\"kind\" : \"profile\"", with: "\"kind\" : \"plan\"")).problems[0].key == "kind")
+    #expect(
+      try failure(good.replacingOccurrences(of: "\"kind\" : \"profile\"", with: "\"kind\" : \"plan\"")).problems[0].key
+        == "kind")
     let newer = try failure(good.replacingOccurrences(of: "\"schemaVersion\" : 1", with: "\"schemaVersion\" : 9"))
     #expect(newer.problems[0].key == "schemaVersion" && newer.problems[0].remedy == "use a newer planner")
     let missing = try failure(good.replacingOccurrences(of: "\"tokens\"", with: "\"takens\""))

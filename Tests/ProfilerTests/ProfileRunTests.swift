@@ -61,7 +61,9 @@ private final class KnownMachine: ProfilerTools {
       ], precisions: [.fp32, .int8], quick: true, servingCores: servingCores, seed: 1)
     var run = ProfileRun(
       request: request, host: host,
-      installed: [.init(name: "openblas-openmp", folder: "/openmp"), .init(name: "openblas-pthread", folder: "/pthread")],
+      installed: [
+        .init(name: "openblas-openmp", folder: "/openmp"), .init(name: "openblas-pthread", folder: "/pthread"),
+      ],
       inheritedLibraryPath: nil, scratchFolder: "/scratch", tools: machine, progress: { _ in })
     return try await run.run(measuredAt: "2026-01-01T00:00:00Z")
   }
@@ -101,14 +103,16 @@ private final class KnownMachine: ProfilerTools {
 
   @Test func everyCellIsMeasured() async throws {
     let profile = try await Self.profile(KnownMachine())
-    #expect(profile.models.map { "\($0.family) \($0.precision)" } == [
-      "bert-tiny fp32", "bert-tiny int8", "minilm fp32", "minilm int8",
-    ])
+    #expect(
+      profile.models.map { "\($0.family) \($0.precision)" } == [
+        "bert-tiny fp32", "bert-tiny int8", "minilm fp32", "minilm int8",
+      ])
     let tiny = profile.models[0]
     #expect(tiny.forward.count == 2 * 2 + 2)
-    #expect(Set(tiny.forward.map { "\($0.tokens) \($0.threads) \($0.concurrency)" }) == [
-      "16 1 1", "16 2 1", "32 1 1", "32 2 1", "16 1 2", "32 1 2",
-    ])
+    #expect(
+      Set(tiny.forward.map { "\($0.tokens) \($0.threads) \($0.concurrency)" }) == [
+        "16 1 1", "16 2 1", "32 1 1", "32 2 1", "16 1 2", "32 1 2",
+      ])
     #expect(tiny.served.map { "\($0.tokens) \($0.workers)x\($0.threads)" } == ["16 2x1", "16 1x2", "32 2x1", "32 1x2"])
     #expect(profile.serverMemoryBytes == 80_000_000 && tiny.memoryPerModelBytes == 3_000_000)
   }

@@ -39,7 +39,8 @@ import Testing
 
   @Test func queuesShareNothing() throws {
     // Two queues with one worker wait longer than one queue with two, and as long as half the node.
-    let split = try #require(NodeSimulation.predict(Self.load(models: 100, rate: 3, queues: 2), seed: 1, effort: .final))
+    let split = try #require(
+      NodeSimulation.predict(Self.load(models: 100, rate: 3, queues: 2), seed: 1, effort: .final))
     let half = try #require(NodeSimulation.predict(Self.load(models: 50, rate: 3), seed: 1, effort: .final))
     let shared = try #require(
       NodeSimulation.predict(Self.load(models: 100, rate: 3, workers: 2), seed: 1, effort: .final))

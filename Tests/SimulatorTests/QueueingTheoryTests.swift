@@ -44,7 +44,8 @@ import Testing
     let runs = Self.summaries(service: .exponential(mean: 0.010), rate: 70, workers: 1)
     let latencies = try runs.map { try #require($0.latencySeconds) }
     Interval(latencies.map(\.mean.estimate)).check(
-      ClosedForms.meanWaitMG1(arrivalRate: 70, serviceMean: 0.010, squaredCV: 1) + 0.010, relativeHalfWidth: 0.03, "mean")
+      ClosedForms.meanWaitMG1(arrivalRate: 70, serviceMean: 0.010, squaredCV: 1) + 0.010, relativeHalfWidth: 0.03,
+      "mean")
     Interval(latencies.map(\.p99.estimate)).check(
       ClosedForms.latencyQuantileMM1(0.99, arrivalRate: 70, serviceMean: 0.010), relativeHalfWidth: 0.05, "p99")
     Interval(latencies.map(\.p50.estimate)).check(

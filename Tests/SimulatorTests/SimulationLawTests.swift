@@ -18,7 +18,9 @@ import Testing
         priority: random.integer(below: 3), deadlineSeconds: random.integer(below: 2) == 0 ? nil : 0.05,
         networkDelay: random.integer(below: 2) == 0 ? nil : .exponential(mean: 0.001))
     }
-    let batch = random.integer(below: 2) == 0 ? BatchPolicy.single : BatchPolicy(max: 4, wait: Nanoseconds(2_000_000), marginalCost: 0.4)
+    let batch =
+      random.integer(below: 2) == 0
+      ? BatchPolicy.single : BatchPolicy(max: 4, wait: Nanoseconds(2_000_000), marginalCost: 0.4)
     let node = ScenarioNode(
       name: "n", count: 1 + random.integer(below: 3), workers: 1 + random.integer(below: 3),
       queueCapacity: random.integer(below: 2) == 0 ? nil : 5, batch: batch)
@@ -80,7 +82,8 @@ import Testing
         Scenario(
           seed: 1, durationSeconds: 500, warmupSeconds: 20, models: models,
           nodes: [ScenarioNode(name: "n", count: 1, workers: 1)]
-        ).simulate().latencySeconds).p99.estimate
+        ).simulate().latencySeconds
+      ).p99.estimate
     }
     // One class waits much longer, so the pooled tail grows; the pooled mean would not change.
     #expect(try latency(priority: 1) > 1.3 * latency(priority: 0))
@@ -111,14 +114,16 @@ import Testing
         Scenario(
           seed: 3, durationSeconds: 200, warmupSeconds: 10,
           models: [
-            ScenarioModel(name: "m", count: 2, arrivals: .poisson(ratePerSecond: 55), service: .deterministic(mean: 0.01))
+            ScenarioModel(
+              name: "m", count: 2, arrivals: .poisson(ratePerSecond: 55), service: .deterministic(mean: 0.01))
           ],
           nodes: [
             ScenarioNode(
               name: "n", count: 1, workers: 1,
               batch: BatchPolicy(max: max, wait: Nanoseconds(1_000_000), marginalCost: 0.2))
           ]
-        ).simulate().latencySeconds).p99.estimate
+        ).simulate().latencySeconds
+      ).p99.estimate
     }
     // 110 requests of 10 ms a second do not fit one worker alone; in batches they do.
     #expect(try p99(max: 1) > 1)
@@ -131,9 +136,11 @@ import Testing
         Scenario(
           seed: 9, durationSeconds: 300, warmupSeconds: 10,
           models: [
-            ScenarioModel(name: "m", count: 1, arrivals: .poisson(ratePerSecond: 300), service: .exponential(mean: 0.01))
+            ScenarioModel(
+              name: "m", count: 1, arrivals: .poisson(ratePerSecond: 300), service: .exponential(mean: 0.01))
           ], nodes: [ScenarioNode(name: "n", count: 4, workers: 1)], placement: .all, routing: routing
-        ).simulate().waitSeconds).mean.estimate
+        ).simulate().waitSeconds
+      ).mean.estimate
     }
     let random = try wait(.random)
     let two = try wait(.twoChoices)

@@ -71,7 +71,8 @@ import Testing
   @Test func filesStayShort() throws {
     for folder in ["Sources", "Tests"] {
       for file in try Self.swiftFiles(under: folder) {
-        let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false)
+        let lines = try String(contentsOfFile: file, encoding: .utf8).split(
+          separator: "\n", omittingEmptySubsequences: false)
         #expect(lines.count <= 501, "\(file) has \(lines.count) lines")
         for (number, line) in lines.enumerated() where line.count > 120 {
           Issue.record("\(file):\(number + 1) has \(line.count) columns")

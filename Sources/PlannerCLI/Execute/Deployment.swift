@@ -108,7 +108,8 @@ struct Deployment {
     node.modelsPerNode = [models, models]
     return Deployment(
       node: node, models: models,
-      sliceReason: "\(cause); \(models) of a node's \(wanted) models run here (\(limit.what) sets the limit), with this "
+      sliceReason:
+        "\(cause); \(models) of a node's \(wanted) models run here (\(limit.what) sets the limit), with this "
         + "machine's profile: this does not confirm the plan's own latency")
   }
 

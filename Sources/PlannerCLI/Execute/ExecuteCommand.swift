@@ -50,7 +50,8 @@ struct ExecuteCommand: PlannerCommand {
       throw Failure(.unavailable, "runtime '\(runtime)' is not built into this version; use --runtime local")
     }
     guard nodes == 1 else {
-      throw Failure(.unavailable, "\(nodes) nodes do not fit this machine: the local runtime runs one; leave --nodes out")
+      throw Failure(
+        .unavailable, "\(nodes) nodes do not fit this machine: the local runtime runs one; leave --nodes out")
     }
     let plan = try PlanFile.read(plan)
     let lock = try MachineLock.acquire(purpose: "execute")
@@ -124,10 +125,12 @@ struct ExecuteCommand: PlannerCommand {
     launch.pinWorkers = cpus.pinned(threadsPerWorker: node.threadsPerWorker)
     launch.ioCPUs = cpus.io
     launch.isKept = keep
-    Output.note("starting model-server with \(deployment.models) models, \(node.workers) × \(node.threadsPerWorker) threads")
+    Output.note(
+      "starting model-server with \(deployment.models) models, \(node.workers) × \(node.threadsPerWorker) threads")
     let server = try await LocalProcess.launch(launch)
     do {
-      Output.note("ready; loading it for \(Format.duration(duration)) after \(Format.duration(Self.warmupSeconds)) of warm-up")
+      Output.note(
+        "ready; loading it for \(Format.duration(duration)) after \(Format.duration(Self.warmupSeconds)) of warm-up")
       let template = RequestTemplate(host: server.address.host, port: server.port)
       let requests = try template.requests(
         models: names, input: plan.workload.input, tokens: plan.workload.tokens, vocabulary: vocabulary)

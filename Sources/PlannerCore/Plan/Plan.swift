@@ -23,7 +23,8 @@ public struct Plan: Codable, Sendable {
   public var workload: Workload
   @ExplicitNull public var latencySeconds: PlannedLatency?
   public var nodes: [PlanNode]
-  /// What stops the plan from being cheaper, or from being feasible: `memory`, `compute`, `latency`, `budget`, `noFigure`, `count`.
+  /// What stops the plan from being cheaper, or from being feasible: `memory`, `compute`, `latency`, `budget`,
+  /// `noFigure`, `count`.
   public var binding: String
   /// The same in a sentence.
   public var bindingReason: String

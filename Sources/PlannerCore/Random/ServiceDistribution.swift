@@ -7,7 +7,8 @@ public enum ServiceDistribution: Hashable, Sendable {
   /// `cv` is the coefficient of variation of the time itself, not of its logarithm.
   case lognormal(mean: Double, cv: Double)
   case gamma(mean: Double, cv: Double)
-  /// Two exponential phases with balanced means, `cv` > 1 (Whitt, 1982, "Approximating a point process by a renewal process").
+  /// Two exponential phases with balanced means, `cv` > 1 (Whitt, 1982, "Approximating a point process by a
+  /// renewal process").
   case hyperexponential(mean: Double, cv: Double)
   /// A measured distribution.
   case empirical(QuantileTable)

@@ -18,6 +18,7 @@ struct PieceTable: Sendable {
 
   /// The marker of pieces that continue a word.
   private static let marker = [UInt8(ascii: "#"), UInt8(ascii: "#")]
+  private static let markerLength = 2
 
   /// Pieces that begin a word and pieces that continue one differ in their first hash state.
   static func seed(continuing: Bool) -> UInt64 { continuing ? 0x9E37_79B9_7F4A_7C15 : 0xCBF2_9CE4_8422_2325 }
@@ -100,8 +101,6 @@ struct PieceTable: Sendable {
     for index in 0..<count where bytes[first + marker + index] != start[index] { return false }
     return true
   }
-
-  private static let markerLength = 2
 
   /// The id of a whole token, with its ## if it has one.
   func id(of token: String) -> Int? {

@@ -1,0 +1,147 @@
+import Foundation
+import Testing
+
+/// The commands that measure and run on this machine, from profile to report. One after the other: they hold the
+/// machine's lock.
+@Suite(.serialized) struct MachineCommandTests {
+  /// A profile of this machine with the smallest models, made once.
+  static let profiled: Result<Workplace, any Error> = Result {
+    let place = try Workplace()
+    let result = try place.planner(
+      "profile", "--quick", "--case", "bert-tiny:16:300", "--precisions", "fp32", "--out", "profiles/here.json")
+    try #require(result.status == 0, "\(result.errors)")
+    return place
+  }
+
+  /// That workplace with a plan of ten models.
+  static func planned() throws -> Workplace {
+    let place = try profiled.get()
+    _ = try place.file(
+      "w.yaml",
+      """
+      name: ten
+      family: bert-tiny
+      vocabulary: 300
+      models: 10
+      tokens: 16
+      ratePerModelPerSecond: 8
+      targetP99: 100ms
+      """
+    )
+    let result = try place.planner("optimize", "--fit", "--workload", "w.yaml", "--out", "p.json")
+    try #require(result.status == 0, "\(result.errors)\(result.output)")
+    return place
+  }
+
+  @Test func profileIsWrittenShownAndChecked() throws {
+    let place = try Self.profiled.get()
+    let shown = try place.planner("profile", "show", "profiles/here.json", "--json")
+    #expect(shown.status == 0)
+    let json = try shown.json()
+    #expect(json["kind"] as? String == "profile")
+    let model = try #require((json["models"] as? [[String: Any]])?.first)
+    #expect((model["served"] as? [[String: Any]])?.isEmpty == false)
+    #expect(try #require(model["memoryPerModelBytes"] as? Int) > 1_000_000)
+    #expect((json["trials"] as? [Any])?.isEmpty == false)
+    let check = try place.planner("profile", "check", "profiles/here.json", "--json")
+    #expect(try check.json()["isThisMachine"] as? Bool == true)
+    #expect(try place.planner("profile", "diff", "profiles/here.json", "profiles/here.json").status == 0)
+  }
+
+  @Test func executeRunsThePlanAndReports() throws {
+    let place = try Self.planned()
+    let result = try place.planner("execute", "p.json", "--duration", "8s", "--name", "ten", "--json")
+    #expect([0, 3, 4].contains(result.status), "\(result.errors)")
+    let json = try result.json()
+    #expect(json["scope"] as? String == "full" && json["runtime"] as? String == "local")
+    for side in ["predicted", "measured"] {
+      let figures = try #require(json[side] as? [String: Any])
+      #expect(
+        Set(figures.keys) == [
+          "p50Seconds", "p90Seconds", "p95Seconds", "p99Seconds", "throughputPerSecond", "memoryBytes",
+        ])
+    }
+    let prediction = try #require(json["prediction"] as? [String: Any])
+    #expect(
+      prediction["errorP50"] is Double && prediction["errorP99"] is Double && prediction["withinInterval"] is Bool)
+    let requests = try #require(json["requests"] as? [String: Int])
+    #expect(requests["sent"] == requests["completed"] && requests["failed"] == 0 && (requests["sent"] ?? 0) > 400)
+    #expect(["pass", "fail", "undecided"].contains(json["verdict"] as? String))
+    #expect(json["confidence"] is Double && json["valid"] is Bool)
+    let reports = try FileManager.default.contentsOfDirectory(atPath: place.folder + "/reports")
+    let folder = "reports/" + (try #require(reports.first { $0.hasSuffix("-ten") }))
+    #expect(try place.read(folder + "/run.json") == result.output)
+    #expect(try place.read(folder + "/index.html").contains("</html>"))
+    #expect(try place.planner("report", folder).status == 0)
+    #expect(modelServers(mentioning: place.folder).isEmpty)
+  }
+
+  @Test func aCloudPlanRunsAsASlice() throws {
+    let place = try Self.planned()
+    _ = try place.file(
+      "base.yaml", "family: bert-base\ntokens: 128\nmodels: 300\nratePerModelPerSecond: 0.49\n")
+    try place.planner("optimize", "--workload", "base.yaml", "--out", "cloud.json")
+    // Nothing here has measured bert-base: that is said, with what to do.
+    let result = try place.planner("execute", "cloud.json", "--duration", "5s")
+    #expect(result.status == 69 && result.errors.contains("planner profile --case bert-base:128"))
+    // The same plan for models that were measured here runs, and says that it proves nothing of the cloud.
+    let text = try place.read("cloud.json")
+    let small = text.replacingOccurrences(of: "\"family\" : \"bert-base\"", with: "\"family\" : \"bert-tiny\"")
+      .replacingOccurrences(of: "\"tokens\" : 128", with: "\"tokens\" : 16")
+      .replacingOccurrences(of: "\"vocabulary\" : null,", with: "")
+      .replacingOccurrences(
+        of: "\"models\" : 300,\n    \"name\"", with: "\"models\" : 300,\n    \"vocabulary\" : 300,\n    \"name\"")
+    _ = try place.file("slice.json", small)
+    let slice = try place.planner("execute", "slice.json", "--duration", "5s", "--json")
+    #expect([0, 3, 4].contains(slice.status), "\(slice.errors)")
+    let json = try slice.json()
+    #expect(json["scope"] as? String == "slice")
+    #expect((json["scopeReason"] as? String)?.contains("does not confirm") == true)
+  }
+
+  @Test func twoRunsAtOnceAreRefused() throws {
+    let place = try Self.planned()
+    let (first, _, errors) = try place.start(["execute", "p.json", "--duration", "20s"])
+    defer {
+      first.interrupt()
+      first.waitUntilExit()
+    }
+    try waitUntil { (try? String(contentsOfFile: errors, encoding: .utf8))?.contains("ready") == true }
+    let second = try place.planner("execute", "p.json", "--duration", "5s")
+    #expect(second.status == 69 && second.errors.contains("another run is in progress"))
+  }
+
+  @Test(arguments: ["starting", "ready"])
+  func controlCLeavesNothingBehind(_ moment: String) throws {
+    let place = try Self.planned()
+    let (process, _, errors) = try place.start(["execute", "p.json", "--duration", "30s"])
+    try waitUntil { (try? String(contentsOfFile: errors, encoding: .utf8))?.contains(moment) == true }
+    process.interrupt()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 130)
+    #expect(modelServers(mentioning: place.folder).isEmpty)
+    #expect(try place.leftovers().isEmpty)
+  }
+
+  @Test func aTruncatedModelIsNamed() throws {
+    let place = try Self.planned()
+    try place.planner(
+      "model", "synth", "--family", "bert-tiny", "--count", "10", "--vocab", "300", "--out", "mine", "--json")
+    let path = place.folder + "/mine/model4.pt"
+    let whole = try #require(FileManager.default.contents(atPath: path))
+    try whole.prefix(whole.count / 2).write(to: URL(fileURLWithPath: path))
+    let result = try place.planner("execute", "p.json", "--models", "mine", "--duration", "5s")
+    #expect(result.status == 69 || result.status == 65)
+    #expect(result.errors.contains("model4.pt"), "\(result.errors)")
+    #expect(modelServers(mentioning: place.folder).isEmpty)
+  }
+
+  private func waitUntil(_ condition: () -> Bool) throws {
+    for _ in 0..<600 {
+      if condition() { return }
+      usleep(100_000)
+    }
+    Issue.record("waited a minute in vain")
+    throw CancellationError()
+  }
+}

@@ -1,0 +1,232 @@
+import Foundation
+import Testing
+
+/// The commands that only compute: their JSON, their exit codes, and what they say of bad input.
+@Suite struct PlanningCommandTests {
+  static let scenario = """
+    seed: 3
+    duration: 200s
+    warmup: 10s
+    models:
+      - name: m
+        arrivals: {process: poisson, ratePerSecond: 80}
+        service: {distribution: exponential, mean: 10ms}
+    nodes:
+      - name: n
+        workers: 1
+    """
+
+  // MARK: simulate
+
+  @Test func simulatePrintsTheContractsKeys() throws {
+    let place = try Workplace()
+    _ = try place.file("s.yaml", Self.scenario)
+    let result = try place.planner("simulate", "--scenario", "s.yaml", "--json")
+    #expect(result.status == 0)
+    let json = try result.json()
+    let latency = try #require(json["latencySeconds"] as? [String: [String: Double]])
+    for key in ["mean", "p50", "p90", "p95", "p99"] {
+      #expect(Set(try #require(latency[key]).keys) == ["estimate", "low", "high"])
+    }
+    let wait = try #require(json["waitSeconds"] as? [String: [String: Double]])
+    // M/M/1 at 80 %: 40 ms of waiting; a short run, so a wide margin.
+    #expect(abs(try #require(wait["mean"]?["estimate"]) - 0.040) < 0.015)
+    let requests = try #require(json["requests"] as? [String: Int])
+    #expect(Set(requests.keys) == ["arrived", "completed", "rejected", "timedOut", "inFlight"])
+    #expect(json["simulatedSeconds"] as? Double == 200)
+    #expect(abs(try #require(json["utilization"] as? Double) - 0.8) < 0.05)
+  }
+
+  @Test func sameSeedIsByteIdentical() throws {
+    let place = try Workplace()
+    _ = try place.file("s.yaml", Self.scenario)
+    let first = try place.planner("simulate", "--scenario", "s.yaml", "--json")
+    let second = try place.planner("simulate", "--scenario", "s.yaml", "--json")
+    let other = try place.planner("simulate", "--scenario", "s.yaml", "--json", "--seed", "4")
+    #expect(first.output == second.output && first.output != other.output)
+  }
+
+  // MARK: optimize and check
+
+  @Test func theMissionIsPlannedFromAFreshClone() throws {
+    let place = try Workplace()
+    let result = try place.planner("optimize", "--models", "3000", "--budget", "60", "--json")
+    #expect(result.status == 0, "\(result.errors)")
+    let json = try result.json()
+    for key in [
+      "feasible", "costPerHour", "costPerMonth", "lowerBoundPerHour", "gap", "models", "budgetPerHour",
+      "latencySeconds", "nodes", "binding", "bestExecutable", "alternatives",
+    ] { #expect(json.keys.contains(key), "\(key)") }
+    let cost = try #require(json["costPerHour"] as? Double)
+    let bound = try #require(json["lowerBoundPerHour"] as? Double)
+    #expect(cost <= 60 && bound <= cost && bound > 0)
+    #expect(abs(try #require(json["costPerMonth"] as? Double) - 730 * cost) < 1e-6)
+    let alternatives = try #require(json["alternatives"] as? [[String: Any]])
+    #expect(alternatives.count == 240)
+    #expect(alternatives.contains { $0["binding"] as? String == "noFigure" && $0["feasible"] is NSNull })
+    #expect(json["bestExecutable"] is NSNull && json["bestExecutableReason"] is String)
+    let nodes = try #require(json["nodes"] as? [[String: Any]])
+    let models = try nodes.reduce(0) { sum, node in
+      let range = try #require(node["modelsPerNode"] as? [Int])
+      return sum + range[1] * (try #require(node["count"] as? Int))
+    }
+    #expect(models >= 3000)
+    #expect(try place.planner("check", "plan.json").status == 0)
+    let simulated = try place.planner("simulate", "--plan", "plan.json", "--json")
+    #expect(simulated.status == 0)
+    #expect(try simulated.json().keys.contains("latencySeconds"))
+    #expect(try place.leftovers().isEmpty)
+  }
+
+  @Test func sameSeedSamePlan() throws {
+    let place = try Workplace()
+    let first = try place.planner("optimize", "--instances", "inf2.xlarge,c6i.4xlarge", "--json", "--out", "a.json")
+    let second = try place.planner("optimize", "--instances", "inf2.xlarge,c6i.4xlarge", "--json", "--out", "b.json")
+    #expect(first.status == 0 && first.output == second.output)
+    #expect(try place.read("a.json") == first.output)
+    #expect(try place.read("b.json") == first.output)
+  }
+
+  @Test func aTamperedPlanDoesNotHold() throws {
+    let place = try Workplace()
+    try place.planner("optimize", "--models", "100", "--out", "p.json")
+    let text = try place.read("p.json")
+    let cost = try #require(text.firstMatch(of: /"lowerBoundPerHour" : ([0-9.]+)/)).output.1
+    _ = try place.file(
+      "q.json", text.replacingOccurrences(of: "\"lowerBoundPerHour\" : \(cost)", with: "\"lowerBoundPerHour\" : 0.01"))
+    let result = try place.planner("check", "q.json", "--json")
+    #expect(result.status == 3)
+    #expect(try result.json()["holds"] as? Bool == false)
+  }
+
+  @Test func infeasibleIsExitTwoWithNullCost() throws {
+    let place = try Workplace()
+    let result = try place.planner("optimize", "--models", "3000", "--budget", "5", "--json")
+    #expect(result.status == 2)
+    let json = try result.json()
+    #expect(json["feasible"] as? Bool == false && json["costPerHour"] is NSNull)
+    #expect(json["binding"] as? String == "budget")
+    let tight = try place.planner("optimize", "--target-p99", "100us", "--json")
+    #expect(tight.status == 2)
+    #expect(try tight.json()["binding"] as? String == "latency")
+    // There is nothing to execute in such a plan.
+    let run = try place.planner("execute", "plan.json")
+    #expect(run.status == 2 && run.errors.contains("no node to deploy"))
+  }
+
+  // MARK: Bad input: one clear sentence, the documented exit code, nothing half-written
+
+  @Test(arguments: [
+    (["optimize", "--budget", "-5"], 64, "--budget"), (["optimize", "--budget", "nan"], 64, "number above 0"),
+    (["optimize", "--models", "0"], 64, "1 to 1000000"), (["optimize", "--target-p99", "10"], 64, "10ms"),
+    (["optimize", "--instances", "c9z.huge"], 64, "c9z.huge"), (["optimize", "--instances", ""], 64, "instance"),
+    (["optimize", "--workload", "missing.yaml"], 69, "missing.yaml"),
+    (["optimize", "--catalog", "missing.csv"], 69, "missing.csv"),
+    (["optimize", "--instances", "local"], 69, "planner profile"),
+    (["simulate"], 64, "--scenario"), (["simulate", "--scenario", "missing.yaml"], 69, "missing.yaml"),
+    (["simulate", "--plan", "missing.json"], 69, "missing.json"), (["check", "missing.json"], 69, "missing.json"),
+    (["execute", "missing.json"], 69, "missing.json"), (["execute", "--runtime", "magic"], 64, "runtime"),
+    (["execute", "--runtime", "kubernetes"], 69, "kubernetes"), (["execute", "--duration", "0s"], 64, "0s"),
+    (["execute", "--nodes", "2"], 69, "one"), (["report", "missing"], 69, "missing/run.json"),
+    (["profile", "show", "missing.json"], 69, "missing.json"), (["profile", "--case", "gpt"], 64, "bert-tiny"),
+    (["profile", "--precisions", "fp16"], 64, "fp16"), (["profile", "--models", "missing"], 69, "missing"),
+    (["model", "synth", "--family", "gpt", "--count", "1", "--out", "m"], 64, "bert-tiny"),
+    (
+      ["model", "synth", "--family", "bert-tiny", "--count", "1000000", "--out", "m", "--vocab", "1000000"], 69, "disk"
+    ),
+    (["frobnicate"], 64, "frobnicate"),
+  ])
+  func badArguments(_ arguments: [String], _ status: Int, _ mention: String) throws {
+    let place = try Workplace()
+    let (process, _, errors) = try place.start(arguments)
+    process.waitUntilExit()
+    let text = try String(contentsOfFile: errors, encoding: .utf8)
+    #expect(Int(process.terminationStatus) == status, "\(arguments): \(text)")
+    #expect(text.contains(mention), "\(arguments): \(text)")
+    #expect(!text.contains("Fatal error") && !text.contains("unexpected:"))
+    let files = try FileManager.default.subpathsOfDirectory(atPath: place.folder).filter { !$0.hasPrefix(".") }
+    #expect(files.isEmpty, "\(arguments) left \(files)")
+  }
+
+  @Test(arguments: [
+    "", "{", "[]", "{}", "null", "{\"kind\": \"plan\"}", "\u{0}\u{1}", "{\"kind\": \"plan\", \"schemaVersion\": 99}",
+  ])
+  func garbagePlans(_ text: String) throws {
+    let place = try Workplace()
+    _ = try place.file("p.json", text)
+    for command in [["check", "p.json"], ["simulate", "--plan", "p.json"], ["execute", "p.json"]] {
+      let (process, _, errors) = try place.start(command)
+      process.waitUntilExit()
+      let said = try String(contentsOfFile: errors, encoding: .utf8)
+      #expect(process.terminationStatus == 65, "\(command) on \(text): \(said)")
+      #expect(said.contains("p.json"))
+    }
+  }
+
+  @Test func aHalfWrittenPlanIsBadData() throws {
+    let place = try Workplace()
+    try place.planner("optimize", "--models", "10", "--out", "p.json")
+    let whole = try place.read("p.json")
+    _ = try place.file("half.json", String(whole.prefix(whole.count / 2)))
+    let result = try place.planner("check", "half.json")
+    #expect(result.status == 65 && result.errors.contains("cut off"))
+  }
+
+  @Test func fiveMistakesAreReportedAtOnce() throws {
+    let place = try Workplace()
+    _ = try place.file("w.yaml", "family: gpt\ntokens: 0\ntargetP99: 0s\nratePerModelPerSecond: -1\ninput: x\n")
+    let result = try place.planner("optimize", "--workload", "w.yaml")
+    #expect(result.status == 65)
+    #expect(result.errors.split(separator: "\n").count == 5)
+    _ = try place.file("c.csv", "instanceType,onDemandDollarsPerHour\nx,-1\n")
+    #expect(try place.planner("optimize", "--catalog", "c.csv").status == 65)
+  }
+
+  @Test func aProfileThatIsGarbageStopsPlanning() throws {
+    let place = try Workplace()
+    try FileManager.default.createDirectory(atPath: place.folder + "/profiles", withIntermediateDirectories: true)
+    _ = try place.file("profiles/bad.json", "{\"kind\":\"profile\",\"schemaVersion\":1}")
+    let result = try place.planner("optimize")
+    #expect(result.status == 65 && result.errors.contains("profiles/bad.json"))
+  }
+
+  @Test func anUnwritablePlaceIsUnavailable() throws {
+    let place = try Workplace()
+    _ = try place.file("blocker", "")
+    let result = try place.planner("optimize", "--models", "10", "--out", "blocker/p.json")
+    #expect(result.status == 69 && result.errors.contains("blocker"))
+  }
+
+  @Test(.enabled(if: geteuid() == 0, "needs root to mount a small disk"))
+  func aFullDiskLeavesTheOldPlan() throws {
+    let place = try Workplace()
+    let disk = place.folder + "/disk"
+    try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
+    let mounted = Process()
+    mounted.executableURL = URL(fileURLWithPath: "/bin/mount")
+    mounted.arguments = ["-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]
+    try mounted.run()
+    mounted.waitUntilExit()
+    try #require(mounted.terminationStatus == 0)
+    defer { umount2(disk, 2) }
+    _ = try place.file("disk/p.json", "old")
+    let plan = try place.planner("optimize", "--out", "disk/p.json")
+    #expect(plan.status == 69 && plan.errors.contains("disk is full"))
+    #expect(try place.read("disk/p.json") == "old")
+    let synth = try place.planner(
+      "model", "synth", "--family", "bert-tiny", "--count", "2", "--vocab", "300", "--out", "disk/m")
+    #expect(synth.status == 69)
+    #expect(try FileManager.default.subpathsOfDirectory(atPath: disk) == ["p.json"])
+  }
+
+  // MARK: catalog
+
+  @Test func theCatalogueIsShown() throws {
+    let place = try Workplace()
+    let json = try place.planner("catalog", "show", "--json").json()
+    #expect((json["types"] as? [Any])?.count == 240)
+    #expect((json["figures"] as? [Any])?.isEmpty == false)
+    let text = try place.planner("catalog", "show").output
+    #expect(text.contains("c7g.4xlarge") && text.contains("0.58"))
+  }
+}
