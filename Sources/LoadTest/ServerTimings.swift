@@ -11,12 +11,17 @@ public struct ServerTimings: Hashable, Sendable {
   public var totalSeconds: Double
   /// Requests that were queued or in service when this one came.
   public var ahead: Int
+  /// What the worker spent between its last pass and this one, where it went from one to the next; seconds.
+  public var handoverSeconds: Double?
 
-  public init(queueSeconds: Double, computeSeconds: Double, totalSeconds: Double, ahead: Int) {
+  public init(
+    queueSeconds: Double, computeSeconds: Double, totalSeconds: Double, ahead: Int, handoverSeconds: Double? = nil
+  ) {
     self.queueSeconds = queueSeconds
     self.computeSeconds = computeSeconds
     self.totalSeconds = totalSeconds
     self.ahead = ahead
+    self.handoverSeconds = handoverSeconds
   }
 
   /// Reads a header's value; fields may come in any order and unknown ones are skipped.
@@ -27,6 +32,7 @@ public struct ServerTimings: Hashable, Sendable {
     var compute: Double?
     var total: Double?
     var ahead: Int?
+    var handover: Double?
     for field in header.split(separator: ";") {
       guard let equals = field.firstIndex(of: "=") else { return nil }
       let name = field[..<equals].drop(while: { $0 == " " })
@@ -36,12 +42,13 @@ public struct ServerTimings: Hashable, Sendable {
       case "compute": compute = Double(value)
       case "total": total = Double(value)
       case "ahead": ahead = Int(value)
+      case "handover": handover = Double(value)
       default: continue
       }
     }
     guard let queue, let compute, let total, let ahead, ahead >= 0,
-      [queue, compute, total].allSatisfy({ $0.isFinite && $0 >= 0 })
+      [queue, compute, total, handover ?? 0].allSatisfy({ $0.isFinite && $0 >= 0 })
     else { return nil }
-    self.init(queueSeconds: queue, computeSeconds: compute, totalSeconds: total, ahead: ahead)
+    self.init(queueSeconds: queue, computeSeconds: compute, totalSeconds: total, ahead: ahead, handoverSeconds: handover)
   }
 }

@@ -5,6 +5,7 @@ import Optimizer
 import PlannerCore
 import PlannerFiles
 import Reporting
+import Synchronization
 
 struct OptimizeCommand: ComputingCommand {
   static let configuration = CommandConfiguration(
@@ -31,7 +32,7 @@ struct OptimizeCommand: ComputingCommand {
   @Option(help: "Share of this machine's available memory that models may take.", transform: Arguments.share)
   var memoryShare = 0.6
   @Option(help: "Cores of this machine kept for the load generator.") var reserveCores = 1
-  @Option(help: "Longest time to search.", transform: Arguments.seconds) var timeLimit: Double?
+  @Option(help: "Longest time to search; without a finished plan by then, nothing is written.", transform: Arguments.seconds) var timeLimit: Double?
   @Option(help: "Where to write the plan.") var out = "plan.json"
   @Option(help: "Also write the plan as a page (HTML).") var html: String?
   @Option(help: "Seed of the simulations.") var seed: UInt64 = 1
@@ -45,7 +46,7 @@ struct OptimizeCommand: ComputingCommand {
   }
 
   func compute() throws -> PlannerExit {
-    let plan = try Optimizer.optimize(try problem()) { text in Output.progress(text) }
+    let plan = try search(try problem())
     Output.clearProgress()
     try JSONFile.write(plan, to: out)
     if let html { try AtomicFile.write(HTMLReport.renderPlan(plan), to: html) }
@@ -55,6 +56,31 @@ struct OptimizeCommand: ComputingCommand {
       Output.result(PlanText.render(plan, style: Output.style, path: out))
     }
     return plan.feasible ? .done : .noFeasiblePlan
+  }
+
+  /// Searches, and gives up at the time limit: a plan that was not finished would carry no proof.
+  private func search(_ problem: OptimizationProblem) throws -> Plan {
+    guard let timeLimit else { return try Optimizer.optimize(problem) { Output.progress($0) } }
+    let outcome = Mutex<Result<Plan, OptimizerError>?>(nil)
+    let finished = DispatchSemaphore(value: 0)
+    let thread = Thread {
+      let result: Result<Plan, OptimizerError>
+      do throws(OptimizerError) {
+        result = .success(try Optimizer.optimize(problem) { Output.progress($0) })
+      } catch {
+        result = .failure(error)
+      }
+      outcome.withLock { $0 = result }
+      finished.signal()
+    }
+    thread.stackSize = 8 << 20
+    thread.start()
+    guard finished.wait(timeout: .now() + timeLimit) == .success, let result = outcome.withLock({ $0 }) else {
+      throw Failure(
+        .unavailable,
+        "the search was not finished after \(Format.duration(timeLimit)); raise --time-limit or name fewer --instances")
+    }
+    return try result.get()
   }
 
   private func problem() throws -> OptimizationProblem {

@@ -144,7 +144,7 @@ public struct EngineTools: ProfilerTools {
       guard let timings = sample.timings else { throw ProfilerError("the server sent no timings") }
       return ServedSample(
         due: sample.dueSeconds, latency: sample.latencySeconds, queue: timings.queueSeconds,
-        compute: timings.computeSeconds, ahead: timings.ahead)
+        compute: timings.computeSeconds, ahead: timings.ahead, handover: timings.handoverSeconds)
     }
   }
 }

@@ -102,10 +102,13 @@ public struct ProfileRequest: Sendable {
   /// Seconds of forward passes in one cell of the matrix.
   var secondsPerCell: Double { quick ? 1.0 : 4.0 }
   var secondsPerTrial: Double { quick ? 0.8 : 2.0 }
-  /// Requests and seconds of one served cell, whichever is longer, up to `maxServedSeconds`.
+  /// Requests and seconds of one round of a served cell, whichever is longer, up to `maxServedSeconds`.
   var servedRequests: Double { quick ? 2_000 : 5_000 }
-  var minServedSeconds: Double { quick ? 8 : 20 }
-  var maxServedSeconds: Double { quick ? 20 : 60 }
+  var minServedSeconds: Double { quick ? 6 : 12 }
+  var maxServedSeconds: Double { quick ? 10 : 40 }
+
+  /// Times that each served cell is measured, with everything else in between.
+  var servedRounds: Int { quick ? 3 : 5 }
 
   /// Busy share of the workers while the served cells are measured. Requests then meet seldom enough for their
   /// waiting to be taken out exactly, and the processor is as awake as it is in service.

@@ -46,16 +46,23 @@ public struct ProfileRun {
   /// - Throws: `ProfilerError`, or what the tools throw.
   public mutating func run(measuredAt: String) async throws -> Profile {
     let settings = try await findSettings()
-    var models: [ModelProfile] = []
+    var subjects: [Subject] = []
     if let repository = request.repository {
-      models.append(try await measure(Subject(repository), settings: settings))
+      subjects.append(try await measureForward(Subject(repository), settings: settings))
     } else {
       for (index, one) in request.cases.enumerated() {
         for precision in request.precisions {
-          models.append(try await measure(try await synthesize(one, precision, index: index), settings: settings))
+          subjects.append(
+            try await measureForward(try await synthesize(one, precision, index: index), settings: settings))
         }
       }
     }
+    // Round after round over everything: what a cell says then comes from several moments of the machine, and
+    // variants are compared under the same ones.
+    for round in 0..<request.servedRounds {
+      for index in subjects.indices { try await serve(&subjects[index], round: round, settings: settings) }
+    }
+    let models = try subjects.map(profile)
     return Profile(
       host: host, measuredAt: measuredAt, quick: request.quick,
       engine: try await tools.engineIdentity(settings: settings), settings: settings, trials: trials,
@@ -70,9 +77,9 @@ public struct ProfileRun {
     let trialSteps = candidates.flavours.count + candidates.coreTypes.count
     let forwardSteps = 1 + (request.threadCounts.count > 1 ? 1 : 0)
     if let repository = request.repository {
-      return trialSteps + forwardSteps + servedShapes.count * repository.tokens.count
+      return trialSteps + forwardSteps + request.servedRounds * servedShapes.count * repository.tokens.count
     }
-    let variants = request.cases.reduce(0) { $0 + 1 + forwardSteps + servedShapes.count * $1.tokens.count }
+    let variants = request.cases.reduce(0) { $0 + 1 + forwardSteps + request.servedRounds * servedShapes.count * $1.tokens.count }
     return trialSteps + variants * request.precisions.count
   }
 
@@ -177,6 +184,8 @@ public struct ProfileRun {
     var folder: String
     var modelNames: [String]
     var fileBytes: Int64
+    var cells: [MeasuredCell] = []
+    var served: [(call: ServeCall, rounds: [[ServedSample]])] = []
 
     var name: String { "\(family) \(precision.rawValue)" }
   }
@@ -197,50 +206,61 @@ public struct ProfileRun {
       folder: folder, modelNames: (0..<count).map { "model\($0)" }, fileBytes: fileBytes)
   }
 
-  private mutating func measure(_ subject: Subject, settings: LibrarySettings) async throws -> ModelProfile {
+  private mutating func measureForward(_ subject: Subject, settings: LibrarySettings) async throws -> Subject {
     step("\(subject.name): forward passes")
     var call = MeasureCall(
       repository: subject.folder, tokens: subject.tokens, threads: request.threadCounts, concurrency: 1,
       seconds: request.secondsPerCell, models: subject.modelNames.count, settings: settings)
-    var cells = try await tools.measure(call)
+    var measured = subject
+    measured.cells = try await tools.measure(call)
     if request.threadCounts.count > 1 {
       step("\(subject.name): forward passes side by side")
       call.threads = [1]
       call.concurrency = request.servingCores
-      cells += try await tools.measure(call)
+      measured.cells += try await tools.measure(call)
     }
-    guard let first = cells.first else { throw ProfilerError("\(subject.name): the engine measured nothing") }
+    guard let first = measured.cells.first else {
+      throw ProfilerError("\(subject.name): the engine measured nothing")
+    }
     serverMemoryBytes = max(serverMemoryBytes, first.serverMemoryBytes)
-    return ModelProfile(
-      family: subject.family, precision: subject.precision, vocabulary: subject.vocabulary,
-      fileBytes: subject.fileBytes, weightBytes: first.weightBytes, memoryPerModelBytes: first.memoryPerModelBytes,
-      loadSeconds: first.loadSeconds, firstRunSeconds: first.firstRunSeconds, forward: try cells.map(forwardCell),
-      served: try await serve(subject, cells, settings: settings))
+    return measured
   }
 
-  private mutating func serve(
-    _ subject: Subject, _ cells: [MeasuredCell], settings: LibrarySettings
-  ) async throws -> [ServedCell] {
-    var served: [ServedCell] = []
+  private mutating func serve(_ subject: inout Subject, round: Int, settings: LibrarySettings) async throws {
+    var index = 0
     for tokens in subject.tokens {
       for split in servedShapes {
-        step("\(subject.name): served, \(tokens) tokens, \(split.workers) × \(split.threads) threads")
-        let alone = cells.first { $0.tokens == tokens && $0.threads == split.threads }
+        step("\(subject.name): served, round \(round + 1), \(tokens) tokens, \(split.workers) × \(split.threads)")
+        let alone = subject.cells.first { $0.tokens == tokens && $0.threads == split.threads }
         guard let alone, let table = QuantileTable(samples: alone.samples) else {
           throw ProfilerError("\(subject.name): no forward pass of \(tokens) tokens was measured")
         }
         let call = ServeCall(
           repository: subject.folder, modelNames: subject.modelNames, vocabulary: subject.vocabulary, tokens: tokens,
           input: request.input, workers: split.workers, threads: split.threads,
-          schedule: schedule(meanSeconds: table.mean, workers: split.workers, models: subject.modelNames.count),
+          schedule: schedule(
+            meanSeconds: table.mean, workers: split.workers, models: subject.modelNames.count, round: round),
           settings: settings)
-        guard let cell = ServedCell(samples: try await tools.serve(call), call: call) else {
-          throw ProfilerError("\(subject.name): the server answered no request of \(tokens) tokens")
-        }
-        served.append(cell)
+        if round == 0 { subject.served.append((call, [])) }
+        subject.served[index].rounds.append(try await tools.serve(call))
+        index += 1
       }
     }
-    return served
+  }
+
+  private func profile(_ subject: Subject) throws -> ModelProfile {
+    guard let first = subject.cells.first else { throw ProfilerError("\(subject.name): nothing was measured") }
+    let served = try subject.served.map { call, rounds in
+      guard let cell = ServedCell(rounds: rounds, call: call) else {
+        throw ProfilerError("\(subject.name): the server answered no request of \(call.tokens) tokens")
+      }
+      return cell
+    }
+    return ModelProfile(
+      family: subject.family, precision: subject.precision, vocabulary: subject.vocabulary,
+      fileBytes: subject.fileBytes, weightBytes: first.weightBytes, memoryPerModelBytes: first.memoryPerModelBytes,
+      loadSeconds: first.loadSeconds, firstRunSeconds: first.firstRunSeconds,
+      forward: try subject.cells.map(forwardCell), served: served)
   }
 
   private func forwardCell(_ cell: MeasuredCell) throws -> ForwardCell {
@@ -252,12 +272,12 @@ public struct ProfileRun {
       residentModels: cell.residentModels, serviceSeconds: table)
   }
 
-  private func schedule(meanSeconds: Double, workers: Int, models: Int) -> Schedule {
+  private func schedule(meanSeconds: Double, workers: Int, models: Int, round: Int) -> Schedule {
     let rate = ProfileRequest.servedUtilization * Double(workers) / meanSeconds
     let duration = min(max(request.servedRequests / rate, request.minServedSeconds), request.maxServedSeconds)
     return Schedule.make(
       models: models, ratePerModelPerSecond: rate / Double(models), arrivals: .poisson, durationSeconds: duration,
-      seed: request.seed)
+      seed: request.seed &+ UInt64(round))
   }
 }
 
@@ -274,34 +294,38 @@ extension ServedCell {
   /// Takes served requests apart.
   ///
   /// Overhead is looked at in requests that found the server idle: what they took beyond compute is HTTP, parsing
-  /// and the waking of a worker, and no waiting for another request. Compute comes from all requests.
-  init?(samples: [ServedSample], call: ServeCall) {
+  /// the answer's way back; the waking of a worker is kept by itself. Compute comes from all requests.
+  init?(rounds: [[ServedSample]], call: ServeCall) {
+    let samples = rounds.flatMap { $0 }
     let alone = samples.filter { $0.ahead == 0 }
+    let handovers = samples.compactMap(\.handover)
     guard let compute = QuantileTable(samples: samples.map(\.compute)),
-      let overhead = QuantileTable(samples: alone.map { max(0, $0.latency - $0.compute) })
+      let overhead = QuantileTable(samples: alone.map { max(0, $0.latency - $0.queue - $0.compute) })
     else { return nil }
+    // Of each round as much, without a gap in it.
+    let share = Self.mostTraced / max(1, rounds.count)
+    let trace = rounds.flatMap { round in round.sorted { $0.due < $1.due }.prefix(share).map(\.compute) }
     self.init(
       tokens: call.tokens, input: call.input, workers: call.workers, threads: call.threads,
-      residentModels: call.modelNames.count, ratePerSecond: Double(samples.count) / call.schedule.durationSeconds,
-      computeSeconds: compute, overheadSeconds: overhead, driftCV: Self.drift(of: samples))
+      residentModels: call.modelNames.count,
+      ratePerSecond: Double(samples.count) / (call.schedule.durationSeconds * Double(max(1, rounds.count))),
+      computeSeconds: compute, overheadSeconds: overhead, driftCV: Self.drift(between: rounds),
+      handoverSeconds: handovers.isEmpty ? nil : handovers.reduce(0, +) / Double(handovers.count),
+      wakeSeconds: alone.reduce(0) { $0 + $1.queue } / Double(alone.count),
+      computeTraceSeconds: trace.map { ($0 * 1e7).rounded() / 1e7 })
   }
 
-  /// Relative standard deviation of block medians, less what sampling alone would give them.
+  /// Relative standard deviation of the rounds' mean compute times.
   ///
-  /// Blocks are tenths of the run; a median's own sampling error is 1.2533 · s / √n for near-normal data, here
-  /// with the spread taken from the quartiles so that single hiccups do not count.
-  static func drift(of samples: [ServedSample]) -> Double {
-    let ordered = samples.sorted { $0.due < $1.due }
-    guard ordered.count >= 40 else { return 0 }
-    let blocks = (0..<10).map { index in
-      ordered[ordered.count * index / 10..<ordered.count * (index + 1) / 10].map(\.compute).sorted().quantile(0.5)
+  /// Each round is a run of its own, some time after the last; the error of its mean is small beside this.
+  static func drift(between rounds: [[ServedSample]]) -> Double {
+    let means = rounds.filter { !$0.isEmpty }.map { round in
+      round.reduce(0) { $0 + $1.compute } / Double(round.count)
     }
-    let mean = blocks.reduce(0, +) / 10
+    guard means.count > 1 else { return 0 }
+    let mean = means.reduce(0, +) / Double(means.count)
     guard mean > 0 else { return 0 }
-    let variance = blocks.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 9
-    let all = ordered.map(\.compute).sorted()
-    let spread = (all.quantile(0.75) - all.quantile(0.25)) / 1.349
-    let sampling = 1.2533 * spread / (Double(ordered.count) / 10).squareRoot()
-    return (max(0, variance - sampling * sampling)).squareRoot() / mean
+    let variance = means.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(means.count - 1)
+    return variance.squareRoot() / mean
   }
 }

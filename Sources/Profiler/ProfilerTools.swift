@@ -97,13 +97,18 @@ public struct ServedSample: Sendable {
   public var compute: Double
   /// Requests that it found waiting or in service.
   public var ahead: Int
+  /// What the worker spent between its last pass and this one; nil where it was idle.
+  public var handover: Double?
 
-  public init(due: Double, latency: Double, queue: Double, compute: Double, ahead: Int) {
+  public init(
+    due: Double, latency: Double, queue: Double, compute: Double, ahead: Int, handover: Double? = nil
+  ) {
     self.due = due
     self.latency = latency
     self.queue = queue
     self.compute = compute
     self.ahead = ahead
+    self.handover = handover
   }
 }
 

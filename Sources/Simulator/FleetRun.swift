@@ -21,6 +21,12 @@ struct FleetRun {
     var workers: Int
     var queueCapacity: Int?
     var batch: BatchPolicy
+    /// What keeps a worker busy after each pass, without being part of the request's latency.
+    var handover = Nanoseconds.zero
+    /// What a worker that was idle needs before it starts.
+    var wake = Nanoseconds.zero
+    /// Replaces the models' service times: measured times, drawn in spells.
+    var serviceTrace: ServiceTrace?
   }
 
   /// What one run observed of the requests that arrived in the measured window, in order of completion.
@@ -55,6 +61,7 @@ struct FleetRun {
 
   private var dispatchers: [Dispatcher]
   private var running: [[Running?]]
+  private var traces: [ServiceTrace?]
   private var router: Router
   private var events: EventQueue
   private var requests: [Request] = []
@@ -81,6 +88,11 @@ struct FleetRun {
     self.schedule = schedule
     dispatchers = nodes.map { Dispatcher(workers: $0.workers, queueCapacity: $0.queueCapacity, batch: $0.batch) }
     running = nodes.map { Array(repeating: nil, count: $0.workers) }
+    traces = nodes.enumerated().map { index, node in
+      guard var trace = node.serviceTrace else { return nil }
+      trace.random = RandomStream(seed: seed, stream: "service trace", index: UInt64(index))
+      return trace
+    }
     router = Router(policy: routing, random: RandomStream(seed: seed, stream: "routing"))
     events = EventQueue(capacity: models.count + nodes.count * 4)
     arrivalRandom = models.indices.map { RandomStream(seed: seed, stream: "arrivals", index: UInt64($0)) }
@@ -157,7 +169,7 @@ struct FleetRun {
     let isCounted = now >= warmup
     if isCounted { observation.counts.arrived += 1 }
     // Drawn at arrival from the model's own stream: request i of a model takes the same time under every policy.
-    let service = models[model].service.sample(from: &serviceRandom[model])
+    let service = traces[node]?.next() ?? models[model].service.sample(from: &serviceRandom[model])
     let id = store(Request(model: model, node: node, arrival: now, serviceSeconds: service, isCounted: isCounted))
     let deadline = models[model].deadline.map { now + $0 } ?? .never
     let pending = PendingRequest(
@@ -208,7 +220,10 @@ struct FleetRun {
     noteWait(first.id, now)
     for other in others { noteWait(other.id, now) }
     running[node][worker] = Running(first: first.id, others: others.map(\.id))
-    events.insert(.completion(node: node, worker: worker), at: now + Nanoseconds(seconds: seconds))
+    // A request that starts the moment it arrives has found a worker asleep.
+    let wake = first.arrival == now ? nodes[node].wake : .zero
+    let busyUntil = now + wake + Nanoseconds(seconds: seconds) + nodes[node].handover
+    events.insert(.completion(node: node, worker: worker), at: busyUntil)
   }
 
   private mutating func noteWait(_ id: Int, _ now: Nanoseconds) {
@@ -230,7 +245,7 @@ struct FleetRun {
     let request = requests[id]
     if request.isCounted {
       observation.counts.completed += 1
-      var latency = (now - request.arrival).seconds
+      var latency = (now - nodes[request.node].handover - request.arrival).seconds
       if let delay = models[request.model].networkDelay {
         latency += delay.sample(from: &delayRandom[request.model])
       }

@@ -30,7 +30,8 @@ public struct NodeLoad: Sendable {
 
   /// Offered load of the fullest queue over its capacity; at 1 or above there is no steady state.
   public var offeredUtilization: Double {
-    Double(modelsInFullestQueue) * ratePerModelPerSecond * service.computeSeconds.mean / Double(workers)
+    Double(modelsInFullestQueue) * ratePerModelPerSecond
+      * (service.computeSeconds.mean + (service.handoverSeconds ?? 0)) / Double(workers)
   }
 }
 
@@ -120,7 +121,10 @@ public enum NodeSimulation {
         load, schedule: arrivals, models: models, factor: factor, warmup: warmup, runsOn: runsOn, seed: runSeed)
       guard !observation.latencySeconds.isEmpty else { continue }
       runs.append(observation.latencySeconds.sorted())
-      utilization.append(observation.busyNanoseconds / (Double(observation.workers) * observation.windowSeconds * 1e9))
+      // Busy as the server counts it: in forward passes, without the handing over between them.
+      let handovers = Double(observation.counts.completed) * (load.service.handoverSeconds ?? 0) * factor
+      let busySeconds = max(0, observation.busyNanoseconds * 1e-9 - handovers)
+      utilization.append(busySeconds / (Double(observation.workers) * observation.windowSeconds))
       throughput.append(Double(observation.counts.completed) / observation.windowSeconds)
     }
     guard !runs.isEmpty else { return nil }
@@ -141,7 +145,11 @@ public enum NodeSimulation {
       factor == 1 ? load.service.computeSeconds : load.service.computeSeconds.scaled(by: factor))
     let overhead = ServiceDistribution.empirical(load.service.overheadSeconds)
     let runModels = (0..<models).map { FleetRun.Model(service: service, networkDelay: overhead, node: $0 % queues) }
-    let node = FleetRun.Node(workers: load.workers, queueCapacity: nil, batch: .single)
+    let node = FleetRun.Node(
+      workers: load.workers, queueCapacity: nil, batch: .single,
+      handover: Nanoseconds(seconds: (load.service.handoverSeconds ?? 0) * factor),
+      wake: Nanoseconds(seconds: (load.service.wakeSeconds ?? 0) * factor),
+      serviceTrace: load.service.computeTraceSeconds.flatMap { ServiceTrace($0.map { $0 * factor }) })
     // A given schedule runs on until its last request is answered, as a measured run does.
     let end = runsOn ? Nanoseconds.never : Nanoseconds(seconds: schedule.durationSeconds)
     var run = FleetRun(

@@ -122,7 +122,7 @@ private final class KnownMachine: ProfilerTools {
     let cell = try #require(profile.models[0].served.first { $0.tokens == 32 && $0.threads == 1 })
     // Compute is the worker's time; overhead is all else of the requests that met nobody, and no queueing.
     #expect(abs(cell.computeSeconds.mean - 0.0016) < 1e-9)
-    #expect(abs(cell.overheadSeconds.quantile(1) - 0.00032) < 1e-9)
+    #expect(abs(cell.overheadSeconds.quantile(1) - 0.0003) < 1e-9)
     #expect(cell.driftCV == 0)
     // Two workers at 30 % of 1.6 ms each.
     #expect(abs(cell.ratePerSecond - 0.3 * 2 / 0.0016) < 0.05 * 375)

@@ -103,7 +103,9 @@ struct CandidateBuilder {
       type: type, variant: model.precision, queues: 1, workers: cell.workers, threadsPerWorker: cell.threads,
       service: ServiceModel(
         computeSeconds: cell.computeSeconds.scaled(by: slowdown), overheadSeconds: overhead.seconds,
-        driftCV: cell.driftCV, computeProvenance: provenance, overheadProvenance: overhead.provenance),
+        driftCV: cell.driftCV, computeProvenance: provenance, overheadProvenance: overhead.provenance,
+        handoverSeconds: cell.handoverSeconds, wakeSeconds: cell.wakeSeconds,
+        computeTraceSeconds: cell.computeTraceSeconds.map { $0.map { $0 * slowdown } }),
       memoryPerModelBytes: model.memoryPerModelBytes, memoryCapacityBytes: memoryBytes - profile.serverMemoryBytes,
       memoryProvenance: profile.provenance, provenance: provenance, executable: true,
       environment: profile.settings.environment, host: profile.host, serverMemoryBytes: profile.serverMemoryBytes,

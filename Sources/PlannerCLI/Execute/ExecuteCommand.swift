@@ -29,6 +29,7 @@ struct ExecuteCommand: PlannerCommand {
   @Option(help: "Folder for the report.") var reports = "reports"
   @Option(help: "Seed of the arrivals.") var seed: UInt64 = 1
   @Flag(help: "Leave the server running.") var keep = false
+  @Flag(help: "Also write every request to samples.csv beside the report.") var samples = false
   @Flag(help: "Print the run as one JSON object.") var json = false
 
   /// Sent before the counted part, in simulation and run alike.
@@ -56,13 +57,13 @@ struct ExecuteCommand: PlannerCommand {
     let plan = try PlanFile.read(plan)
     let lock = try MachineLock.acquire(purpose: "execute")
     defer { lock.release() }
-    let record = try await measure(plan)
-    return try finish(record)
+    let (record, result) = try await measure(plan)
+    return try finish(record, result)
   }
 
   // MARK: Steps
 
-  private func measure(_ plan: Plan) async throws -> RunRecord {
+  private func measure(_ plan: Plan) async throws -> (RunRecord, LoadResult) {
     let startedAt = Timestamp.now()
     let cpus = try CPUSplit.current(servingCores: max(1, try HostInfo.allowedCPUs().count - reserveCores))
     let deployment = try Deployment.choose(from: plan, machine: try machine(cpus, plan))
@@ -94,10 +95,11 @@ struct ExecuteCommand: PlannerCommand {
         + "utilization \(Format.percent(prediction.utilization))")
     let (result, memoryBytes) = try await serveAndLoad(
       plan, deployment, cpus, repository, entries.map(\.name), vocabulary, schedule)
-    return RunComparison(
+    let record = RunComparison(
       name: runName(plan), startedAt: startedAt, runtime: runtime, host: try HostInfo.fingerprint(), plan: plan,
       deployment: deployment, prediction: prediction, result: result, measuredMemoryBytes: memoryBytes
     ).record()
+    return (record, result)
   }
 
   private func machine(_ cpus: CPUSplit, _ plan: Plan) throws -> Deployment.Machine {
@@ -170,10 +172,11 @@ struct ExecuteCommand: PlannerCommand {
   private func runName(_ plan: Plan) -> String { name ?? plan.workload.name }
 
   /// Writes run.json and the page, prints, and turns the verdict into the exit code.
-  private func finish(_ record: RunRecord) throws -> PlannerExit {
+  private func finish(_ record: RunRecord, _ result: LoadResult) throws -> PlannerExit {
     let folder = "\(reports)/\(Timestamp.folderName(record.startedAt))-\(Self.fileName(record.name))"
     try JSONFile.write(record, to: folder + "/run.json")
     try AtomicFile.write(HTMLReport.render(record), to: folder + "/index.html")
+    if samples { try SamplesFile.write(result.samples.map(SamplesFile.Row.init), to: folder + "/samples.csv") }
     if json {
       Output.result(try JSONFile.encode(record))
     } else {
@@ -190,5 +193,15 @@ struct ExecuteCommand: PlannerCommand {
 
   private static func fileName(_ name: String) -> String {
     String(name.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") ? $0 : "-" })
+  }
+}
+
+extension SamplesFile.Row {
+  fileprivate init(_ sample: LoadSample) {
+    self.init(
+      dueSeconds: sample.dueSeconds, model: sample.model, outcome: "\(sample.outcome)",
+      latencySeconds: sample.latencySeconds, lagSeconds: sample.lagSeconds,
+      queueSeconds: sample.timings?.queueSeconds, computeSeconds: sample.timings?.computeSeconds,
+      ahead: sample.timings?.ahead)
   }
 }

@@ -137,11 +137,21 @@ public struct ServiceModel: Codable, Hashable, Sendable {
   public var driftCV: Double
   public var computeProvenance: Provenance
   public var overheadProvenance: Provenance
+  /// Mean time between one pass and the next of a worker that has more to do; nil is none.
+  public var handoverSeconds: Double?
+  /// Mean time that an idle worker takes to start; nil is none.
+  public var wakeSeconds: Double?
+  /// Compute times in the order in which they were measured, where they were; draws then follow its spells.
+  public var computeTraceSeconds: [Double]?
 
   public init(
     computeSeconds: QuantileTable, overheadSeconds: QuantileTable, driftCV: Double, computeProvenance: Provenance,
-    overheadProvenance: Provenance
+    overheadProvenance: Provenance, handoverSeconds: Double? = nil, wakeSeconds: Double? = nil,
+    computeTraceSeconds: [Double]? = nil
   ) {
+    self.handoverSeconds = handoverSeconds
+    self.wakeSeconds = wakeSeconds
+    self.computeTraceSeconds = computeTraceSeconds
     self.computeSeconds = computeSeconds
     self.overheadSeconds = overheadSeconds
     self.driftCV = driftCV

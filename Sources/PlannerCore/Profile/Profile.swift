@@ -153,16 +153,32 @@ public struct ServedCell: Codable, Sendable {
   public var ratePerSecond: Double
   /// Time that the worker was occupied.
   public var computeSeconds: QuantileTable
-  /// Request in to answer out as the client saw it, less queueing and compute: HTTP, parsing, hand-over.
+  /// Request in to answer out as the client saw it, less queueing (waking included) and compute: HTTP, parsing.
   public var overheadSeconds: QuantileTable
   /// Relative standard deviation of the mean compute time between blocks of the measurement: how far
   /// this machine drifts by itself. It widens a prediction's interval.
   public var driftCV: Double
+  /// Mean time that a worker spends between one pass and the next when requests wait: handing the answer over,
+  /// taking the next. It keeps the worker busy without being part of either request's compute.
+  public var handoverSeconds: Double?
+  /// Mean time from a request's arrival at an idle worker to the start of its pass: waking it. Like handing over,
+  /// it delays whoever comes next.
+  public var wakeSeconds: Double?
+  /// Compute times in the order in which they were measured, at most `mostTraced`, seconds: a machine is slow in
+  /// spells, and draws that are independent of each other would make queues look shorter than they are.
+  public var computeTraceSeconds: [Double]?
+
+  /// Enough for the spells of a machine, and for a file that a person can still open.
+  public static let mostTraced = 4_000
 
   public init(
     tokens: Int, input: RequestInput, workers: Int, threads: Int, residentModels: Int, ratePerSecond: Double,
-    computeSeconds: QuantileTable, overheadSeconds: QuantileTable, driftCV: Double
+    computeSeconds: QuantileTable, overheadSeconds: QuantileTable, driftCV: Double,
+    handoverSeconds: Double? = nil, wakeSeconds: Double? = nil, computeTraceSeconds: [Double]? = nil
   ) {
+    self.handoverSeconds = handoverSeconds
+    self.wakeSeconds = wakeSeconds
+    self.computeTraceSeconds = computeTraceSeconds
     self.tokens = tokens
     self.input = input
     self.workers = workers

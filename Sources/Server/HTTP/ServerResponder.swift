@@ -244,6 +244,7 @@ struct ServerResponder: HTTPResponder {
     var response = Self.json(body)
     response.headers[.plannerTimings] =
       "queue=\(timings.queueSeconds);compute=\(timings.computeSeconds);total=\(total);ahead=\(timings.ahead)"
+      + (timings.handoverSeconds.map { ";handover=\($0)" } ?? "")
     return response
   }
 

@@ -29,11 +29,15 @@ public struct RequestTimings: Hashable, Sendable {
   public var computeSeconds: Double
   /// Requests waiting or in service when it came.
   public var ahead: Int
+  /// What the worker spent on handing the previous answer over before it could start this one; nil where it
+  /// was idle. Part of the queueing time.
+  public var handoverSeconds: Double?
 
-  public init(queueSeconds: Double, computeSeconds: Double, ahead: Int) {
+  public init(queueSeconds: Double, computeSeconds: Double, ahead: Int, handoverSeconds: Double? = nil) {
     self.queueSeconds = queueSeconds
     self.computeSeconds = computeSeconds
     self.ahead = ahead
+    self.handoverSeconds = handoverSeconds
   }
 }
 
@@ -208,7 +212,8 @@ public final class WorkerPool: Sendable {
   private func work(as worker: Int) {
     while true {
       wakeups[worker].wait()
-      while let job = takeAssigned(worker) { compute(job, worker: worker) }
+      var previous: Nanoseconds?
+      while let job = takeAssigned(worker) { previous = compute(job, worker: worker, previous: previous) }
       if state.withLock({ $0.isStopped }) { return }
     }
   }
@@ -220,7 +225,9 @@ public final class WorkerPool: Sendable {
     }
   }
 
-  private func compute(_ job: Job, worker: Int) {
+  /// - Parameter previous: when this worker finished its last pass, where it has not slept since.
+  /// - Returns: when it finished this one, if the next was waiting for it by then.
+  private func compute(_ job: Job, worker: Int, previous: Nanoseconds?) -> Nanoseconds? {
     let started = clock()
     let result: Result<[HostTensor], EngineError>
     do throws(EngineError) {
@@ -230,7 +237,8 @@ public final class WorkerPool: Sendable {
     }
     let finished = clock()
     let timings = RequestTimings(
-      queueSeconds: (started - job.arrival).seconds, computeSeconds: (finished - started).seconds, ahead: job.ahead)
+      queueSeconds: (started - job.arrival).seconds, computeSeconds: (finished - started).seconds, ahead: job.ahead,
+      handoverSeconds: previous.map { (started - $0).seconds })
     let effects = state.withLock { state -> Effects in
       state.dispatcher.finished(worker: worker, now: finished, actions: &state.actions)
       return Self.apply(&state)
@@ -242,6 +250,7 @@ public final class WorkerPool: Sendable {
     }
     // This worker's own next job is picked up by its loop, without a semaphore.
     perform(effects, exceptWorker: worker)
+    return effects.wake.contains(worker) ? finished : nil
   }
 
   // MARK: Load and shutdown

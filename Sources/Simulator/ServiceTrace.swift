@@ -1,0 +1,31 @@
+import PlannerCore
+
+/// Draws from measured times in spells: runs of consecutive measurements, each from a random place.
+///
+/// A machine is slow for a while and fast for a while. Independent draws lose that, and with it the length of the
+/// queues that slow spells build up (moving block bootstrap: Künsch, 1989).
+struct ServiceTrace: Sendable {
+  /// Long beside the spells that matter to a queue, short beside the trace.
+  static let spell = 400
+
+  let seconds: [Double]
+  var random = RandomStream(seed: 0, stream: "service trace")
+  private var position = 0
+  private var remaining = 0
+
+  /// - Returns: nil for a trace too short to hold spells.
+  init?(_ seconds: [Double]) {
+    guard seconds.count >= 2 * Self.spell else { return nil }
+    self.seconds = seconds
+  }
+
+  mutating func next() -> Double {
+    if remaining == 0 {
+      position = random.integer(below: seconds.count)
+      remaining = Self.spell
+    }
+    remaining -= 1
+    defer { position = position + 1 == seconds.count ? 0 : position + 1 }
+    return seconds[position]
+  }
+}

@@ -1,0 +1,76 @@
+import Foundation
+import Testing
+
+/// The README's commands are run as they stand there, in a copy of the files that they name.
+@Suite(.serialized) struct ReadmeTests {
+  /// The contents of the fenced blocks marked `sh`.
+  static func blocks() throws -> [String] {
+    let text = try String(contentsOfFile: Workplace.repository + "/README.md", encoding: .utf8)
+    var blocks: [String] = []
+    var current: String?
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      if line == "```sh" {
+        current = ""
+      } else if line == "```", let block = current {
+        blocks.append(block)
+        current = nil
+      } else if current != nil {
+        current? += line + "\n"
+      }
+    }
+    return blocks
+  }
+
+  @Test func everyBlockRuns() throws {
+    let blocks = try Self.blocks()
+    #expect(blocks.count == 2)
+    let place = try Workplace()
+    try FileManager.default.createSymbolicLink(
+      atPath: place.folder + "/examples", withDestinationPath: Workplace.repository + "/examples")
+    try FileManager.default.createDirectory(atPath: place.folder + "/.build", withIntermediateDirectories: true)
+    try FileManager.default.createSymbolicLink(
+      atPath: place.folder + "/.build/release", withDestinationPath: Workplace.binaries)
+    for block in blocks {
+      let script = try place.file("block.sh", "set -euo pipefail\nset -m\n" + block)
+      let shell = Process()
+      shell.executableURL = URL(fileURLWithPath: "/bin/bash")
+      shell.arguments = [script]
+      shell.currentDirectoryURL = URL(fileURLWithPath: place.folder)
+      let log = place.folder + "/block.log"
+      _ = FileManager.default.createFile(atPath: log, contents: nil)
+      let handle = try #require(FileHandle(forWritingAtPath: log))
+      shell.standardOutput = handle
+      shell.standardError = handle
+      shell.standardInput = FileHandle.nullDevice
+      try shell.run()
+      shell.waitUntilExit()
+      #expect(shell.terminationStatus == 0, "\(block)\n\(try place.read("block.log").suffix(3000))")
+    }
+  }
+
+  /// The two commands of the README are targets, and the demo is made of commands that the other tests run.
+  @Test(arguments: ["demo", "test", "bench", "lint", "format", "clean", "bootstrap"])
+  func makeKnowsItsTargets(_ target: String) throws {
+    let make = Process()
+    make.executableURL = URL(fileURLWithPath: "/usr/bin/make")
+    make.arguments = ["--dry-run", "--no-print-directory", "-C", Workplace.repository, target]
+    make.standardOutput = FileHandle.nullDevice
+    make.standardError = FileHandle.nullDevice
+    try make.run()
+    make.waitUntilExit()
+    #expect(make.terminationStatus == 0)
+  }
+
+  @Test func linksLeadSomewhere() throws {
+    let text = try String(contentsOfFile: Workplace.repository + "/README.md", encoding: .utf8)
+    for match in text.matches(of: /\]\((?<target>[^)#]+)\)/) where !match.target.hasPrefix("http") {
+      #expect(FileManager.default.fileExists(atPath: Workplace.repository + "/" + match.target), "\(match.target)")
+    }
+  }
+
+  @Test func scriptsAreExecutable() throws {
+    for name in try FileManager.default.contentsOfDirectory(atPath: Workplace.repository + "/scripts") {
+      #expect(FileManager.default.isExecutableFile(atPath: Workplace.repository + "/scripts/" + name), "\(name)")
+    }
+  }
+}
