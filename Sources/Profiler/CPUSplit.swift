@@ -21,4 +21,18 @@ public struct CPUSplit: Hashable, Sendable {
   }
 
   public var io: [Int]? { others.isEmpty ? nil : others }
+
+  /// Keeps this process off the workers' CPUs while `body` loads a server, and gives it all of them back after.
+  public func confined<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
+    guard !others.isEmpty else { return try await body() }
+    try HostInfo.confine(to: others)
+    do {
+      let result = try await body()
+      try HostInfo.confine(to: workers + others)
+      return result
+    } catch {
+      try HostInfo.confine(to: workers + others)
+      throw error
+    }
+  }
 }

@@ -116,7 +116,7 @@ public struct EngineTools: ProfilerTools {
     let server = try await LocalProcess.launch(launch)
     do {
       let samples = try await server.whileRunning { [cpus] in
-        try await Self.load(call, server: server.address, cpu: cpus.others.last)
+        try await cpus.confined { try await Self.load(call, server: server.address, cpu: cpus.others.last) }
       }
       await server.stop()
       return samples

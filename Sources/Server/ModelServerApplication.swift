@@ -79,11 +79,12 @@ public struct ModelServerApplication: Sendable {
     if let error = failure.withLock({ $0 }) { throw error }
   }
 
-  /// Restricts this thread, and all that it starts later, to the CPUs that are not the workers'.
+  /// Restricts all threads of this process, and those that they start later, to the CPUs that are not the workers';
+  /// workers move to their own when they start.
   public func confineToIOCPUs() throws(EngineError) {
     guard !options.ioCPUs.isEmpty else { return }
     let status = options.ioCPUs.map { Int32($0) }.withUnsafeBufferPointer {
-      cl_set_thread_affinity($0.baseAddress, $0.count)
+      cl_set_process_affinity($0.baseAddress, $0.count)
     }
     guard status == 0 else {
       throw EngineError(.unavailable, "CPUs \(options.ioCPUs)", "cannot be used: \(String(cString: strerror(status)))")

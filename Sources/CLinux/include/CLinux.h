@@ -12,6 +12,10 @@ extern "C" {
 /// Binds the calling thread to `cpus`. Returns 0, or the error number.
 int cl_set_thread_affinity(const int32_t *cpus, size_t count);
 
+/// Binds every thread that this process has to `cpus`; threads that they start later inherit it.
+/// Returns 0, or the error number.
+int cl_set_process_affinity(const int32_t *cpus, size_t count);
+
 /// Writes the CPUs that the calling thread may run on, ascending, at most `capacity` of them.
 /// Returns how many there are, or the negative error number.
 int cl_get_thread_affinity(int32_t *cpus, size_t capacity);

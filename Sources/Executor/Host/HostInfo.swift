@@ -30,6 +30,19 @@ public enum HostInfo {
     return cpus.prefix(Int(count)).map { Int($0) }
   }
 
+  /// Restricts all threads of this process to `cpus`: what is to be measured on the others is then left alone.
+  /// Children inherit it, so whoever starts one that needs more says so to it.
+  ///
+  /// - Throws: `ExecutorError.host`.
+  public static func confine(to cpus: [Int]) throws {
+    let problem = cpus.map { Int32(clamping: $0) }.withUnsafeBufferPointer {
+      cl_set_process_affinity($0.baseAddress, $0.count)
+    }
+    guard problem == 0 else {
+      throw ExecutorError.host(what: "the CPU affinity", reason: systemMessage(problem))
+    }
+  }
+
   /// CPUs' worth of time that the control group grants, such as 1.5; nil where it sets no limit.
   public static func cpuQuota() -> Double? { HostFiles().cpuQuota() }
 

@@ -141,7 +141,9 @@ struct ExecuteCommand: PlannerCommand {
       options.warmupSeconds = Self.warmupSeconds
       let generator = LoadGenerator(host: server.address.host, port: server.port, options: options)
       let result = try await server.whileRunning {
-        try await generator.run(schedule: schedule, requests: requests, progress: Self.show)
+        try await cpus.confined {
+          try await generator.run(schedule: schedule, requests: requests, progress: Self.show)
+        }
       }
       Output.clearProgress()
       let memoryBytes = try server.memoryBytes()
