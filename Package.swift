@@ -135,6 +135,11 @@ let package = Package(
     .testTarget(name: "ReportingTests", dependencies: ["PlannerCore", "Reporting"], swiftSettings: strict),
     .testTarget(
       name: "TokenizerTests", dependencies: ["Server"], exclude: ["Fixtures"], swiftSettings: strict),
+    .testTarget(
+      name: "EngineTests", dependencies: ["PlannerCore", "PlannerFiles", "Server"], exclude: ["Fixtures"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ServerTests", dependencies: ["ModelServer", "PlannerCore", "Server"], swiftSettings: strict),
     .testTarget(name: "CLITests", dependencies: ["PlannerCLI", "ModelServer"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],

@@ -3,7 +3,9 @@
 #include "shim.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <sstream>
 #include <string>
 #include <torch/csrc/jit/frontend/resolver.h>
@@ -156,6 +158,16 @@ class Builder {
   std::ostringstream source_;
 };
 
+int write_file(const char *path, const std::string &content, char *error) {
+  std::FILE *file = std::fopen(path, "wb");
+  if (file == nullptr) return fail(error, std::strerror(errno));
+  int problem = 0;
+  if (std::fwrite(content.data(), 1, content.size(), file) != content.size()) problem = errno;
+  if (problem == 0 && std::fflush(file) != 0) problem = errno;
+  if (std::fclose(file) != 0 && problem == 0) problem = errno;
+  return problem == 0 ? 0 : fail(error, std::strerror(problem));
+}
+
 const char *problem(const ct_bert &bert) {
   for (int32_t value : {bert.layers, bert.hidden, bert.heads, bert.intermediate, bert.vocabulary, bert.max_positions,
                         bert.type_vocabulary}) {
@@ -174,7 +186,10 @@ extern "C" int ct_bert_write(const ct_bert *bert, ct_weight_source source, void 
     if (const char *what = problem(*bert)) return fail(error, what);
     torch::NoGradGuard no_gradients;
     Weights weights(source, context);
-    Builder(*bert, weights).build().save(path);
-    return 0;
+    // Into memory first: the library's file writer throws from its destructor where the disk is full, which ends
+    // the process.
+    std::ostringstream archive;
+    Builder(*bert, weights).build().save(archive);
+    return write_file(path, archive.str(), error);
   });
 }

@@ -49,6 +49,7 @@ public struct ServerTimings: Hashable, Sendable {
     guard let queue, let compute, let total, let ahead, ahead >= 0,
       [queue, compute, total, handover ?? 0].allSatisfy({ $0.isFinite && $0 >= 0 })
     else { return nil }
-    self.init(queueSeconds: queue, computeSeconds: compute, totalSeconds: total, ahead: ahead, handoverSeconds: handover)
+    self.init(
+      queueSeconds: queue, computeSeconds: compute, totalSeconds: total, ahead: ahead, handoverSeconds: handover)
   }
 }

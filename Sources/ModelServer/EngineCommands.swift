@@ -47,8 +47,12 @@ struct Measure: AsyncParsableCommand {
   @Option(help: "CPUs of the measuring threads, in turn.") var pinWorkers: NumberList?
 
   func validate() throws {
-    guard tokens.numbers.allSatisfy({ (1...512).contains($0) }) else { throw ValidationError("--tokens must be 1 to 512") }
-    guard threads.numbers.allSatisfy({ (1...1024).contains($0) }) else { throw ValidationError("--threads must be 1 to 1024") }
+    guard tokens.numbers.allSatisfy({ (1...512).contains($0) }) else {
+      throw ValidationError("--tokens must be 1 to 512")
+    }
+    guard threads.numbers.allSatisfy({ (1...1024).contains($0) }) else {
+      throw ValidationError("--threads must be 1 to 1024")
+    }
     guard (1...1024).contains(concurrency) else { throw ValidationError("--concurrency must be 1 to 1024") }
     guard seconds >= 0, seconds <= 3600 else { throw ValidationError("--seconds must be 0 to 3600") }
     guard models >= 1 else { throw ValidationError("--models must be at least 1") }

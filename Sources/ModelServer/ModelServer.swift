@@ -36,6 +36,7 @@ private func describe(_ error: any Error) -> (Int32, String) {
     (69, "the port is in use by another process; choose another with --port, or 0 for a free one")
   case let error as IOError where error.errnoCode == EACCES:
     (69, "the port may not be used without rights; choose one above 1023 with --port")
+  case let error as ValidationError: (64, error.message)
   case let error as IOError: (69, "the network refused: \(error)")
   default: (70, "unexpected: \(error)")
   }

@@ -42,6 +42,15 @@ struct Serve: AsyncParsableCommand {
     }
   }
 
+  /// What the guidance's variable says; absent or empty is no limit.
+  private static func modelCount(_ text: String?) throws -> Int? {
+    guard let text, !text.isEmpty else { return nil }
+    guard let count = Int(text), count >= 1 else {
+      throw ValidationError("NUM_MODELS is '\(text)'; it must be a whole number of at least 1")
+    }
+    return count
+  }
+
   func run() async throws {
     try await runCommand {
       let environment = ProcessInfo.processInfo.environment
@@ -53,7 +62,7 @@ struct Serve: AsyncParsableCommand {
       options.queueCapacity = queueCapacity
       options.requestTimeoutSeconds = Quantity.seconds(requestTimeout)
       options.warmTokens = warmTokens.numbers
-      options.limitModels = limitModels ?? environment["NUM_MODELS"].flatMap { Int($0) }
+      options.limitModels = try limitModels ?? Self.modelCount(environment["NUM_MODELS"])
       options.postprocess = !["false", "0"].contains((environment["POSTPROCESS"] ?? "").lowercased())
       options.workerCPUs = pinWorkers?.numbers ?? []
       options.ioCPUs = ioCpus?.numbers ?? []

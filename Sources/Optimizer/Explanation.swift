@@ -31,7 +31,8 @@ extension Search {
     } else if let budget = problem.budgetPerHour, cost > budget {
       feasible = false
       binding = "budget"
-      reason = "\(Text.nodes(nodes)) cost \(Text.dollars(cost)) an hour, above the budget of \(Text.dollars(budget)); "
+      reason =
+        "\(Text.nodes(nodes)) cost \(Text.dollars(cost)) an hour, above the budget of \(Text.dollars(budget)); "
         + option.reason
     }
     return Alternative(

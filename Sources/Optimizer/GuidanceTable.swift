@@ -36,7 +36,8 @@ extension Search {
     for row in GuidanceTable.rows { rows.append(guidanceRow(row, on: row.instanceType, results)) }
     if let cheapest = cheapestTypeWithChip(of: GuidanceTable.chipRow.instanceType) {
       var row = guidanceRow(GuidanceTable.chipRow, on: cheapest.name, results)
-      row.packingReason = "not a row of the guidance: its \(GuidanceTable.chipRow.instanceType) packing of "
+      row.packingReason =
+        "not a row of the guidance: its \(GuidanceTable.chipRow.instanceType) packing of "
         + "\(row.guidanceModelsPerNode) models a chip, on the cheapest type with that chip; " + row.packingReason
       rows.append(row)
     }

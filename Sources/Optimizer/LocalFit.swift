@@ -17,7 +17,8 @@ extension Search {
     let latency = node.latencySeconds
     var fitted = workload
     fitted.models = option.models
-    let reason = option.limit == .count
+    let reason =
+      option.limit == .count
       ? "count: all \(Text.models(workload.models)) that were asked for"
       : "\(option.models) of \(Text.models(workload.models)); \(option.reason)"
     return Plan(

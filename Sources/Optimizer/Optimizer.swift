@@ -173,8 +173,11 @@ struct Search {
     let fleet = local.flatMap { localFleet($0, executableOnly: true) } ?? cloudFleet(cloud, executableOnly: true)
     if let fleet {
       if let budget = problem.budgetPerHour, fleet.costPerHour > budget {
-        return (nil, "the cheapest, \(Self.describe(fleet.nodes)), costs \(Text.dollars(fleet.costPerHour)) an hour, "
-          + "above the budget of \(Text.dollars(budget))")
+        return (
+          nil,
+          "the cheapest, \(Self.describe(fleet.nodes)), costs \(Text.dollars(fleet.costPerHour)) an hour, "
+            + "above the budget of \(Text.dollars(budget))"
+        )
       }
       return (ExecutablePlan(costPerHour: fleet.costPerHour, latencySeconds: fleet.latency, nodes: fleet.nodes), nil)
     }
@@ -182,8 +185,11 @@ struct Search {
       result.options.filter(\.candidate.executable).map { "\(result.type.name): \($0.reason)" }
     }
     if let first = measured.first { return (nil, "no profiled type keeps the target; \(first)") }
-    return (nil, "this program's engine runs on CPUs that it has profiled, and no profile of \(workload.family) at "
-      + "\(workload.tokens) tokens comes from a type considered; run `planner profile` on one")
+    return (
+      nil,
+      "this program's engine runs on CPUs that it has profiled, and no profile of \(workload.family) at "
+        + "\(workload.tokens) tokens comes from a type considered; run `planner profile` on one"
+    )
   }
 
   static func describe(_ nodes: [PlanNode]) -> String {

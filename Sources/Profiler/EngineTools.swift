@@ -132,6 +132,8 @@ public struct EngineTools: ProfilerTools {
       models: call.modelNames, input: call.input, tokens: call.tokens, vocabulary: call.vocabulary)
     var options = LoadOptions()
     options.cpu = cpu
+    // A large model on a slow machine: an answer that comes late is a measurement, one given up is none.
+    options.timeoutSeconds = 120
     options.warmupSeconds = min(warmupSeconds, call.schedule.durationSeconds / 4)
     let result = try await LoadGenerator(host: server.host, port: server.port, options: options).run(
       schedule: call.schedule, requests: requests)

@@ -79,7 +79,8 @@ public struct ProfileRun {
     if let repository = request.repository {
       return trialSteps + forwardSteps + request.servedRounds * servedShapes.count * repository.tokens.count
     }
-    let variants = request.cases.reduce(0) { $0 + 1 + forwardSteps + request.servedRounds * servedShapes.count * $1.tokens.count }
+    let servedSteps = request.servedRounds * servedShapes.count
+    let variants = request.cases.reduce(0) { $0 + 1 + forwardSteps + servedSteps * $1.tokens.count }
     return trialSteps + variants * request.precisions.count
   }
 

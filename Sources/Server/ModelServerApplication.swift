@@ -16,6 +16,9 @@ public struct ModelServerApplication: Sendable {
     public var pid: Int32
   }
 
+  /// Longest time for requests that were accepted to be answered after the server was told to stop.
+  static let drainSeconds = 30
+
   let options: ServerOptions
   let logger: Logger
 
@@ -59,6 +62,9 @@ public struct ModelServerApplication: Sendable {
         if state.isReady {
           onReady(Ready(port: port, models: table.models.count, pid: ProcessInfo.processInfo.processIdentifier))
         }
+      } catch is SchedulingError {
+        // Told to stop while the models were still being warmed: an orderly end.
+        return
       } catch {
         failure.withLock { $0 = error }
         Task { await services.triggerGracefulShutdown() }
@@ -67,6 +73,8 @@ public struct ModelServerApplication: Sendable {
     loading.stackSize = 16 << 20
     loading.start()
     if stopOnStdinEOF { Self.watchStdin { Task { await services.triggerGracefulShutdown() } } }
+    let impatience = Impatience(limitSeconds: Self.drainSeconds)
+    defer { impatience.cancel() }
     do {
       try await services.run()
     } catch {
@@ -137,7 +145,8 @@ public struct ModelServerApplication: Sendable {
                   name == "input_ids" ? ids : Array(repeating: name == "attention_mask" ? 1 : 0, count: count)))
             }
             do {
-              _ = try await pool.infer(model.session, inputs)
+              let answer = try await pool.infer(model.session, inputs)
+              model.learnOutputs(answer.outputs, batch: 1, tokens: count)
             } catch let error as EngineError {
               throw EngineError(.badModel, model.name, "does not run: \(error.message)")
             }
@@ -179,6 +188,35 @@ private final class Bound: Sendable {
     signal.wait()
     return value.withLock { $0 }
   }
+}
+
+private final class Counter: Sendable {
+  private let value = Atomic<Int>(0)
+  func next() -> Int { value.add(1, ordering: .relaxed).newValue }
+}
+
+/// Ends the process at once on a second signal, or where draining takes too long.
+///
+/// A forward pass that hangs cannot be interrupted; whoever asked the server to stop twice means it.
+private final class Impatience: Sendable {
+  private static let signals = [SIGTERM, SIGINT]
+  /// Dispatch sources may be used from any thread; their protocol does not say so. Never changed after `init`.
+  private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
+
+  init(limitSeconds: Int) {
+    let queue = DispatchQueue(label: "impatience")
+    let counter = Counter()
+    sources = Self.signals.map { DispatchSource.makeSignalSource(signal: $0, queue: queue) }
+    for (number, source) in zip(Self.signals, sources) {
+      source.setEventHandler {
+        if counter.next() > 1 { _exit(128 + number) }
+        queue.asyncAfter(deadline: .now() + .seconds(limitSeconds)) { _exit(1) }
+      }
+      source.resume()
+    }
+  }
+
+  func cancel() { for source in sources { source.cancel() } }
 }
 
 /// Turns readiness off the moment a shutdown begins, before connections are closed.

@@ -29,7 +29,8 @@ struct CandidateBuilder {
   private func localProspects(_ type: InstanceType, _ local: LocalMachine) -> Prospects {
     let candidates = self.candidates(
       from: local.profile, type: type, cores: local.cores, memoryBytes: local.memoryBytes, isSuperseded: false)
-    let missing = candidates.isEmpty
+    let missing =
+      candidates.isEmpty
       ? "the profile of this machine has no \(modelText) served at \(workload.tokens) or more tokens on "
         + "\(local.cores) of its cores; run `planner profile` with such models" : ""
     return Prospects(type: type, candidates: candidates, missing: missing)
@@ -86,7 +87,8 @@ struct CandidateBuilder {
     _ cell: ServedCell, _ model: ModelProfile, _ profile: Profile, type: InstanceType, memoryBytes: Int64,
     isSuperseded: Bool
   ) -> Candidate? {
-    let own = cell.input == workload.input
+    let own =
+      cell.input == workload.input
       ? Overhead(seconds: cell.overheadSeconds, provenance: profile.provenance)
       : Overhead.nearest(in: profile, workload: workload, isOwn: true)
     guard let overhead = own ?? Overhead.best(for: type.name, workload: workload, profiles: problem.profiles) else {
@@ -94,7 +96,8 @@ struct CandidateBuilder {
     }
     let slowdown = contention(cell, model)
     let isExact = cell.tokens == workload.tokens
-    let provenance = isExact
+    let provenance =
+      isExact
       ? profile.provenance
       : Provenance(
         .estimated,
@@ -170,11 +173,13 @@ struct CandidateBuilder {
     let host = type.allocatableMemoryBytes
     let needed = MemoryModel.runtimeAllowanceBytes + memory.bytes
     let capacity = type.accelerator.map { $0.memoryBytes * Int64($0.count) } ?? host - MemoryModel.runtimeAllowanceBytes
-    let place = type.accelerator == nil
+    let place =
+      type.accelerator == nil
       ? "; of host memory less 2048 MiB allowed for the server"
       : "; host memory: 2048 MiB allowed for the device runtime and \(Text.mebibytes(memory.bytes)) for a model "
         + "while it loads, of \(Text.mebibytes(host))"
-    let shortage = needed > host
+    let shortage =
+      needed > host
       ? "host memory: the device runtime and one model while it loads take \(Text.mebibytes(needed)) "
         + "(estimated) of \(Text.mebibytes(host))" : nil
     return Candidate(
@@ -225,7 +230,8 @@ struct CandidateBuilder {
     guard let reference = problem.catalog[figure.measuredOn], reference.vcpus > 0, type.vcpus > 0 else { return nil }
     let workers = max(1, type.vcpus / reference.vcpus)
     let factor = max(1, Double(reference.vcpus) / Double(type.vcpus))
-    let method = factor > 1
+    let method =
+      factor > 1
       ? "\(reference.vcpus) vCPUs there, \(type.vcpus) here, time in proportion"
       : "\(reference.vcpus) vCPUs there, \(Text.count(workers, "worker")) of as many here"
     return Sizing(

@@ -42,7 +42,8 @@ struct Overhead: Hashable {
 
   static func nearest(in profile: Profile, workload: Workload, isOwn: Bool) -> Overhead? {
     // The workload's own family first: its answers have its size.
-    let models = profile.models.filter { $0.family == workload.family }
+    let models =
+      profile.models.filter { $0.family == workload.family }
       + profile.models.filter { $0.family != workload.family }
     for model in models {
       let cells = model.served.filter { $0.input == workload.input }

@@ -86,7 +86,8 @@ struct NodeSizing {
   /// What a queue stands for: `Inferentia2 core`, `A10G`, or the whole node.
   private func place(_ candidate: Candidate) -> String {
     guard let accelerator = candidate.type.accelerator else { return "node" }
-    let name = accelerator.name.hasPrefix("inferentia")
+    let name =
+      accelerator.name.hasPrefix("inferentia")
       ? accelerator.name.prefix(1).uppercased() + accelerator.name.dropFirst() : accelerator.name.uppercased()
     return candidate.queues == accelerator.count ? name : "\(name) core"
   }

@@ -91,7 +91,8 @@ struct Deployment {
     node.service = ServiceModel(
       computeSeconds: cell.computeSeconds, overheadSeconds: cell.overheadSeconds, driftCV: cell.driftCV,
       computeProvenance: profile.provenance, overheadProvenance: profile.provenance,
-      handoverSeconds: cell.handoverSeconds, wakeSeconds: cell.wakeSeconds, computeTraceSeconds: cell.computeTraceSeconds)
+      handoverSeconds: cell.handoverSeconds, wakeSeconds: cell.wakeSeconds,
+      computeTraceSeconds: cell.computeTraceSeconds)
     let wanted = planned.modelsPerNode.last ?? 1
     let limits: [(count: Int, what: String)] = [
       (wanted, "one node's models"),

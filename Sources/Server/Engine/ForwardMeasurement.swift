@@ -103,7 +103,8 @@ public struct ForwardMeasurement: Sendable {
     let end = ProcessMemory.privateBytes()
     let perModel = count > 1 ? (end - afterFirst) / Int64(count - 1) : end - start
     return Loaded(
-      models: all, loadSeconds: loadSeconds / Double(count), firstRunSeconds: firstRunSeconds / Double(count * lengths.count),
+      models: all, loadSeconds: loadSeconds / Double(count),
+      firstRunSeconds: firstRunSeconds / Double(count * lengths.count),
       memoryPerModelBytes: max(1, perModel), serverMemoryBytes: max(0, end - perModel * Int64(count)))
   }
 

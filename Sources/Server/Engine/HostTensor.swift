@@ -16,6 +16,17 @@ public struct HostTensor: Sendable, Equatable {
       case .float64(let values): values.count
       }
     }
+
+    /// The Open Inference Protocol's name of the element type.
+    public var openInferenceType: String {
+      switch self {
+      case .float32: "FP32"
+      case .int64: "INT64"
+      case .int32: "INT32"
+      case .bool: "BOOL"
+      case .float64: "FP64"
+      }
+    }
   }
 
   public var shape: [Int]

@@ -29,7 +29,9 @@ public struct Synthesizer: Sendable {
     let manifestPath = folder + "/" + RepositoryManifest.fileName
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      if FileManager.default.fileExists(atPath: manifestPath) { try FileManager.default.removeItem(atPath: manifestPath) }
+      if FileManager.default.fileExists(atPath: manifestPath) {
+        try FileManager.default.removeItem(atPath: manifestPath)
+      }
     } catch {
       throw EngineError(.unavailable, folder, "cannot be made or changed: \(error.localizedDescription)")
     }
@@ -54,28 +56,66 @@ public struct Synthesizer: Sendable {
   }
 
   private func writeModel(_ index: Int, to path: String) throws(EngineError) -> Int64 {
+    var random = RandomStream(seed: seed, stream: "weights", index: UInt64(index))
+    try BertWriter.write(shape: shape, precision: precision, to: path) { name, values in
+      Self.fill(values, mean: name.hasSuffix("LayerNorm.weight") ? 1 : 0, from: &random)
+    }
+    var status = stat()
+    return stat(path, &status) == 0 ? Int64(status.st_size) : 0
+  }
+
+  /// Random weights as a freshly initialized BERT has them: normal with deviation 0.02, normalization near 1.
+  ///
+  /// The sum of four 16-bit uniforms is close to normal, and one draw of the generator gives all four: bert-base
+  /// has a hundred million weights.
+  private static func fill(
+    _ values: UnsafeMutableBufferPointer<Float>, mean: Float, from random: inout RandomStream
+  ) {
+    let scale = Float(0.02 * 1.7320508 / 65536)
+    for index in values.indices {
+      let bits = random.next()
+      let sum = (bits & 0xffff) + ((bits >> 16) & 0xffff) + ((bits >> 32) & 0xffff) + (bits >> 48)
+      values[index] = mean + (Float(sum) - 131_070) * scale
+    }
+  }
+}
+
+/// Writes one BERT with a question-answering head.
+package enum BertWriter {
+  /// Puts the file in place whole.
+  ///
+  /// - Parameter weights: fills the weight of that transformers name; called once for each, in a fixed order.
+  /// - Throws: `EngineError` (`unavailable`), with nothing left at `path` or beside it.
+  package static func write(
+    shape: BertShape, precision: Precision, to path: String,
+    weights: (_ name: String, _ values: UnsafeMutableBufferPointer<Float>) -> Void
+  ) throws(EngineError) {
     var description = ct_bert(
       layers: Int32(shape.layers), hidden: Int32(shape.hidden), heads: Int32(shape.heads),
       intermediate: Int32(shape.intermediate), vocabulary: Int32(shape.vocabulary),
       max_positions: Int32(shape.maxTokens), type_vocabulary: Int32(shape.tokenTypes),
       precision: precision.shimValue)
     let temporary = path + ".tmp"
-    var source = WeightSource(random: RandomStream(seed: seed, stream: "weights", index: UInt64(index)))
-    do {
-      try withUnsafeMutablePointer(to: &source) { (context) throws(EngineError) in
-        try Engine.checked(path) { ct_bert_write(&description, fillWeights, context, temporary, $0) }
+    var failure: EngineError?
+    withoutActuallyEscaping(weights) { weights in
+      var source = WeightSource(fill: weights)
+      withUnsafeMutablePointer(to: &source) { context in
+        do throws(EngineError) {
+          try Engine.checked(path) { ct_bert_write(&description, fillWeights, context, temporary, $0) }
+        } catch {
+          failure = error
+        }
       }
-    } catch {
+    }
+    if let failure {
       unlink(temporary)
-      throw EngineError(.unavailable, path, "could not be written, is the disk full? (\(error.message))")
+      throw EngineError(.unavailable, path, "could not be written, is the disk full? (\(failure.message))")
     }
     guard rename(temporary, path) == 0 else {
       let reason = String(cString: strerror(errno))
       unlink(temporary)
       throw EngineError(.unavailable, path, reason)
     }
-    var status = stat()
-    return stat(path, &status) == 0 ? Int64(status.st_size) : 0
   }
 }
 
@@ -89,20 +129,9 @@ extension Precision {
   }
 }
 
-/// Random weights as a freshly initialized BERT has them: normal with deviation 0.02, normalization near 1.
+/// What the shim calls back for weights.
 private struct WeightSource {
-  var random: RandomStream
-
-  /// The sum of four 16-bit uniforms is close to normal, and one draw of the generator gives all four: bert-base
-  /// has a hundred million weights.
-  mutating func fill(_ values: UnsafeMutableBufferPointer<Float>, mean: Float) {
-    let scale = Float(0.02 * 1.7320508 / 65536)
-    for index in values.indices {
-      let bits = random.next()
-      let sum = (bits & 0xffff) + ((bits >> 16) & 0xffff) + ((bits >> 32) & 0xffff) + (bits >> 48)
-      values[index] = mean + (Float(sum) - 131_070) * scale
-    }
-  }
+  var fill: (String, UnsafeMutableBufferPointer<Float>) -> Void
 }
 
 private func fillWeights(
@@ -110,8 +139,7 @@ private func fillWeights(
   _ dimensionCount: Int32, _ values: UnsafeMutablePointer<Float>?, _ count: Int64
 ) -> Int32 {
   guard let context, let name, let values else { return 1 }
-  let isScale = String(cString: name).hasSuffix("LayerNorm.weight")
   context.assumingMemoryBound(to: WeightSource.self).pointee.fill(
-    UnsafeMutableBufferPointer(start: values, count: Int(count)), mean: isScale ? 1 : 0)
+    String(cString: name), UnsafeMutableBufferPointer(start: values, count: Int(count)))
   return 0
 }

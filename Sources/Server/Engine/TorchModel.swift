@@ -34,7 +34,9 @@ public enum Engine {
   private static func firstSentence(of message: String) -> String {
     let lines = message.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
     let telling = lines.filter { !$0.isEmpty && !$0.hasPrefix("File ") && !$0.contains("HERE") }
-    if let cause = telling.last(where: { $0.hasPrefix("RuntimeError:") || $0.hasPrefix("IndexError:") }) { return cause }
+    if let cause = telling.last(where: { $0.hasPrefix("RuntimeError:") || $0.hasPrefix("IndexError:") }) {
+      return cause
+    }
     return telling.first ?? "the library gave no reason"
   }
 }
@@ -73,7 +75,8 @@ public final class TorchModel: @unchecked Sendable {
 
   /// One forward pass.
   ///
-  /// - Throws: `EngineError` (`badInput`) where number, type or shape of the inputs do not fit, or a token is out of range.
+  /// - Throws: `EngineError` (`badInput`) where number, type or shape of the inputs do not fit, or a token is out
+  ///   of range.
   public func run(_ inputs: [HostTensor]) throws(EngineError) -> [HostTensor] {
     var result: OpaquePointer?
     do {

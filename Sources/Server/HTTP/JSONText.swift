@@ -15,6 +15,21 @@ struct JSONText {
     if value.isFinite { bytes.append(contentsOf: value.description.utf8) } else { raw("null") }
   }
 
+  mutating func number(_ value: Double) {
+    if value.isFinite { bytes.append(contentsOf: value.description.utf8) } else { raw("null") }
+  }
+
+  /// A flat list of a tensor's values.
+  mutating func elements(_ elements: HostTensor.Element) {
+    switch elements {
+    case .float32(let values): list(values) { $0.number($1) }
+    case .float64(let values): list(values) { $0.number($1) }
+    case .int64(let values): list(values) { $0.number(Int($1)) }
+    case .int32(let values): list(values) { $0.number(Int($1)) }
+    case .bool(let values): list(values) { $0.raw($1 == 0 ? "false" : "true") }
+    }
+  }
+
   /// Quoted and escaped (RFC 8259, section 7).
   mutating func string(_ text: some StringProtocol) {
     bytes.append(UInt8(ascii: "\""))

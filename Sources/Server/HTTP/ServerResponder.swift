@@ -92,7 +92,10 @@ struct ServerResponder: HTTPResponder {
   private func allow(_ methods: [HTTPRequest.Method], _ request: Request) throws(HTTPProblem) {
     guard methods.contains(request.method) else {
       throw HTTPProblem(
-        .methodNotAllowed, "\(request.method.rawValue.prefix(20)) is not allowed here; use \(methods.map(\.rawValue).joined(separator: " or "))")
+        .methodNotAllowed,
+        "\(request.method.rawValue.prefix(20)) is not allowed here; use "
+          + methods.map(\.rawValue).joined(separator: " or ")
+      )
     }
   }
 
@@ -119,8 +122,8 @@ struct ServerResponder: HTTPResponder {
       try allow([.get], request)
       _ = try model(path[1])
       var body = JSONText()
-      body.raw("{\"ready\":true}")
-      return Self.json(body)
+      body.raw(state.isReady ? "{\"ready\":true}" : "{\"ready\":false}")
+      return Self.json(body, status: state.isReady ? .ok : .serviceUnavailable)
     case (3, "models") where path[2] == "infer":
       try allow([.post], request)
       return try await infer(request, try model(path[1]), arrival: arrival)
@@ -176,6 +179,9 @@ struct ServerResponder: HTTPResponder {
   private func answer(
     _ inputs: TokenInputs, _ model: ServedModel, _ table: ModelTable, _ arrival: Nanoseconds
   ) async throws -> Response {
+    guard inputs.batch == 1 else {
+      throw HTTPProblem(.badRequest, "input_ids: has \(inputs.batch) rows; this route answers one request at a time")
+    }
     let result = try await compute(inputs, model)
     var body = JSONText(capacity: 512)
     body.raw("{\"detail\":")
@@ -212,17 +218,26 @@ struct ServerResponder: HTTPResponder {
       text.string(id)
     }
     text.raw(",\"outputs\":")
-    text.list(result.outputs.enumerated()) { text, output in
+    let names = Self.outputNames(result.outputs, batch: inputs.batch, tokens: inputs.tokens)
+    text.list(zip(names, result.outputs)) { text, output in
       text.raw("{\"name\":")
-      text.string(output.offset == 0 ? "start_logits" : output.offset == 1 ? "end_logits" : "output_\(output.offset)")
-      text.raw(",\"datatype\":\"FP32\",\"shape\":")
-      text.list(output.element.shape) { $0.number($1) }
+      text.string(output.0)
+      text.raw(",\"datatype\":")
+      text.string(output.1.elements.openInferenceType)
+      text.raw(",\"shape\":")
+      text.list(output.1.shape) { $0.number($1) }
       text.raw(",\"data\":")
-      if case .float32(let values) = output.element.elements { text.list(values) { $0.number($1) } } else { text.raw("[]") }
+      text.elements(output.1.elements)
       text.raw("}")
     }
     text.raw("}")
     return finish(text, model, result.timings, arrival)
+  }
+
+  /// A question-answering model has two outputs, a number for each token; of others only the place is known.
+  static func outputNames(_ outputs: [HostTensor], batch: Int, tokens: Int) -> [String] {
+    if outputs.count == 2, outputs.allSatisfy({ $0.shape == [batch, tokens] }) { return ["start_logits", "end_logits"] }
+    return outputs.indices.map { "output_\($0)" }
   }
 
   private func compute(_ inputs: TokenInputs, _ model: ServedModel) async throws -> WorkerPool.Answer {
@@ -259,10 +274,14 @@ struct ServerResponder: HTTPResponder {
       body.raw(",\"datatype\":\"INT64\",\"shape\":[-1,-1]}")
     }
     body.raw(",\"outputs\":")
-    body.list(["start_logits", "end_logits"]) { body, name in
+    body.list(model.outputs) { body, output in
       body.raw("{\"name\":")
-      body.string(name)
-      body.raw(",\"datatype\":\"FP32\",\"shape\":[-1,-1]}")
+      body.string(output.name)
+      body.raw(",\"datatype\":")
+      body.string(output.datatype)
+      body.raw(",\"shape\":")
+      body.list(Array(repeating: -1, count: output.dimensions)) { $0.number($1) }
+      body.raw("}")
     }
     body.raw("}")
     return Self.json(body)

@@ -35,6 +35,9 @@ struct TokenInputs {
         guard Self.names.contains(tensor.name) else {
           throw HTTPProblem(.badRequest, "inputs: '\(tensor.name)' is not an input of this model")
         }
+        guard fields[tensor.name] == nil else {
+          throw HTTPProblem(.badRequest, "inputs: '\(tensor.name)' is there twice")
+        }
         fields[tensor.name] = try tensor.matrix()
       }
     } else {
@@ -162,7 +165,8 @@ struct TokenInputs {
       return HTTPProblem(.badRequest, "\(place(context)): is not of the type that is needed here")
     case .dataCorrupted(let context):
       return HTTPProblem(
-        .badRequest, context.codingPath.isEmpty ? "the body is not JSON" : "\(place(context)): \(context.debugDescription)")
+        .badRequest,
+        context.codingPath.isEmpty ? "the body is not JSON" : "\(place(context)): \(context.debugDescription)")
     @unknown default: return HTTPProblem(.badRequest, "the body is not JSON")
     }
   }

@@ -85,7 +85,8 @@ final class ServerMetrics: Sendable {
     text += "model_server_resident_weight_bytes \(models.reduce(0) { $0 + $1.weightBytes })\n"
     family("model_server_model_requests_total", "counter", "Requests answered, by model.")
     for model in models {
-      text += "model_server_model_requests_total{model=\"\(Self.label(model.name))\"} \(model.requests.load(ordering: .relaxed))\n"
+      let count = model.requests.load(ordering: .relaxed)
+      text += "model_server_model_requests_total{model=\"\(Self.label(model.name))\"} \(count)\n"
     }
     return text
   }

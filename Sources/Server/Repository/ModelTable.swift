@@ -13,6 +13,25 @@ public final class ServedModel: Sendable {
   public let inputs: [String]
   public let weightBytes: Int64
   public let requests = Atomic<Int>(0)
+  private let learned = Mutex<[Output]>([])
+
+  /// One of a model's outputs, as its first run showed it.
+  public struct Output: Hashable, Sendable {
+    public var name: String
+    public var datatype: String
+    public var dimensions: Int
+  }
+
+  /// Empty until the model has run once.
+  public var outputs: [Output] { learned.withLock { $0 } }
+
+  func learnOutputs(_ tensors: [HostTensor], batch: Int, tokens: Int) {
+    let names = ServerResponder.outputNames(tensors, batch: batch, tokens: tokens)
+    let outputs = zip(names, tensors).map {
+      Output(name: $0, datatype: $1.elements.openInferenceType, dimensions: $1.shape.count)
+    }
+    learned.withLock { $0 = outputs }
+  }
   public let failures = Atomic<Int>(0)
 
   public init(

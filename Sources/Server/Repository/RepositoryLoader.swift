@@ -18,7 +18,8 @@ public struct RepositoryLoader: Sendable {
     }
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
       throw FileError(
-        .unavailable, [FileProblem(file: folder, message: "is no folder that can be read", remedy: "check --repository")])
+        .unavailable,
+        [FileProblem(file: folder, message: "is no folder that can be read", remedy: "check --repository")])
     }
     let models = names.filter { $0.hasSuffix(".pt") }.sorted(by: Self.naturally)
     guard !models.isEmpty else {

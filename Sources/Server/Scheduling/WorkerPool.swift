@@ -136,7 +136,8 @@ public final class WorkerPool: Sendable {
       let cpu = Int32(options.pinnedCPUs[worker % options.pinnedCPUs.count])
       let status = withUnsafePointer(to: cpu) { cl_set_thread_affinity($0, 1) }
       guard status == 0 else {
-        throw EngineError(.unavailable, "CPU \(cpu)", "a worker cannot be bound to it: \(String(cString: strerror(status)))")
+        throw EngineError(
+          .unavailable, "CPU \(cpu)", "a worker cannot be bound to it: \(String(cString: strerror(status)))")
       }
     }
     try Engine.setThreads(options.threadsPerWorker)
@@ -190,7 +191,9 @@ public final class WorkerPool: Sendable {
         state.assigned[worker] = state.jobs.removeValue(forKey: first.id)
         effects.wake.append(worker)
       case .reject(let request):
-        if let job = state.jobs.removeValue(forKey: request.id) { effects.failed.append((job.continuation, .queueFull)) }
+        if let job = state.jobs.removeValue(forKey: request.id) {
+          effects.failed.append((job.continuation, .queueFull))
+        }
       case .expire(let request):
         if let job = state.jobs.removeValue(forKey: request.id) {
           effects.failed.append((job.continuation, .deadlinePassed))
@@ -258,6 +261,11 @@ public final class WorkerPool: Sendable {
   public struct Load: Hashable, Sendable {
     public var waiting: Int
     public var busyWorkers: Int
+
+    public init(waiting: Int, busyWorkers: Int) {
+      self.waiting = waiting
+      self.busyWorkers = busyWorkers
+    }
   }
 
   public var load: Load {
