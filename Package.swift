@@ -141,6 +141,12 @@ let package = Package(
     .testTarget(
       name: "ServerTests", dependencies: ["ModelServer", "PlannerCore", "Server"], swiftSettings: strict),
     .testTarget(name: "CLITests", dependencies: ["PlannerCLI", "ModelServer"], swiftSettings: strict),
+    // What several test targets need: a JSON Schema validator, folders that go by themselves.
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+    .testTarget(
+      name: "SchemaTests",
+      dependencies: ["PlannerCore", "PlannerFiles", "TestSupport", .product(name: "Yams", package: "Yams")],
+      swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],

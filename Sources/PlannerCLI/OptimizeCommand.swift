@@ -32,7 +32,9 @@ struct OptimizeCommand: ComputingCommand {
   @Option(help: "Share of this machine's available memory that models may take.", transform: Arguments.share)
   var memoryShare = 0.6
   @Option(help: "Cores of this machine kept for the load generator.") var reserveCores = 1
-  @Option(help: "Longest time to search; nothing is written without a finished plan.", transform: Arguments.seconds) var timeLimit: Double?
+  @Option(
+    help: "Longest time to search; without a finished plan, nothing is written.", transform: Arguments.seconds)
+  var timeLimit: Double?
   @Option(help: "Where to write the plan.") var out = "plan.json"
   @Option(help: "Also write the plan as a page (HTML).") var html: String?
   @Option(help: "Seed of the simulations.") var seed: UInt64 = 1

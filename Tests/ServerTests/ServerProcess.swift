@@ -38,7 +38,9 @@ final class ServerProcess: @unchecked Sendable {
   private(set) var port = 0
   private(set) var models = 0
 
-  init(_ arguments: [String], repository: String = ServerProcess.repository, environment: [String: String] = [:]) throws {
+  init(
+    _ arguments: [String], repository: String = ServerProcess.repository, environment: [String: String] = [:]
+  ) throws {
     process.executableURL = URL(fileURLWithPath: Self.binary)
     process.arguments = ["--repository", repository] + arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }

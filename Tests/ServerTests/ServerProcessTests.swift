@@ -11,7 +11,9 @@ import Testing
     #expect(server.models == 3)
     let home = try await server.ask("/")
     #expect(home.status == 200 && home.body == #"{"Status":"Healthy"}"#)
-    for path in ["/ping", "/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/model1", "/v2/models/model1/ready"] {
+    for path in [
+      "/ping", "/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/model1", "/v2/models/model1/ready",
+    ] {
       #expect(try await server.ask(path).status == 200, "\(path)")
     }
     let answer = try await server.ask("/predictions/model0?seq_0=who+is%20it&seq_1=it+is+me")

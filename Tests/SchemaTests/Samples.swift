@@ -1,0 +1,254 @@
+import PlannerCore
+import PlannerFiles
+
+/// Values of every kind that is written as JSON: of each at least one with all that it may have, and one with no more
+/// than it must have.
+enum Samples {
+  /// Documents of one schema, as the program writes them.
+  static func documents(_ schema: String) throws -> [String] {
+    switch schema {
+    case "plan": try [feasiblePlan, infeasiblePlan].map { try JSONFile.encode($0) }
+    case "profile": try [profile(of: fullHost), bareProfile].map { try JSONFile.encode($0) }
+    case "run": try [run, slice].map { try JSONFile.encode($0) }
+    case "simulation": try [simulation, emptySimulation].map { try JSONFile.encode($0) }
+    case "check": try [Finding(violations: []), Finding(violations: ["cost: differs"])].map { try JSONFile.encode($0) }
+    case "profile-check": try [JSONFile.encode(ProfileFinding(violations: ["only 3 samples"]))]
+    case "catalog": try [JSONFile.encode(Listing())]
+    case "figures": try [JSONFile.encode(FiguresFile.embedded())]
+    case "repository": try repositories.map { try JSONFile.encode($0) }
+    case "model-synth": try [JSONFile.encode(Synthesized())]
+    case "ready": [#"{"ready":true,"port":40001,"models":3,"pid":4711}"#]
+    default: []
+    }
+  }
+
+  // MARK: What the command line composes itself
+
+  struct Finding: Encodable {
+    var plan = "plan.json"
+    var holds = false
+    var violations: [String]
+  }
+
+  struct ProfileFinding: Encodable {
+    var profile = "profiles/a.json"
+    var holds = false
+    var isThisMachine = true
+    var violations: [String]
+  }
+
+  struct Listing: Encodable {
+    var provenance: Provenance
+    var types: [InstanceType]
+    var figures: [LatencyFigure]
+
+    init() throws {
+      let catalog = try CatalogFile.embedded()
+      provenance = catalog.provenance
+      types = catalog.types
+      figures = try FiguresFile.embedded().figures
+    }
+  }
+
+  struct Synthesized: Encodable {
+    var folder = "models/mine"
+    var models = 3
+    var fileBytes: Int64 = 3_145_728
+  }
+
+  // MARK: Parts
+
+  static let measured = Provenance(.measured, source: "AMD EPYC, 2 cores, 2026-08-03T13:40:02Z, quick")
+  static let published = Provenance(.published, source: "aws-neuron/aws-neuron-sdk, about-neuron/benchmarks/inf2")
+  static let estimated = Provenance(.estimated, source: "weights × 1.15 + 40 MiB ± 25 %")
+  static let p99 = PlannedLatency(p99: Estimate(estimate: 0.00242, low: 0.00231, high: 0.00258))
+
+  static let fullHost = HostFingerprint(
+    cpuModel: "AMD EPYC", vendor: "AuthenticAMD", cpuFamily: 25, cpuModelNumber: 17, architecture: "x86_64", cores: 2,
+    memoryBytes: 8 << 30, instructionSets: ["avx2", "fma"], hypervisor: "KVM", kernel: "6.1.0",
+    instanceType: "c7a.large")
+  static let bareHost = HostFingerprint(
+    cpuModel: "AMD EPYC", vendor: "AuthenticAMD", cpuFamily: 25, cpuModelNumber: 17, architecture: "x86_64", cores: 2,
+    memoryBytes: 8 << 30, instructionSets: [], hypervisor: nil, kernel: "6.1.0", instanceType: nil)
+
+  static let workload = Workload(
+    name: "bert-tiny-1000", family: "bert-tiny", vocabulary: 2000, models: 1000, tokens: 32,
+    ratePerModelPerSecond: 0.6, targetP99Seconds: 0.010, source: "demo workload")
+
+  /// At the standard probabilities, which are then left out.
+  static func measuredTable() -> QuantileTable {
+    guard let table = QuantileTable(samples: (0..<200).map { 0.0003 + 0.000001 * Double($0) }) else {
+      preconditionFailure("times above 0 have quantiles")
+    }
+    return table
+  }
+
+  static func publishedTable() -> QuantileTable {
+    guard
+      let table = QuantileTable(
+        probabilities: [0, 0.5, 0.99, 1], seconds: [0.0009, 0.001, 0.00104, 0.0011], sampleCount: 0)
+    else { preconditionFailure("the points ascend") }
+    return table
+  }
+
+  static func measuredNode() -> PlanNode {
+    var node = PlanNode(
+      instanceType: "local", count: 1, modelsPerNode: [1000, 1000], variant: .int8, queues: 1, workers: 1,
+      threadsPerWorker: 1, costPerHour: 0, provenance: measured, executable: true, latencySeconds: p99,
+      utilization: 0.41, memoryPerModelBytes: 3_460_301, memoryCapacityBytes: 4 << 30, memoryProvenance: measured,
+      service: ServiceModel(
+        computeSeconds: measuredTable(), overheadSeconds: measuredTable(), driftCV: 0.03, computeProvenance: measured,
+        overheadProvenance: measured, handoverSeconds: 0.00002, wakeSeconds: 0.00003,
+        computeTraceSeconds: [0.0003, 0.0004]),
+      environment: ["OMP_WAIT_POLICY": "PASSIVE"])
+    node.host = fullHost
+    node.serverMemoryBytes = 161_480_704
+    return node
+  }
+
+  static func publishedNode() -> PlanNode {
+    PlanNode(
+      instanceType: "inf2.xlarge", count: 32, modelsPerNode: [93, 94], variant: .fp32, queues: 2, workers: 1,
+      threadsPerWorker: 1, costPerHour: 0.7582, provenance: published, executable: false, latencySeconds: p99,
+      utilization: 0.05, memoryPerModelBytes: 600 << 20, memoryCapacityBytes: 32 << 30, memoryProvenance: estimated,
+      service: ServiceModel(
+        computeSeconds: publishedTable(), overheadSeconds: measuredTable(), driftCV: 0.02,
+        computeProvenance: published, overheadProvenance: measured),
+      environment: [:])
+  }
+
+  static let figured = Alternative(
+    instanceType: "inf2.xlarge", feasible: true, nodes: 32, modelsPerNode: 94, variant: .fp32, costPerHour: 24.36,
+    p99Seconds: p99.p99, utilization: 0.05, binding: "memory", reason: "memory: 47 models fill a core",
+    provenance: published)
+  static let unknown = Alternative(
+    instanceType: "c7g.4xlarge", feasible: nil, binding: "noFigure", reason: "no latency of bert-base on c7g")
+
+  // MARK: Wholes
+
+  static let feasiblePlan = Plan(
+    seed: 1, feasible: true, costPerHour: 24.3624, lowerBoundPerHour: 23.1042, models: 4000, budgetPerHour: 60,
+    workload: workload, latencySeconds: p99, nodes: [publishedNode(), measuredNode()], binding: "memory",
+    bindingReason: "memory: 47 models fill a core",
+    bestExecutable: ExecutablePlan(costPerHour: 0, latencySeconds: p99, nodes: [measuredNode()]),
+    bestExecutableReason: nil, alternatives: [figured, unknown],
+    guidance: [
+      GuidanceRow(
+        instanceType: "inf2.8xlarge", guidancePricePerHour: 1.97, guidanceNodes: 72, guidanceTotalPerHour: 141.94,
+        guidanceModelsPerNode: 42, packingCostPerHour: 141.7977, packingFeasible: true, packingP99Seconds: p99.p99,
+        packingReason: "42 models a node: within 10 ms", planned: figured)
+    ], catalog: published)
+
+  static let infeasiblePlan = Plan(
+    seed: 1, feasible: false, costPerHour: nil, lowerBoundPerHour: nil, models: 3000, budgetPerHour: nil,
+    workload: .guidance, latencySeconds: nil, nodes: [], binding: "latency", bindingReason: "no type keeps 10 ms",
+    bestExecutable: nil, bestExecutableReason: "no plan is feasible", alternatives: [unknown],
+    guidance: [
+      GuidanceRow(
+        instanceType: "c7g.4xlarge", guidancePricePerHour: 0.58, guidanceNodes: 100, guidanceTotalPerHour: 58.10,
+        guidanceModelsPerNode: 30, packingCostPerHour: 58.10, packingFeasible: nil, packingP99Seconds: nil,
+        packingReason: "no latency of bert-base on c7g", planned: unknown)
+    ], catalog: published)
+
+  static func profile(of host: HostFingerprint) -> Profile {
+    let standard = LibrarySettings(blas: "default", coreType: nil, environment: ["OMP_WAIT_POLICY": "PASSIVE"])
+    let chosen = LibrarySettings(
+      blas: "openblas-openmp", coreType: "SkylakeX",
+      environment: ["OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_CORETYPE": "SkylakeX"])
+    return Profile(
+      host: host, measuredAt: "2026-08-03T13:40:02Z", quick: true, engine: .init(name: "libtorch", version: "1.13.1"),
+      settings: chosen,
+      trials: [standard, chosen].map {
+        SettingsTrial(settings: $0, threads: 1, precision: .fp32, tokens: 128, p50Seconds: 0.118, samples: 20)
+      }, serverMemoryBytes: 161_480_704,
+      models: [
+        ModelProfile(
+          family: "bert-tiny", precision: .int8, vocabulary: 2000, fileBytes: 3_145_728, weightBytes: 2_883_584,
+          memoryPerModelBytes: 3_460_301, loadSeconds: 0.0021, firstRunSeconds: 0.005,
+          forward: [
+            ForwardCell(
+              tokens: 32, batch: 1, threads: 1, concurrency: 1, residentModels: 64, serviceSeconds: measuredTable())
+          ],
+          served: [
+            ServedCell(
+              tokens: 32, input: .text, workers: 1, threads: 1, residentModels: 64, ratePerSecond: 700,
+              computeSeconds: measuredTable(), overheadSeconds: publishedTable(), driftCV: 0.02,
+              handoverSeconds: 0.00002, wakeSeconds: 0.00003, computeTraceSeconds: [0.0003, 0.00031]),
+            ServedCell(
+              tokens: 32, input: .tokens, workers: 1, threads: 1, residentModels: 64, ratePerSecond: 700,
+              computeSeconds: measuredTable(), overheadSeconds: measuredTable(), driftCV: 0),
+          ])
+      ])
+  }
+
+  static var bareProfile: Profile {
+    var profile = profile(of: bareHost)
+    profile.settings.coreType = nil
+    return profile
+  }
+
+  static var run: RunRecord {
+    let figures = RunFigures(
+      p50Seconds: 0.0007, p90Seconds: 0.0011, p95Seconds: 0.0014, p99Seconds: 0.0024, throughputPerSecond: 599,
+      memoryBytes: 3 << 30)
+    let curve = RunRecord.Curve(probabilities: [0, 0.5, 0.99], seconds: [0.0004, 0.0007, 0.0024])
+    var requests = RunRecord.Requests()
+    requests.sent = 36_000
+    requests.completed = 36_000
+    return RunRecord(
+      name: "bert-tiny", startedAt: "2026-08-03T14:02:11Z", scope: "full", scopeReason: nil, runtime: "local",
+      host: fullHost, workload: workload, node: measuredNode(), models: 1000, durationSeconds: 60, predicted: figures,
+      measured: figures,
+      prediction: .init(errorP50: 0.02, errorP99: -0.04, withinInterval: true, p50: p99.p99, p99: p99.p99),
+      predictedCurve: curve, predictedCurveLow: curve, predictedCurveHigh: curve, measuredCurve: curve,
+      predictedUtilization: 0.41, measuredUtilization: 0.4, requests: requests, targetP99Seconds: 0.010,
+      verdict: .pass, verdictReason: "measured p99 lies below the target", confidence: 0.999, valid: true,
+      invalidReason: nil, plan: RunRecord.PlanSummary(feasiblePlan))
+  }
+
+  /// Of an infeasible plan's workload, with so many unanswered requests that p99 lies among them.
+  static var slice: RunRecord {
+    var run = run
+    run.scope = "slice"
+    run.scopeReason = "this machine is no inf2.xlarge"
+    run.host = bareHost
+    run.workload = .guidance
+    run.node = publishedNode()
+    run.measured.p99Seconds = .infinity
+    run.measuredCurve.seconds[2] = .infinity
+    run.prediction.errorP99 = -1
+    run.verdict = .undecided
+    run.confidence = 0
+    run.valid = false
+    run.invalidReason = "400 of 36000 requests failed"
+    run.plan = RunRecord.PlanSummary(infeasiblePlan)
+    run.plan.nodes = [publishedNode()]
+    return run
+  }
+
+  static var simulation: SimulationSummary {
+    var requests = RequestCounts()
+    requests.arrived = 152_114
+    requests.completed = 152_110
+    requests.inFlight = 4
+    let figure = Estimate(estimate: 0.05, low: 0.048, high: 0.052)
+    return SimulationSummary(
+      latencySeconds: LatencyEstimates(mean: figure, p50: figure, p90: figure, p95: figure, p99: figure),
+      waitSeconds: .init(mean: figure), requests: requests, utilization: 0.8006, simulatedSeconds: 2000)
+  }
+
+  static var emptySimulation: SimulationSummary {
+    SimulationSummary(
+      latencySeconds: nil, waitSeconds: nil, requests: RequestCounts(), utilization: 0, simulatedSeconds: 1)
+  }
+
+  static var repositories: [RepositoryManifest] {
+    let model = RepositoryManifest.Model(
+      name: "model0", file: "model0.pt", family: "bert-tiny", precision: .int8, vocabulary: 2000, maxTokens: 512,
+      inputs: ["input_ids", "attention_mask", "token_type_ids"], fileBytes: 3_145_728)
+    return [
+      RepositoryManifest(seed: 1, vocabularyFile: "vocab.txt", lowercases: true, models: [model]),
+      RepositoryManifest(seed: nil, vocabularyFile: nil, lowercases: false, models: [model]),
+    ]
+  }
+}

@@ -1,0 +1,165 @@
+import Foundation
+import PlannerCore
+import PlannerFiles
+import TestSupport
+import Testing
+import Yams
+
+/// The schemas of scenarios and workloads, which people write, agree with the readers of these files.
+@Suite struct YAMLSchemaTests {
+  static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
+
+  static let head = "duration: 20s\n"
+  static let model = "models: [{arrivals: {ratePerSecond: 1}, service: 1ms}]\n"
+  static let node = "nodes: [{workers: 1}]\n"
+
+  /// What the reader of that kind of file reports.
+  private static func problems(_ kind: String, _ text: String) throws -> [FileProblem] {
+    let folder = try TemporaryFolder()
+    _ = try folder.file("trace.csv", "seconds,model\n0.5,m\n")
+    let path = try folder.file("f.yaml", text)
+    do throws(FileError) {
+      if kind == "scenario" { _ = try ScenarioFile.read(path) } else { _ = try WorkloadFile.read(path) }
+      return []
+    } catch {
+      return error.problems
+    }
+  }
+
+  private static func violations(_ kind: String, _ text: String) throws -> [SchemaViolation] {
+    let value = try #require(try Yams.load(yaml: text))
+    return try SchemaValidator.shipped(kind).violations(in: JSONValue(yaml: value))
+  }
+
+  @Test(arguments: [
+    ("scenario", head + model + node), ("workload", "name: x\n"), ("workload", "targetP99: 1.5s\nmodels: 3\n"),
+    ("scenario", head + model + "nodes: [{queue: 0}, {queue: unbounded}]\n"),
+    ("scenario", head + "models: [{name: m, arrivals: {process: trace, file: trace.csv}, service: 1ms}]\n" + node),
+    ("scenario", head + "models: [{arrivals: {process: gamma, ratePerSecond: 2, cv: 0.5}, service: 1ms}]\n" + node),
+    (
+      "scenario",
+      head + "priority: -3\nplacement: all\nrouting: twoChoices\nreplications: 2\nnetworkDelay: 1ms\nwarmup: 1s\n"
+        + "models: [{arrivals: {ratePerSecond: .5}, service: {mean: 1.e1ms, distribution: gamma, cv: 0}}]\n"
+        + "nodes: [{batch: {max: 4, wait: 2ms, marginalCost: 0}}]\n"
+    ),
+  ])
+  func bothAccept(_ kind: String, _ text: String) throws {
+    #expect(try Self.problems(kind, text).isEmpty)
+    #expect(try Self.violations(kind, text).isEmpty)
+  }
+
+  @Test(arguments: [
+    ("scenario", model + node), ("scenario", head + model), ("scenario", head + node),
+    ("scenario", "duration: 20\n" + model + node), ("scenario", "duration: -1s\n" + model + node),
+    ("scenario", head + "seed: -1\n" + model + node), ("scenario", head + "seed: 1.5\n" + model + node),
+    ("scenario", head + "replications: 0\n" + model + node), ("scenario", head + "priority: 1001\n" + model + node),
+    ("scenario", head + "placement: none\n" + model + node), ("scenario", head + "routing: best\n" + model + node),
+    ("scenario", head + "models: []\n" + node), ("scenario", head + "models: 3\n" + node),
+    ("scenario", head + "models: [{service: 1ms}]\n" + node),
+    ("scenario", head + "models: [{arrivals: {ratePerSecond: 0}, service: 1ms}]\n" + node),
+    ("scenario", head + "models: [{arrivals: {process: x, ratePerSecond: 1}, service: 1ms}]\n" + node),
+    ("scenario", head + "models: [{arrivals: {ratePerSecond: 1}}]\n" + node),
+    ("scenario", head + "models: [{arrivals: {ratePerSecond: 1}, service: 10}]\n" + node),
+    ("scenario", head + "models: [{arrivals: {ratePerSecond: 1}, service: {distribution: x, mean: 1s}}]\n" + node),
+    ("scenario", head + "models: [{arrivals: {ratePerSecond: 1}, service: 1ms, count: 0}]\n" + node),
+    ("scenario", head + model + "nodes: [{workers: 0}]\n"), ("scenario", head + model + "nodes: [{queue: -1}]\n"),
+    ("scenario", head + model + "nodes: [{queue: some}]\n"),
+    ("scenario", head + model + "nodes: [{batch: {max: 0}}]\n"),
+    ("scenario", head + model + "nodes: [{batch: {marginalCost: -1}}]\n"),
+    ("workload", "tokens: 0\n"), ("workload", "tokens: 513\n"), ("workload", "models: many\n"),
+    ("workload", "family: gpt\n"), ("workload", "input: speech\n"), ("workload", "arrivals: gamma\n"),
+    ("workload", "ratePerModelPerSecond: 0\n"), ("workload", "targetP99: 10\n"), ("workload", "vocabulary: 100\n"),
+  ])
+  func bothRefuse(_ kind: String, _ text: String) throws {
+    #expect(try !Self.problems(kind, text).isEmpty)
+    #expect(try !Self.violations(kind, text).isEmpty)
+  }
+
+  /// The reader names the keys that it knows where it meets one that it does not.
+  @Test(arguments: [
+    ("scenario", "zzz: 1\n" + head + model + node, "zzz", []),
+    (
+      "scenario", head + "models: [{zzz: 1, arrivals: {ratePerSecond: 1}, service: 1ms}]\n" + node, "models[0].zzz",
+      ["models", "[]"]
+    ),
+    (
+      "scenario", head + "models: [{arrivals: {zzz: 1, ratePerSecond: 1}, service: 1ms}]\n" + node,
+      "models[0].arrivals.zzz", ["models", "[]", "arrivals"]
+    ),
+    (
+      "scenario", head + "models: [{arrivals: {ratePerSecond: 1}, service: {zzz: 1, mean: 1ms}}]\n" + node,
+      "models[0].service.zzz", ["models", "[]", "service"]
+    ),
+    ("scenario", head + model + "nodes: [{zzz: 1}]\n", "nodes[0].zzz", ["nodes", "[]"]),
+    ("scenario", head + model + "nodes: [{batch: {zzz: 1}}]\n", "nodes[0].batch.zzz", ["nodes", "[]", "batch"]),
+    ("workload", "zzz: 1\n", "zzz", []),
+  ])
+  func theSameKeysAreKnown(_ kind: String, _ text: String, _ key: String, _ place: [String]) throws {
+    let problem = try #require(try Self.problems(kind, text).first { $0.key == key })
+    let known = try #require(problem.remedy?.split(separator: ": ").last).split(separator: ", ").map(String.init)
+    let root = try SchemaValidator.shipped(kind).schema
+    var schema = root
+    for step in place {
+      schema = try #require(step == "[]" ? schema["items"] : schema["properties"]?[step])
+      if let name = schema["$ref"]?.text?.split(separator: "/").last {
+        schema = try #require(root["$defs"]?[String(name)])
+      }
+      // A time may be written as text or as a distribution; the keys are the distribution's.
+      if let branch = schema["anyOf"]?.elements?.first(where: { $0["properties"] != nil }) { schema = branch }
+    }
+    #expect(Set(known) == Set(try #require(schema["properties"]?.members).keys))
+    #expect(try Self.violations(kind, text).map(\.path).contains(key))
+  }
+
+  @Test func examplesAreValid() throws {
+    let folder = Self.repository + "/examples"
+    var seen: Set<String> = []
+    for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() where name.hasSuffix(".yaml") {
+      let text = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
+      let kind = text.contains("\nnodes:") ? "scenario" : "workload"
+      #expect(try Self.violations(kind, text).isEmpty, "\(name)")
+      #expect(try Self.problems(kind, text).isEmpty, "\(name)")
+      seen.insert(kind)
+    }
+    #expect(seen == ["scenario", "workload"])
+  }
+
+  /// docs/files.md shows each kind of file once, with every key that it may have.
+  @Test(arguments: ["scenario", "workload"])
+  func theReferenceIsCompleteAndValid(_ kind: String) throws {
+    let page = try String(contentsOfFile: Self.repository + "/docs/files.md", encoding: .utf8)
+    let section = try #require(page.components(separatedBy: "\n## ").first { $0.lowercased().hasPrefix(kind) })
+    let block = try #require(section.components(separatedBy: "```yaml\n").dropFirst().first)
+    let text = try #require(block.components(separatedBy: "```").first)
+    #expect(try Self.problems(kind, text).isEmpty)
+    #expect(try Self.violations(kind, text).isEmpty)
+    let walk = SchemaWalk(try .shipped(kind))
+    for (place, schema) in walk.objects() {
+      for key in (schema["properties"]?.members ?? [:]).keys {
+        #expect(section.contains("\(key):") || section.contains("`\(key)`"), "\(place) \(key)")
+      }
+    }
+  }
+}
+
+extension JSONValue {
+  /// - Throws: where YAML has a value that JSON has not.
+  init(yaml value: Any) throws {
+    switch value {
+    case let value as Bool: self = .bool(value)
+    case let value as Int: self = .number(Double(value))
+    case let value as Double: self = .number(value)
+    case let value as String: self = .string(value)
+    case let value as [Any]: self = .array(try value.map(JSONValue.init(yaml:)))
+    case let value as [AnyHashable: Any]:
+      var members: [String: JSONValue] = [:]
+      for (key, member) in value { members[try #require(key as? String)] = try JSONValue(yaml: member) }
+      self = .object(members)
+    case is NSNull: self = .null
+    default:
+      Issue.record("\(type(of: value)) is not in JSON")
+      self = .null
+    }
+  }
+}
