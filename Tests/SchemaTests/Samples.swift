@@ -14,7 +14,7 @@ enum Samples {
     case "check": try [Finding(violations: []), Finding(violations: ["cost: differs"])].map { try JSONFile.encode($0) }
     case "profile-check": try [JSONFile.encode(ProfileFinding(violations: ["only 3 samples"]))]
     case "catalog": try [JSONFile.encode(Listing())]
-    case "figures": try [JSONFile.encode(FiguresFile.embedded())]
+    case "figures": try [JSONFile.encode(embeddedFigures())]
     case "repository": try repositories.map { try JSONFile.encode($0) }
     case "model-synth": try [JSONFile.encode(Synthesized())]
     case "ready": [#"{"ready":true,"port":40001,"models":3,"pid":4711}"#]
@@ -46,8 +46,19 @@ enum Samples {
       let catalog = try CatalogFile.embedded()
       provenance = catalog.provenance
       types = catalog.types
-      figures = try FiguresFile.embedded().figures
+      figures = try Samples.embeddedFigures().figures
+      // Every type of the embedded catalogue has a clock; one of a user's own need not.
+      types[0].sustainedClockMHz = nil
     }
+  }
+
+  /// With one more that knows what none of those that ship knows.
+  static func embeddedFigures() throws -> FiguresFile {
+    var file = try FiguresFile.embedded()
+    var figure = file.figures[0]
+    figure.seconds = ["p50": 0.001, "p90": 0.0012]
+    file.figures.append(figure)
+    return file
   }
 
   struct Synthesized: Encodable {
@@ -106,6 +117,13 @@ enum Samples {
     return node
   }
 
+  /// On a host that tells little of itself.
+  static func bareNode() -> PlanNode {
+    var node = measuredNode()
+    node.host = bareHost
+    return node
+  }
+
   static func publishedNode() -> PlanNode {
     PlanNode(
       instanceType: "inf2.xlarge", count: 32, modelsPerNode: [93, 94], variant: .fp32, queues: 2, workers: 1,
@@ -128,7 +146,7 @@ enum Samples {
 
   static let feasiblePlan = Plan(
     seed: 1, feasible: true, costPerHour: 24.3624, lowerBoundPerHour: 23.1042, models: 4000, budgetPerHour: 60,
-    workload: workload, latencySeconds: p99, nodes: [publishedNode(), measuredNode()], binding: "memory",
+    workload: workload, latencySeconds: p99, nodes: [publishedNode(), measuredNode(), bareNode()], binding: "memory",
     bindingReason: "memory: 47 models fill a core",
     bestExecutable: ExecutablePlan(costPerHour: 0, latencySeconds: p99, nodes: [measuredNode()]),
     bestExecutableReason: nil, alternatives: [figured, unknown],
@@ -206,7 +224,7 @@ enum Samples {
       invalidReason: nil, plan: RunRecord.PlanSummary(feasiblePlan))
   }
 
-  /// Of an infeasible plan's workload, with so many unanswered requests that p99 lies among them.
+  /// Of an infeasible plan's workload, with so many unanswered requests that p99 is the client's time limit.
   static var slice: RunRecord {
     var run = run
     run.scope = "slice"
@@ -214,8 +232,8 @@ enum Samples {
     run.host = bareHost
     run.workload = .guidance
     run.node = publishedNode()
-    run.measured.p99Seconds = .infinity
-    run.measuredCurve.seconds[2] = .infinity
+    run.measured.p99Seconds = 10
+    run.measuredCurve.seconds[2] = 10
     run.prediction.errorP99 = -1
     run.verdict = .undecided
     run.confidence = 0
