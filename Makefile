@@ -23,7 +23,9 @@ demo: build ## measure, plan, deploy and prove on real models on this machine (a
 
 test: bootstrap ## build everything and run every test
 	@swift build $(BUILD_FLAGS) --build-tests
-	@swift test $(BUILD_FLAGS) --skip-build --disable-testable-imports
+	@swift test $(BUILD_FLAGS) --skip-build --disable-testable-imports --skip CLITests
+	@# Whole commands, which measure and load this machine: one at a time, with nothing beside them.
+	@swift test $(BUILD_FLAGS) --skip-build --disable-testable-imports --filter CLITests --no-parallel
 
 bench: build ## measure speed beside peers (ratios, in one run)
 	@scripts/bench

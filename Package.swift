@@ -140,7 +140,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "ServerTests", dependencies: ["ModelServer", "PlannerCore", "Server"], swiftSettings: strict),
-    .testTarget(name: "CLITests", dependencies: ["PlannerCLI", "ModelServer"], swiftSettings: strict),
+    .testTarget(name: "CLITests", dependencies: ["PlannerCLI", "ModelServer", "TestSupport"], swiftSettings: strict),
     // What several test targets need: a JSON Schema validator, folders that go by themselves.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(

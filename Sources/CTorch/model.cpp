@@ -1,4 +1,5 @@
 // Loading and running models. See CTorch.h for the conventions.
+#include "load.h"
 #include "shim.h"
 
 #include <ATen/Parallel.h>
@@ -79,37 +80,6 @@ void collect(ct_result &result, const c10::IValue &value) {
   }
 }
 
-/// Bytes of parameters, buffers and packed weights. Tensors that share memory count once.
-int64_t weight_bytes(const torch::jit::Module &module) {
-  std::unordered_map<const void *, int64_t> seen;
-  auto note = [&](const at::Tensor &tensor) {
-    if (tensor.defined() && tensor.has_storage()) seen[tensor.storage().data()] = tensor.storage().nbytes();
-  };
-  int64_t packed = 0;
-  for (const auto &attribute : module.named_attributes(true)) {
-    if (attribute.value.isTensor()) note(attribute.value.toTensor());
-    if (attribute.value.isCustomClass()) {
-      auto object = attribute.value.toObjectRef().type();
-      auto *getter = object->findMethod("__getstate__");
-      if (getter == nullptr) continue;
-      c10::IValue state = (*getter)({attribute.value});
-      std::vector<c10::IValue> pending{state};
-      while (!pending.empty()) {
-        c10::IValue next = pending.back();
-        pending.pop_back();
-        if (next.isTensor()) {
-          packed += static_cast<int64_t>(next.toTensor().nbytes());
-        } else if (next.isTuple()) {
-          for (const auto &element : next.toTupleRef().elements()) pending.push_back(element);
-        }
-      }
-    }
-  }
-  int64_t total = packed;
-  for (const auto &entry : seen) total += entry.second;
-  return total;
-}
-
 }  // namespace
 
 extern "C" {
@@ -159,13 +129,13 @@ const char *ct_configuration(void) {
 int ct_model_load(const char *path, const char *device, ct_model **model, char *error) {
   return guarded(error, [&] {
     auto loaded = std::make_unique<ct_model>();
-    loaded->module = torch::jit::load(path, c10::Device(device));
-    loaded->module.eval();
+    auto [module, weight_bytes] = ctorch::load_module(path, c10::Device(device));
+    loaded->module = std::move(module);
+    loaded->weight_bytes = weight_bytes;
     const auto method = loaded->module.find_method("forward");
     if (!method) return fail(error, "the model has no method 'forward'");
     // The module itself is the first argument.
     loaded->input_count = static_cast<int32_t>(method->function().getSchema().arguments().size()) - 1;
-    loaded->weight_bytes = weight_bytes(loaded->module);
     *model = loaded.release();
     return 0;
   });

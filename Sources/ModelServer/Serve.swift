@@ -25,6 +25,8 @@ struct Serve: AsyncParsableCommand {
   var warmTokens = NumberList([32])
   @Option(help: "Serve the first so many models only.") var limitModels: Int?
   @Option(help: "CPUs of the workers, in turn.") var pinWorkers: NumberList?
+  @Option(help: "A worker without work polls so long before it sleeps; default: 1s with --pin-workers, else 0.")
+  var idlePolling: String?
   @Option(help: "CPUs of everything else.") var ioCpus: NumberList?
   @Option(help: "Threads that speak HTTP.") var httpThreads = 1
   @Flag(help: "Stop when standard input ends: whoever started the server has gone.") var stopOnStdinEof = false
@@ -39,6 +41,14 @@ struct Serve: AsyncParsableCommand {
     guard warmTokens.numbers.allSatisfy({ $0 >= 1 }) else { throw ValidationError("--warm-tokens must be at least 1") }
     guard Quantity.seconds(requestTimeout) != nil else {
       throw ValidationError("--request-timeout must be a time such as 30s")
+    }
+    if let idlePolling {
+      guard Quantity.seconds(idlePolling) != nil else {
+        throw ValidationError("--idle-polling must be a time such as 1s")
+      }
+      if pinWorkers == nil {
+        throw ValidationError("--idle-polling needs --pin-workers: a polling worker takes its CPU for itself")
+      }
     }
   }
 
@@ -65,6 +75,7 @@ struct Serve: AsyncParsableCommand {
       options.limitModels = try limitModels ?? Self.modelCount(environment["NUM_MODELS"])
       options.postprocess = !["false", "0"].contains((environment["POSTPROCESS"] ?? "").lowercased())
       options.workerCPUs = pinWorkers?.numbers ?? []
+      options.idlePollingSeconds = pinWorkers == nil ? 0 : idlePolling.flatMap(Quantity.seconds) ?? 1
       options.ioCPUs = ioCpus?.numbers ?? []
       options.httpThreads = httpThreads
       var logger = Logger(label: "model-server") { StreamLogHandler.standardError(label: $0) }

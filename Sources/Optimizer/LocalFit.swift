@@ -1,14 +1,14 @@
 import PlannerCore
 
 extension Search {
-  /// As many of the workload's models as the local machine takes.
+  /// As many of the workload's models as the local machine takes; infeasible where these are too few.
   ///
   /// The plan's `models` are those that fit; its reason says how many were asked for and what stopped it.
   mutating func fit() -> Plan {
     guard let local = problem.local else { preconditionFailure("validated before") }
     let result = evaluate(local.instanceType)
     let best = result.options.enumerated().min { a, b in rank(a) < rank(b) }?.element
-    guard let option = best, option.models > 0 else { return nothingFits(result) }
+    guard let option = best, option.models >= problem.leastFittedModels else { return nothingFits(result) }
     let candidate = option.candidate
     let prediction = sizing.oracle.predict(candidate, modelsPerQueue: option.models)
     guard let prediction else { return nothingFits(result) }

@@ -16,6 +16,8 @@ public struct OptimizationProblem: Sendable {
   public var seed: UInt64
   /// Plan the local machine alone for as many of the workload's models as it takes.
   public var fitModels: Bool
+  /// A fit of fewer models counts as infeasible.
+  public var leastFittedModels = 1
 
   public init(
     workload: Workload, catalog: Catalog, figures: [LatencyFigure], profiles: [Profile], local: LocalMachine? = nil,

@@ -29,6 +29,7 @@ struct OptimizeCommand: ComputingCommand {
   @Option(help: "Folder of profiles.") var profiles = "profiles"
   @Option(help: "Only these instance types, separated by commas; 'local' is this machine.") var instances: String?
   @Flag(help: "Plan this machine for as many of the models as it takes.") var fit = false
+  @Option(help: "With --fit: fewer models than these are no plan.", transform: Arguments.count) var atLeast: Int?
   @Option(help: "Share of this machine's available memory that models may take.", transform: Arguments.share)
   var memoryShare = 0.6
   @Option(help: "Cores of this machine kept for the load generator.") var reserveCores = 1
@@ -45,6 +46,7 @@ struct OptimizeCommand: ComputingCommand {
     if fit, let instances, instances != LocalMachine.name {
       throw ValidationError("--fit plans this machine; leave --instances out or name 'local'")
     }
+    if atLeast != nil, !fit { throw ValidationError("--at-least says how many models --fit has to reach; add --fit") }
   }
 
   func compute() throws -> PlannerExit {
@@ -93,11 +95,13 @@ struct OptimizeCommand: ComputingCommand {
     let names = instances.map { $0.split(separator: ",").map { String($0) } }
     let known = try ProfileFile.readAll(in: profiles)
     let wantsLocal = fit || names?.contains(LocalMachine.name) ?? false
-    return OptimizationProblem(
+    var problem = OptimizationProblem(
       workload: load, catalog: try catalog.map(CatalogFile.read) ?? CatalogFile.embedded(),
       figures: try FiguresFile.embedded().figures, profiles: known,
       local: wantsLocal ? try localMachine(known, load) : nil,
       budgetPerHour: budget, instanceNames: fit ? [LocalMachine.name] : names, seed: seed, fitModels: fit)
+    problem.leastFittedModels = atLeast ?? 1
+    return problem
   }
 
   /// This machine, by the newest profile of its processor that knows the workload's models.

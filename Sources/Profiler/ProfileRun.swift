@@ -316,17 +316,20 @@ extension ServedCell {
       computeTraceSeconds: trace.map { ($0 * 1e7).rounded() / 1e7 })
   }
 
-  /// Relative standard deviation of the rounds' mean compute times.
+  /// What a few rounds within a minute cannot show of a machine's drift, as a relative standard deviation.
+  static let leastDrift = 0.03
+
+  /// Relative standard deviation of the rounds' mean compute times, and `leastDrift` on top.
   ///
   /// Each round is a run of its own, some time after the last; the error of its mean is small beside this.
   static func drift(between rounds: [[ServedSample]]) -> Double {
     let means = rounds.filter { !$0.isEmpty }.map { round in
       round.reduce(0) { $0 + $1.compute } / Double(round.count)
     }
-    guard means.count > 1 else { return 0 }
+    guard means.count > 1 else { return leastDrift }
     let mean = means.reduce(0, +) / Double(means.count)
-    guard mean > 0 else { return 0 }
+    guard mean > 0 else { return leastDrift }
     let variance = means.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(means.count - 1)
-    return variance.squareRoot() / mean
+    return (variance / (mean * mean) + leastDrift * leastDrift).squareRoot()
   }
 }

@@ -123,6 +123,11 @@ public enum Format {
     share.isFinite ? "\(decimal(share * 100, places: places)) %" : missing
   }
 
+  /// A ratio: `1.08 ×`
+  public static func factor(_ ratio: Double) -> String {
+    ratio.isFinite ? decimal(ratio, places: 2) + " ×" : missing
+  }
+
   /// A relative difference: `+4.2 %`, `−3.1 %`, `0.0 %`
   public static func signedPercent(_ difference: Double, places: Int = 1) -> String {
     guard difference.isFinite else { return missing }

@@ -1,7 +1,7 @@
 import PlannerCore
 
 /// The sentences that the page and the terminal share, so that both say the same.
-enum Phrases {
+public enum Phrases {
   /// `3,000 bert-base models, 128 tokens a request, …`
   static func workload(_ workload: Workload) -> String {
     let all = workload.ratePerModelPerSecond * Double(workload.models)
@@ -82,7 +82,7 @@ enum Phrases {
     }
     let bounds = interval == Format.missing ? "" : " (95 % interval \(interval))"
     return "Measured p99 is \(Format.duration(record.measured.p99Seconds)) against a target of "
-      + "\(Format.setting(record.targetP99Seconds)). The plan had predicted "
+      + "\(Format.setting(record.targetP99Seconds)). The prediction was "
       + "\(Format.duration(record.predicted.p99Seconds))\(bounds): \(miss)."
   }
 
@@ -90,6 +90,22 @@ enum Phrases {
     record.prediction.withinInterval
       ? "Measured p50 and p99 both lie in the prediction’s 95 % intervals."
       : "Measured p50 or p99 lies outside the prediction’s 95 % interval."
+  }
+
+  /// `forward passes take 1.08 × the profile's time, HTTP and tokenizer 0.97 ×`
+  public static func speed(_ speed: MachineSpeed) -> String {
+    "forward passes take \(Format.factor(speed.computeFactor)) the profile’s time, HTTP and tokenizer "
+      + Format.factor(speed.overheadFactor)
+  }
+
+  /// What the machine's speed just before the run did to the prediction; nil where nobody looked.
+  static func calibration(_ record: RunRecord) -> String? {
+    guard let calibration = record.calibration else { return nil }
+    let profile = calibration.profileOnly
+    return "Just before the run, in \(requests(calibration.requests)), \(speed(calibration.speed)); the prediction is "
+      + "the profile’s at that speed. Without that look: p50 \(Format.duration(profile.p50Seconds)) "
+      + "(\(Format.signedPercent(profile.errorP50))), p99 \(Format.duration(profile.p99Seconds)) "
+      + "(\(Format.signedPercent(profile.errorP99)))."
   }
 
   /// nil for a full run.

@@ -4,6 +4,7 @@ import Hummingbird
 import Logging
 import NIOCore
 import NIOPosix
+import PlannerCore
 import ServiceLifecycle
 import Synchronization
 
@@ -35,7 +36,7 @@ public struct ModelServerApplication: Sendable {
     let pool = WorkerPool(
       options: WorkerPool.Options(
         workers: options.workers, threadsPerWorker: options.threadsPerWorker, queueCapacity: options.queueCapacity,
-        pinnedCPUs: options.workerCPUs))
+        pinnedCPUs: options.workerCPUs, idlePolling: Nanoseconds(seconds: options.idlePollingSeconds)))
     try pool.start()
     defer { pool.stop() }
     let state = ServerState(pool: pool)

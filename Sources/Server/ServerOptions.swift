@@ -19,6 +19,8 @@ public struct ServerOptions: Sendable {
   public var maxBodyBytes = 16 << 20
   /// CPUs of the workers, in turn.
   public var workerCPUs: [Int] = []
+  /// How long a worker without work polls before it sleeps; only for workers that have a CPU to themselves.
+  public var idlePollingSeconds = 0.0
   /// CPUs of everything else.
   public var ioCPUs: [Int] = []
   public var httpThreads = 1

@@ -180,14 +180,17 @@ private struct RunSpread {
 
   func quantile(_ probability: Double) -> Estimate { estimate { $0.quantile(probability) } }
 
-  /// Mean over runs with the 95 % prediction interval for one further run, t · s · √(1 + 1/n).
+  /// Median over runs with the 95 % prediction interval for one further run, t · s · √(1 + 1/n).
+  ///
+  /// The median and not the mean: latency grows faster than linearly with a machine's slowness, so that drift to both
+  /// sides lifts the mean above what an ordinary run shows.
   private func estimate(_ statistic: ([Double]) -> Double) -> Estimate {
     let values = runs.map(statistic)
-    let mean = values.reduce(0, +) / Double(values.count)
-    guard values.count > 1 else { return Estimate(estimate: mean, low: mean, high: mean) }
+    let middle = values.sorted().quantile(0.5)
+    guard values.count > 1 else { return Estimate(estimate: middle, low: middle, high: middle) }
     let half =
       OutputAnalysis.studentT975(degreesOfFreedom: values.count - 1)
       * OutputAnalysis.standardDeviation(values) * (1 + 1 / Double(values.count)).squareRoot()
-    return Estimate(estimate: mean, low: max(0, mean - half), high: mean + half)
+    return Estimate(estimate: middle, low: max(0, middle - half), high: middle + half)
   }
 }

@@ -24,10 +24,13 @@ final class Workplace: Sendable {
   }
 
   let folder: String
+  /// Temporary files, and with them the machine's lock: workplaces do not keep each other waiting.
+  let temporary: String
 
   init() throws {
     folder = NSTemporaryDirectory() + "planner-cli-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    temporary = folder + "/.temporary"
+    try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
   }
 
   deinit { try? FileManager.default.removeItem(atPath: folder) }
@@ -48,7 +51,8 @@ final class Workplace: Sendable {
     process.executableURL = URL(fileURLWithPath: Self.planner)
     process.arguments = arguments
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.environment = ProcessInfo.processInfo.environment.merging(["TMPDIR": temporary]) { $1 }
+      .merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     let name = folder + "/." + UUID().uuidString
     for suffix in [".out", ".err"] { _ = FileManager.default.createFile(atPath: name + suffix, contents: nil) }
@@ -60,6 +64,11 @@ final class Workplace: Sendable {
 
   @discardableResult
   func planner(_ arguments: String..., environment: [String: String] = [:]) throws -> Result {
+    try run(arguments, environment: environment)
+  }
+
+  @discardableResult
+  func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Result {
     let (process, output, errors) = try start(arguments, environment: environment)
     process.waitUntilExit()
     return Result(

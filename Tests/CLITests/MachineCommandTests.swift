@@ -39,7 +39,7 @@ import Testing
     #expect(shown.status == 0)
     let json = try shown.json()
     #expect(json["kind"] as? String == "profile")
-    #expect(try SchemaTests.problems("profile", json) == [])
+    #expect(try CommandSchemaTests.violations("profile", shown.output) == [])
     let model = try #require((json["models"] as? [[String: Any]])?.first)
     #expect((model["served"] as? [[String: Any]])?.isEmpty == false)
     #expect(try #require(model["memoryPerModelBytes"] as? Int) > 1_000_000)
@@ -55,7 +55,7 @@ import Testing
     #expect([0, 3, 4].contains(result.status), "\(result.errors)")
     let json = try result.json()
     #expect(json["scope"] as? String == "full" && json["runtime"] as? String == "local")
-    #expect(try SchemaTests.problems("run", json) == [])
+    #expect(try CommandSchemaTests.violations("run", result.output) == [])
     for side in ["predicted", "measured"] {
       let figures = try #require(json[side] as? [String: Any])
       #expect(
@@ -129,8 +129,7 @@ import Testing
     let place = try Self.planned()
     try place.planner(
       "model", "synth", "--family", "bert-tiny", "--count", "10", "--vocab", "300", "--out", "mine", "--json")
-    let manifest = try JSONSerialization.jsonObject(with: Data(try place.read("mine/manifest.json").utf8))
-    #expect(try SchemaTests.validator("repository").problems(manifest) == [])
+    #expect(try CommandSchemaTests.violations("repository", place.read("mine/manifest.json")) == [])
     let path = place.folder + "/mine/model4.pt"
     let whole = try #require(FileManager.default.contents(atPath: path))
     try whole.prefix(whole.count / 2).write(to: URL(fileURLWithPath: path))

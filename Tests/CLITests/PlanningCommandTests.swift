@@ -122,7 +122,7 @@ import Testing
     (["optimize", "--instances", "c9z.huge"], 64, "c9z.huge"), (["optimize", "--instances", ""], 64, "instance"),
     (["optimize", "--workload", "missing.yaml"], 69, "missing.yaml"),
     (["optimize", "--catalog", "missing.csv"], 69, "missing.csv"),
-    (["optimize", "--instances", "local"], 69, "planner profile"),
+    (["optimize", "--instances", "local"], 69, "planner profile"), (["optimize", "--at-least", "5"], 64, "--fit"),
     (["simulate"], 64, "--scenario"), (["simulate", "--scenario", "missing.yaml"], 69, "missing.yaml"),
     (["simulate", "--plan", "missing.json"], 69, "missing.json"), (["check", "missing.json"], 69, "missing.json"),
     (["execute", "missing.json"], 69, "missing.json"), (["execute", "--runtime", "magic"], 64, "runtime"),
@@ -138,10 +138,9 @@ import Testing
   ])
   func badArguments(_ arguments: [String], _ status: Int, _ mention: String) throws {
     let place = try Workplace()
-    let (process, _, errors) = try place.start(arguments)
-    process.waitUntilExit()
-    let text = try String(contentsOfFile: errors, encoding: .utf8)
-    #expect(Int(process.terminationStatus) == status, "\(arguments): \(text)")
+    let result = try place.run(arguments)
+    let text = result.errors
+    #expect(Int(result.status) == status, "\(arguments): \(text)")
     #expect(text.contains(mention), "\(arguments): \(text)")
     #expect(!text.contains("Fatal error") && !text.contains("unexpected:"))
     let files = try FileManager.default.subpathsOfDirectory(atPath: place.folder).filter { !$0.hasPrefix(".") }
@@ -155,11 +154,9 @@ import Testing
     let place = try Workplace()
     _ = try place.file("p.json", text)
     for command in [["check", "p.json"], ["simulate", "--plan", "p.json"], ["execute", "p.json"]] {
-      let (process, _, errors) = try place.start(command)
-      process.waitUntilExit()
-      let said = try String(contentsOfFile: errors, encoding: .utf8)
-      #expect(process.terminationStatus == 65, "\(command) on \(text): \(said)")
-      #expect(said.contains("p.json"))
+      let result = try place.run(command)
+      #expect(result.status == 65, "\(command) on \(text): \(result.errors)")
+      #expect(result.errors.contains("p.json"))
     }
   }
 

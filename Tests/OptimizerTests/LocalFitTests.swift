@@ -48,6 +48,17 @@ import Testing
     #expect(plan.bindingReason.contains("with \(plan.models + 1) models on each node"))
   }
 
+  @Test func tooFewAreNoPlan() throws {
+    let profile = try Fixture.profile([.init(cells: [.init(computeSeconds: 0.001)])])
+    var problem = try Fixture.local(models: 100, profile: profile, cores: 1, memoryBytes: 1000 << 20)
+    problem.leastFittedModels = 45
+    #expect(try Optimizer.optimize(problem).models == 45)
+    problem.leastFittedModels = 46
+    let plan = try Optimizer.optimize(problem)
+    #expect(!plan.feasible && plan.nodes.isEmpty && plan.costPerHour == nil)
+    #expect(plan.binding == "memory" && plan.bindingReason.contains("takes 45 of 100 models"))
+  }
+
   @Test func nothingFits() throws {
     let profile = try Fixture.profile([.init(cells: [.init(computeSeconds: 0.020)])])
     let problem = try Fixture.local(models: 5, profile: profile, cores: 1, memoryBytes: 16 << 30)

@@ -123,7 +123,8 @@ private final class KnownMachine: ProfilerTools {
     // Compute is the worker's time; overhead is all else of the requests that met nobody, and no queueing.
     #expect(abs(cell.computeSeconds.mean - 0.0016) < 1e-9)
     #expect(abs(cell.overheadSeconds.quantile(1) - 0.0003) < 1e-9)
-    #expect(cell.driftCV < 1e-9)
+    // Rounds alike: what they cannot show remains.
+    #expect(abs(cell.driftCV - 0.03) < 1e-9)
     // Two workers at 30 % of 1.6 ms each.
     #expect(abs(cell.ratePerSecond - 0.3 * 2 / 0.0016) < 0.05 * 375)
   }

@@ -86,7 +86,10 @@ enum Samples {
       predictedCurveHigh: curve(base: 0.00078, spread: 0.00043), measuredCurve: measuredCurve,
       predictedUtilization: 0.412, measuredUtilization: 0.405, requests: requests, targetP99Seconds: 0.010,
       verdict: .pass, verdictReason: "at most 9 of 7,214 requests took longer than 10 ms; 52 would still pass",
-      confidence: 0.95, valid: true, invalidReason: nil, plan: RunRecord.PlanSummary(plan))
+      confidence: 0.95, valid: true, invalidReason: nil, plan: RunRecord.PlanSummary(plan),
+      calibration: .init(
+        requests: 1203, durationSeconds: 10, speed: MachineSpeed(computeFactor: 1.084, overheadFactor: 0.971),
+        profileOnly: .init(p50Seconds: 0.00066, p99Seconds: 0.0022, errorP50: -0.057, errorP99: -0.083)))
   }
 
   /// A slice of a cloud plan that missed its target.
@@ -95,6 +98,7 @@ enum Samples {
     run.name = "minilm-50"
     run.scope = "slice"
     run.scopeReason = "no inf2.xlarge is at hand"
+    run.calibration = nil
     run.verdict = .fail
     run.verdictReason = "411 of 7,214 requests took longer than 10 ms; at most 92 may"
     run.measuredCurve = curve(base: 0.0041, spread: 0.0016)

@@ -221,7 +221,10 @@ enum Samples {
       predictedCurve: curve, predictedCurveLow: curve, predictedCurveHigh: curve, measuredCurve: curve,
       predictedUtilization: 0.41, measuredUtilization: 0.4, requests: requests, targetP99Seconds: 0.010,
       verdict: .pass, verdictReason: "measured p99 lies below the target", confidence: 0.999, valid: true,
-      invalidReason: nil, plan: RunRecord.PlanSummary(feasiblePlan))
+      invalidReason: nil, plan: RunRecord.PlanSummary(feasiblePlan),
+      calibration: .init(
+        requests: 6012, durationSeconds: 10, speed: MachineSpeed(computeFactor: 1.08, overheadFactor: 0.97),
+        profileOnly: .init(p50Seconds: 0.00066, p99Seconds: 0.0022, errorP50: -0.057, errorP99: -0.083)))
   }
 
   /// Of an infeasible plan's workload, with so many unanswered requests that p99 is the client's time limit.
@@ -229,6 +232,7 @@ enum Samples {
     var run = run
     run.scope = "slice"
     run.scopeReason = "this machine is no inf2.xlarge"
+    run.calibration = nil
     run.host = bareHost
     run.workload = .guidance
     run.node = publishedNode()

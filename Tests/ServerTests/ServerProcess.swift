@@ -8,7 +8,8 @@ import Testing
 ///
 /// Its own fields do not change once it is ready, and Foundation's processes and pipes may be used from any thread.
 final class ServerProcess: @unchecked Sendable {
-  static let binary = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+  static let binary =
+    URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
     .deletingLastPathComponent().path + "/model-server"
 
   /// Written once for all tests: model0, model1, model2 with a vocabulary of 300.
@@ -52,8 +53,10 @@ final class ServerProcess: @unchecked Sendable {
 
   deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
-  static func ready(_ arguments: [String] = [], environment: [String: String] = [:]) throws -> ServerProcess {
-    let server = try ServerProcess(["--port", "0"] + arguments, environment: environment)
+  static func ready(
+    _ arguments: [String] = [], repository: String = ServerProcess.repository, environment: [String: String] = [:]
+  ) throws -> ServerProcess {
+    let server = try ServerProcess(["--port", "0"] + arguments, repository: repository, environment: environment)
     let line = server.output.fileHandleForReading.availableData
     let ready = try JSONDecoder().decode(Ready.self, from: line)
     #expect(ready.ready && ready.pid == server.process.processIdentifier)

@@ -21,6 +21,11 @@ private final class HeldSession: InferenceSession {
   func finishOne() { turn.signal() }
 }
 
+/// Answers with what it was asked.
+private struct EchoSession: InferenceSession {
+  func infer(_ inputs: [HostTensor]) throws(EngineError) -> [HostTensor] { inputs }
+}
+
 /// What became of requests, in order.
 private final class Notes: Sendable {
   let seen = Mutex<[String]>([])
@@ -80,6 +85,28 @@ private final class HandClock: Sendable {
     }
     #expect(session.started.withLock { Set($0.prefix(2)) } == [0, 1])
     #expect(session.started.withLock { Array($0.dropFirst(2)) } == [2, 3, 4, 5])
+  }
+
+  /// A worker may poll, sleep, or be about to do either when a request comes: none is ever left lying.
+  @Test(arguments: [Nanoseconds.zero, Nanoseconds(1), Nanoseconds(20_000), Nanoseconds(seconds: 3600)])
+  func noRequestIsLeftLying(_ idlePolling: Nanoseconds) async throws {
+    let pool = WorkerPool(
+      options: .init(workers: 2, threadsPerWorker: 1, queueCapacity: nil, idlePolling: idlePolling))
+    try pool.start()
+    defer { pool.stop() }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for client in 0..<3 {
+        group.addTask {
+          for id in 0..<3_000 {
+            let name = Int64(client * 10_000 + id)
+            let answer = try await pool.infer(EchoSession(), Self.name(name))
+            #expect(answer.outputs == Self.name(name))
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+    #expect(pool.load == WorkerPool.Load(waiting: 0, busyWorkers: 0))
   }
 
   /// The same arrivals and completions through the dispatcher alone and through the server's pool: the same

@@ -39,9 +39,11 @@ import Testing
       #expect(encoding.tokenTypeIDs.count == encoding.inputIDs.count)
       #expect(encoding.inputIDs.allSatisfy { 0..<size ~= $0 })
       #expect(encoding.inputIDs[0] == special.start && encoding.inputIDs[used - 1] == special.separator)
-      #expect(encoding.attentionMask == [1, 0].flatMap { value in
-        [Int64](repeating: value, count: value == 1 ? used : encoding.inputIDs.count - used)
-      })
+      #expect(
+        encoding.attentionMask
+          == [1, 0].flatMap { value in
+            [Int64](repeating: value, count: value == 1 ? used : encoding.inputIDs.count - used)
+          })
       // What is cut is the end: without a limit the text begins the same way.
       let whole = tokenizer.encode(text, pair: nil, maxTokens: .max)
       let kept = encoding.tokenTypeIDs[..<used].count { $0 == 0 } - 2

@@ -29,6 +29,15 @@ int cl_close_from(posix_spawn_file_actions_t *actions, int32_t first);
 /// Spawn flag: the child leads a session of its own, out of reach of the terminal's signals.
 int32_t cl_spawn_new_session(void);
 
+/// Tells the processor that the caller is polling: less power, and room for the core's other hardware thread.
+static inline void cl_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
 #ifdef __cplusplus
 }
 #endif

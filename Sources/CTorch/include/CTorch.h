@@ -41,10 +41,12 @@ const char *ct_version(void);
 /// Human-readable description of the parallel and BLAS configuration; valid until the next call on this thread.
 const char *ct_configuration(void);
 
-/// Loads a model for inference on `device` ("cpu").
+/// Loads a model for inference on `device` ("cpu"). Models of one architecture share their compiled code; on the CPU
+/// weights are used where they lie in the file, which must therefore not be changed while the model is loaded
+/// (replacing it by renaming another over it does no harm).
 int ct_model_load(const char *path, const char *device, ct_model **model, char *error);
 void ct_model_free(ct_model *model);
-/// Bytes of all parameters and buffers, packed weights included.
+/// Bytes of all tensors in the model's file.
 int64_t ct_model_weight_bytes(const ct_model *model);
 /// Number of tensors that `forward` takes.
 int32_t ct_model_input_count(const ct_model *model);

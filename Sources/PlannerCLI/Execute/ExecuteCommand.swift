@@ -28,12 +28,12 @@ struct ExecuteCommand: PlannerCommand {
   @Option(help: "Name of the run.") var name: String?
   @Option(help: "Folder for the report.") var reports = "reports"
   @Option(help: "Seed of the arrivals.") var seed: UInt64 = 1
+  @Flag(help: "Predict from the profile alone, without a look at the machine's speed of the moment.")
+  var noCalibration = false
   @Flag(help: "Leave the server running.") var keep = false
   @Flag(help: "Also write every request to samples.csv beside the report.") var samples = false
   @Flag(help: "Print the run as one JSON object.") var json = false
 
-  /// Sent before the counted part, in simulation and run alike.
-  static let warmupSeconds = 3.0
   /// Runs that the prediction is made from.
   static let replications = 40
 
@@ -68,38 +68,34 @@ struct ExecuteCommand: PlannerCommand {
     let cpus = try CPUSplit.current(servingCores: max(1, try HostInfo.allowedCPUs().count - reserveCores))
     let deployment = try Deployment.choose(from: plan, machine: try machine(cpus, plan))
     if let reason = deployment.sliceReason { Output.note("slice: \(reason)") }
-    let node = deployment.node
     let vocabulary = plan.workload.vocabulary ?? ModelFamily(rawValue: plan.workload.family)?.shape.vocabulary ?? 30522
     let repository =
       models.map(ModelRepository.init(folder:))
-      ?? .shared(family: plan.workload.family, vocabulary: vocabulary, precision: node.variant)
+      ?? .shared(family: plan.workload.family, vocabulary: vocabulary, precision: deployment.node.variant)
     let entries = try await repository.provide(
-      family: plan.workload.family, vocabulary: vocabulary, precision: node.variant, count: deployment.models,
-      mayWrite: models == nil)
-
-    let schedule = Schedule.make(
-      models: deployment.models, ratePerModelPerSecond: plan.workload.ratePerModelPerSecond,
-      arrivals: plan.workload.arrivals, durationSeconds: duration + Self.warmupSeconds, seed: seed)
-    let load = NodeLoad(
-      service: node.service, queues: 1, workers: node.workers, models: deployment.models,
-      ratePerModelPerSecond: plan.workload.ratePerModelPerSecond, arrivals: plan.workload.arrivals)
-    guard
-      let prediction = NodeSimulation.predict(
-        load, schedule: schedule, warmupSeconds: Self.warmupSeconds, seed: plan.seed, replications: Self.replications)
-    else {
-      throw Failure(.usage, "no request falls into \(duration) s at this rate; run it longer with --duration")
+      family: plan.workload.family, vocabulary: vocabulary, precision: deployment.node.variant,
+      count: deployment.models, mayWrite: models == nil)
+    let server = try await launch(deployment, repository, cpus, tokens: plan.workload.tokens)
+    do {
+      let template = RequestTemplate(host: server.address.host, port: server.port)
+      let node = NodeUnderLoad(
+        server: server, cpus: cpus, workload: plan.workload, models: deployment.models,
+        requests: try template.requests(
+          models: entries.map(\.name), input: plan.workload.input, tokens: plan.workload.tokens,
+          vocabulary: vocabulary))
+      let outcome = try await predictAndLoad(node, deployment, plan)
+      await end(server)
+      let record = RunComparison(
+        name: runName(plan), startedAt: startedAt, runtime: runtime, host: try HostInfo.fingerprint(), plan: plan,
+        deployment: deployment, prediction: outcome.prediction, calibration: outcome.calibration,
+        result: outcome.result, measuredMemoryBytes: outcome.memoryBytes
+      ).record()
+      return (record, outcome.result)
+    } catch {
+      Output.clearProgress()
+      await server.stop(grace: .seconds(2))
+      throw error
     }
-    Output.note(
-      "predicted on the schedule of this run: p50 \(Format.duration(prediction.latencySeconds.p50.estimate)), "
-        + "p99 \(Format.duration(prediction.latencySeconds.p99.estimate)), "
-        + "utilization \(Format.percent(prediction.utilization))")
-    let (result, memoryBytes) = try await serveAndLoad(
-      plan, deployment, cpus, repository, entries.map(\.name), vocabulary, schedule)
-    let record = RunComparison(
-      name: runName(plan), startedAt: startedAt, runtime: runtime, host: try HostInfo.fingerprint(), plan: plan,
-      deployment: deployment, prediction: prediction, result: result, measuredMemoryBytes: memoryBytes
-    ).record()
-    return (record, result)
   }
 
   private func machine(_ cpus: CPUSplit, _ plan: Plan) throws -> Deployment.Machine {
@@ -112,16 +108,15 @@ struct ExecuteCommand: PlannerCommand {
       freeDiskBytes: try HostInfo.freeDiskBytes(at: "models"), profiles: try ProfileFile.readAll(in: profiles))
   }
 
-  private func serveAndLoad(
-    _ plan: Plan, _ deployment: Deployment, _ cpus: CPUSplit, _ repository: ModelRepository, _ names: [String],
-    _ vocabulary: Int, _ schedule: Schedule
-  ) async throws -> (LoadResult, Int64) {
+  private func launch(
+    _ deployment: Deployment, _ repository: ModelRepository, _ cpus: CPUSplit, tokens: Int
+  ) async throws -> RunningServer {
     let node = deployment.node
     let folder = NSTemporaryDirectory() + "planner-\(getuid())"
     var launch = ServerLaunch(
       binary: try ServerBinary.locate(), repository: repository.folder, workers: node.workers,
       threads: node.threadsPerWorker, logFile: "\(folder)/model-server-\(getpid()).log")
-    launch.warmTokens = [plan.workload.tokens]
+    launch.warmTokens = [tokens]
     launch.limitModels = deployment.models
     launch.environment = node.environment
     launch.pinWorkers = cpus.pinned(threadsPerWorker: node.threadsPerWorker)
@@ -129,46 +124,66 @@ struct ExecuteCommand: PlannerCommand {
     launch.isKept = keep
     Output.note(
       "starting model-server with \(deployment.models) models, \(node.workers) × \(node.threadsPerWorker) threads")
-    let server = try await LocalProcess.launch(launch)
-    do {
-      Output.note(
-        "ready; loading it for \(Format.duration(duration)) after \(Format.duration(Self.warmupSeconds)) of warm-up")
-      let template = RequestTemplate(host: server.address.host, port: server.port)
-      let requests = try template.requests(
-        models: names, input: plan.workload.input, tokens: plan.workload.tokens, vocabulary: vocabulary)
-      var options = LoadOptions()
-      options.cpu = cpus.others.last
-      options.warmupSeconds = Self.warmupSeconds
-      let generator = LoadGenerator(host: server.address.host, port: server.port, options: options)
-      let result = try await server.whileRunning {
-        try await cpus.confined {
-          try await generator.run(schedule: schedule, requests: requests, progress: Self.show)
-        }
-      }
-      Output.clearProgress()
-      let memoryBytes = try server.memoryBytes()
-      if keep {
-        Output.note("server left running on http://\(server.address.host):\(server.port) (process \(server.pid))")
-      } else {
-        await server.stop()
-      }
-      return (result, memoryBytes)
-    } catch {
-      Output.clearProgress()
-      await server.stop(grace: .seconds(2))
-      throw error
-    }
+    return try await LocalProcess.launch(launch)
   }
 
-  private static let show: @Sendable (LoadProgress) -> Void = { progress in
-    let label =
-      "\(progress.completed) answered, p50 \(Format.duration(progress.p50Seconds)), "
-      + "p99 \(Format.duration(progress.p99Seconds))"
-      + (progress.notCompleted > 0 ? ", \(progress.notCompleted) not" : "")
-    Output.progress(
-      ProgressLine.render(
-        done: Int(progress.elapsedSeconds), of: Int(progress.durationSeconds.rounded(.up)),
-        elapsedSeconds: progress.elapsedSeconds, label: label, width: Output.width))
+  private struct Outcome {
+    var prediction: NodePrediction
+    var calibration: RunComparison.Calibration?
+    var result: LoadResult
+    var memoryBytes: Int64
+  }
+
+  /// The schedule first, then the prediction on exactly that schedule, and only then the load.
+  private func predictAndLoad(_ node: NodeUnderLoad, _ deployment: Deployment, _ plan: Plan) async throws -> Outcome {
+    let schedule = node.schedule(seconds: duration, seed: seed)
+    let profiled = try predict(deployment, plan, schedule, .asProfiled)
+    var prediction = profiled
+    var calibration: RunComparison.Calibration?
+    if !noCalibration {
+      Output.note("ready; finding out how fast the machine is at the moment")
+      let found = try await node.calibrate(against: deployment.node.service, seed: seed &+ 1)
+      if let (speed, requests, seconds) = found {
+        prediction = try predict(deployment, plan, schedule, speed)
+        calibration = .init(speed: speed, requests: requests, seconds: seconds, profiled: profiled)
+        Output.note("\(Phrases.speed(speed)) in \(requests) requests")
+      } else {
+        Output.note("too few requests at this rate to tell; the profile's figures stand")
+      }
+    }
+    Output.note(
+      "predicted on the schedule of this run: p50 \(Format.duration(prediction.latencySeconds.p50.estimate)), "
+        + "p99 \(Format.duration(prediction.latencySeconds.p99.estimate)), "
+        + "utilization \(Format.percent(prediction.utilization))")
+    Output.note(
+      "loading it for \(Format.duration(duration)) after \(Format.duration(NodeUnderLoad.warmupSeconds)) of warm-up")
+    let result = try await node.load(schedule)
+    return Outcome(
+      prediction: prediction, calibration: calibration, result: result, memoryBytes: try node.server.memoryBytes())
+  }
+
+  private func predict(
+    _ deployment: Deployment, _ plan: Plan, _ schedule: Schedule, _ speed: MachineSpeed
+  ) throws -> NodePrediction {
+    let load = NodeLoad(
+      service: deployment.node.service.at(speed), queues: 1, workers: deployment.node.workers,
+      models: deployment.models, ratePerModelPerSecond: plan.workload.ratePerModelPerSecond,
+      arrivals: plan.workload.arrivals)
+    let prediction = NodeSimulation.predict(
+      load, schedule: schedule, warmupSeconds: NodeUnderLoad.warmupSeconds, seed: plan.seed,
+      replications: Self.replications)
+    guard let prediction else {
+      throw Failure(.usage, "no request falls into \(duration) s at this rate; run it longer with --duration")
+    }
+    return prediction
+  }
+
+  private func end(_ server: RunningServer) async {
+    if keep {
+      Output.note("server left running on http://\(server.address.host):\(server.port) (process \(server.pid))")
+    } else {
+      await server.stop()
+    }
   }
 
   private func runName(_ plan: Plan) -> String { name ?? plan.workload.name }

@@ -11,8 +11,18 @@ struct RunComparison {
   var plan: Plan
   var deployment: Deployment
   var prediction: NodePrediction
+  /// nil where the prediction is the profile's own.
+  var calibration: Calibration?
   var result: LoadResult
   var measuredMemoryBytes: Int64
+
+  /// The machine's speed just before the run, and what was predicted without knowing it.
+  struct Calibration {
+    var speed: MachineSpeed
+    var requests: Int
+    var seconds: Double
+    var profiled: NodePrediction
+  }
 
   func record() -> RunRecord {
     let verdict = VerdictRule(targetSeconds: plan.workload.targetP99Seconds).judge(result)
@@ -38,7 +48,15 @@ struct RunComparison {
       predictedUtilization: prediction.utilization, measuredUtilization: result.utilization(workers: node.workers) ?? 0,
       requests: result.counts, targetP99Seconds: plan.workload.targetP99Seconds, verdict: verdict.verdict,
       verdictReason: verdict.reason, confidence: verdict.confidence, valid: verdict.valid,
-      invalidReason: verdict.invalidReason, plan: RunRecord.PlanSummary(plan))
+      invalidReason: verdict.invalidReason, plan: RunRecord.PlanSummary(plan),
+      calibration: calibration.map { calibration in
+        let (p50, p99) = (calibration.profiled.latencySeconds.p50, calibration.profiled.latencySeconds.p99)
+        return RunRecord.Calibration(
+          requests: calibration.requests, durationSeconds: calibration.seconds, speed: calibration.speed,
+          profileOnly: .init(
+            p50Seconds: p50.estimate, p99Seconds: p99.estimate, errorP50: p50.estimate / measured.p50Seconds - 1,
+            errorP99: p99.estimate / measured.p99Seconds - 1))
+      })
   }
 }
 

@@ -98,6 +98,8 @@ public struct RunRecord: Codable, Sendable {
   @ExplicitNull public var invalidReason: String?
   /// The plan's fleet, for the cost table of the report.
   public var plan: PlanSummary
+  /// nil where the prediction is the profile's own.
+  @ExplicitNull public var calibration: Calibration?
 
   public struct PlanSummary: Codable, Hashable, Sendable {
     @ExplicitNull public var costPerHour: Double?
@@ -126,7 +128,7 @@ public struct RunRecord: Codable, Sendable {
     measured: RunFigures, prediction: Prediction, predictedCurve: Curve, predictedCurveLow: Curve,
     predictedCurveHigh: Curve, measuredCurve: Curve, predictedUtilization: Double, measuredUtilization: Double,
     requests: Requests, targetP99Seconds: Double, verdict: Verdict, verdictReason: String, confidence: Double,
-    valid: Bool, invalidReason: String?, plan: PlanSummary
+    valid: Bool, invalidReason: String?, plan: PlanSummary, calibration: Calibration? = nil
   ) {
     self.name = name
     self.startedAt = startedAt
@@ -155,5 +157,6 @@ public struct RunRecord: Codable, Sendable {
     self.valid = valid
     self.invalidReason = invalidReason
     self.plan = plan
+    self.calibration = calibration
   }
 }

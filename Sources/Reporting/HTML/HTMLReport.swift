@@ -77,6 +77,7 @@ public enum HTMLReport {
       + Page.paragraph(
         "Error is predicted over measured, less 1. Under p50 and p99: the prediction’s 95 % interval. "
           + Phrases.withinInterval(record), style: "soft")
+      + (Phrases.calibration(record).map { Page.paragraph($0, style: "soft") } ?? "")
   }
 
   private static func curve(_ record: RunRecord) -> Markup {

@@ -13,6 +13,7 @@ public enum RunText {
     page.gap()
     page.paragraph(Phrases.whatCameOut(record))
     page.paragraph(Phrases.withinInterval(record))
+    if let calibration = Phrases.calibration(record) { page.paragraph(calibration) }
     let requests = record.requests
     page.paragraph(
       "Requests: \(Format.count(requests.sent)) sent, \(Format.count(requests.completed)) completed, "

@@ -236,7 +236,9 @@ struct ServerResponder: HTTPResponder {
 
   /// A question-answering model has two outputs, a number for each token; of others only the place is known.
   static func outputNames(_ outputs: [HostTensor], batch: Int, tokens: Int) -> [String] {
-    if outputs.count == 2, outputs.allSatisfy({ $0.shape == [batch, tokens] }) { return ["start_logits", "end_logits"] }
+    if outputs.count == 2, outputs.allSatisfy({ $0.shape == [batch, tokens] }) {
+      return ["start_logits", "end_logits"]
+    }
     return outputs.indices.map { "output_\($0)" }
   }
 

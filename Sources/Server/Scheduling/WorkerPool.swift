@@ -54,12 +54,17 @@ public final class WorkerPool: Sendable {
     public var queueCapacity: Int?
     /// CPU of each worker, used in turn; empty leaves them to the system.
     public var pinnedCPUs: [Int]
+    /// How long a worker without work polls before it sleeps. Only for workers that have a CPU to themselves.
+    public var idlePolling: Nanoseconds
 
-    public init(workers: Int, threadsPerWorker: Int, queueCapacity: Int?, pinnedCPUs: [Int] = []) {
+    public init(
+      workers: Int, threadsPerWorker: Int, queueCapacity: Int?, pinnedCPUs: [Int] = [], idlePolling: Nanoseconds = .zero
+    ) {
       self.workers = workers
       self.threadsPerWorker = threadsPerWorker
       self.queueCapacity = queueCapacity
       self.pinnedCPUs = pinnedCPUs
+      self.idlePolling = idlePolling
     }
   }
 
@@ -85,7 +90,7 @@ public final class WorkerPool: Sendable {
   }
 
   private let state: Mutex<State>
-  private let wakeups: [DispatchSemaphore]
+  private let doorbells: [Doorbell]
   private let clock: @Sendable () -> Nanoseconds
   public let options: Options
 
@@ -93,7 +98,7 @@ public final class WorkerPool: Sendable {
   public init(options: Options, clock: @escaping @Sendable () -> Nanoseconds = WorkerPool.monotonicNow) {
     self.options = options
     self.clock = clock
-    wakeups = (0..<options.workers).map { _ in DispatchSemaphore(value: 0) }
+    doorbells = (0..<options.workers).map { _ in Doorbell() }
     state = Mutex(
       State(
         dispatcher: Dispatcher(workers: options.workers, queueCapacity: options.queueCapacity),
@@ -206,7 +211,7 @@ public final class WorkerPool: Sendable {
   }
 
   private func perform(_ effects: Effects, exceptWorker own: Int? = nil) {
-    for worker in effects.wake where worker != own { wakeups[worker].signal() }
+    for worker in effects.wake where worker != own { doorbells[worker].ring() }
     for (continuation, error) in effects.failed { continuation.resume(throwing: error) }
   }
 
@@ -214,7 +219,7 @@ public final class WorkerPool: Sendable {
 
   private func work(as worker: Int) {
     while true {
-      wakeups[worker].wait()
+      doorbells[worker].wait(polling: options.idlePolling, clock: clock)
       var previous: Nanoseconds?
       while let job = takeAssigned(worker) { previous = compute(job, worker: worker, previous: previous) }
       if state.withLock({ $0.isStopped }) { return }
@@ -251,7 +256,7 @@ public final class WorkerPool: Sendable {
     case .success(let outputs): job.continuation.resume(returning: (outputs, timings))
     case .failure(let error): job.continuation.resume(throwing: error)
     }
-    // This worker's own next job is picked up by its loop, without a semaphore.
+    // This worker's own next job is picked up by its loop, without a ring.
     perform(effects, exceptWorker: worker)
     return effects.wake.contains(worker) ? finished : nil
   }
@@ -281,6 +286,6 @@ public final class WorkerPool: Sendable {
       state.isDraining = true
       state.isStopped = true
     }
-    for wakeup in wakeups { wakeup.signal() }
+    for doorbell in doorbells { doorbell.ring() }
   }
 }

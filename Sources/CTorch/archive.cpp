@@ -1,0 +1,186 @@
+// Zip archives in memory. Format: PKWARE's APPNOTE 6.3.9, sections 4.3 (layout), 4.5.3 (64-bit sizes).
+#include "archive.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <stdexcept>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace ctorch {
+
+namespace {
+
+/// Little-endian, wherever it runs and however it is aligned.
+template <typename Integer> Integer little_endian(const char *bytes) {
+  Integer value = 0;
+  for (size_t i = 0; i < sizeof(Integer); i++)
+    value |= static_cast<Integer>(static_cast<unsigned char>(bytes[i])) << (8 * i);
+  return value;
+}
+
+[[noreturn]] void damaged(const char *what) { throw std::runtime_error(std::string("the archive is damaged: ") + what); }
+
+constexpr uint32_t kLocalHeader = 0x04034b50, kDirectoryEntry = 0x02014b50, kDirectoryEnd = 0x06054b50;
+constexpr uint32_t kDirectoryEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
+constexpr size_t kDirectoryEndSize = 22, kLocatorSize = 20, kEntrySize = 46, kLocalHeaderSize = 30;
+
+/// Tables for 16 bytes at a time ("slicing-by-16", after Kounavis and Berry, 2005).
+using ChecksumTables = std::array<std::array<uint32_t, 256>, 16>;
+
+ChecksumTables make_tables() {
+  ChecksumTables tables{};
+  for (uint32_t byte = 0; byte < 256; byte++) {
+    uint32_t value = byte;
+    for (int bit = 0; bit < 8; bit++) value = (value >> 1) ^ ((value & 1) != 0 ? 0xEDB88320U : 0U);
+    tables[0][byte] = value;
+  }
+  for (size_t slice = 1; slice < tables.size(); slice++) {
+    for (size_t byte = 0; byte < 256; byte++) {
+      const uint32_t before = tables[slice - 1][byte];
+      tables[slice][byte] = (before >> 8) ^ tables[0][before & 0xFF];
+    }
+  }
+  return tables;
+}
+
+}  // namespace
+
+uint32_t crc32(const void *data, size_t count) {
+  static const ChecksumTables tables = make_tables();
+  const char *bytes = static_cast<const char *>(data);
+  uint32_t value = ~0U;
+  for (; count >= 16; count -= 16, bytes += 16) {
+    const uint64_t low = little_endian<uint64_t>(bytes) ^ value, high = little_endian<uint64_t>(bytes + 8);
+    value = 0;
+    for (size_t i = 0; i < 8; i++) {
+      value ^= tables[15 - i][(low >> (8 * i)) & 0xFF] ^ tables[7 - i][(high >> (8 * i)) & 0xFF];
+    }
+  }
+  for (; count > 0; count--, bytes++)
+    value = (value >> 8) ^ tables[0][(value ^ static_cast<unsigned char>(*bytes)) & 0xFF];
+  return ~value;
+}
+
+MappedArchive::MappedArchive(const std::string &path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) throw std::runtime_error(std::strerror(errno));
+  struct stat status {};
+  void *mapped = MAP_FAILED;
+  int problem = 0;
+  if (::fstat(file, &status) != 0) {
+    problem = errno;
+  } else if (status.st_size > 0) {
+    size_ = static_cast<size_t>(status.st_size);
+    // Read-only while its pages are brought in, or each of them would be copied at once.
+    mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, 0);
+    if (mapped == MAP_FAILED || ::mprotect(mapped, size_, PROT_READ | PROT_WRITE) != 0) problem = errno;
+  }
+  ::close(file);
+  if (mapped != MAP_FAILED) bytes_ = static_cast<char *>(mapped);
+  try {
+    if (problem != 0) throw std::runtime_error(std::strerror(problem));
+    if (bytes_ == nullptr) damaged("it is empty");
+    read_directory();
+  } catch (...) {
+    if (bytes_ != nullptr) ::munmap(bytes_, size_);
+    throw;
+  }
+}
+
+MappedArchive::~MappedArchive() { ::munmap(bytes_, size_); }
+
+size_t MappedArchive::read(uint64_t position, void *buffer, size_t count, const char *) const {
+  if (position >= size_) return 0;
+  const size_t available = std::min(count, size_ - static_cast<size_t>(position));
+  std::memcpy(buffer, bytes_ + position, available);
+  return available;
+}
+
+const MappedArchive::Record *MappedArchive::find(const std::string &name) const {
+  const auto entry = records_.find(name);
+  return entry == records_.end() ? nullptr : &entry->second;
+}
+
+char *MappedArchive::verified(const Record &record) const {
+  char *data = bytes_ + record.offset;
+  if (crc32(data, record.size) != record.checksum) damaged("a record's checksum is not that of its directory");
+  return data;
+}
+
+bool MappedArchive::contains(const void *data, size_t count) const {
+  const char *first = static_cast<const char *>(data);
+  return first >= bytes_ && first <= bytes_ + size_ && count <= static_cast<size_t>(bytes_ + size_ - first);
+}
+
+void MappedArchive::read_directory() {
+  // From the end backwards: a comment of up to 64 KiB may follow.
+  if (size_ < kDirectoryEndSize) damaged("it is too short");
+  const size_t farthest = size_ - kDirectoryEndSize > 0xFFFF ? size_ - kDirectoryEndSize - 0xFFFF : 0;
+  size_t end = size_ - kDirectoryEndSize;
+  while (little_endian<uint32_t>(bytes_ + end) != kDirectoryEnd) {
+    if (end-- == farthest) damaged("it has no directory, so it was cut off or is no model");
+  }
+  uint64_t count = little_endian<uint16_t>(bytes_ + end + 10);
+  uint64_t offset = little_endian<uint32_t>(bytes_ + end + 16);
+  if (end >= kLocatorSize && little_endian<uint32_t>(bytes_ + end - kLocatorSize) == kLocator64) {
+    const auto large = little_endian<uint64_t>(bytes_ + end - kLocatorSize + 8);
+    if (large > size_ || size_ - large < 56 || little_endian<uint32_t>(bytes_ + large) != kDirectoryEnd64)
+      damaged("its 64-bit directory is not where it says");
+    count = little_endian<uint64_t>(bytes_ + large + 32);
+    offset = little_endian<uint64_t>(bytes_ + large + 48);
+  }
+  for (uint64_t index = 0; index < count; index++) {
+    if (offset > end || end - offset < kEntrySize || little_endian<uint32_t>(bytes_ + offset) != kDirectoryEntry)
+      damaged("its directory breaks off");
+    const char *entry = bytes_ + offset;
+    const size_t length = kEntrySize + little_endian<uint16_t>(entry + 28) + little_endian<uint16_t>(entry + 30) +
+                          little_endian<uint16_t>(entry + 32);
+    if (end - offset < length) damaged("its directory breaks off");
+    add(entry);
+    offset += length;
+  }
+}
+
+void MappedArchive::add(const char *entry) {
+  const size_t name_length = little_endian<uint16_t>(entry + 28);
+  const size_t extra_length = little_endian<uint16_t>(entry + 30);
+  uint64_t compressed = little_endian<uint32_t>(entry + 20), size = little_endian<uint32_t>(entry + 24);
+  uint64_t header = little_endian<uint32_t>(entry + 42);
+  // Fields that are full are in the 64-bit extra field, in this order.
+  const char *extra = entry + kEntrySize + name_length;
+  const char *extra_end = extra + extra_length;
+  while (extra_end - extra >= 4) {
+    const size_t tag = little_endian<uint16_t>(extra), bytes = little_endian<uint16_t>(extra + 2);
+    extra += 4;
+    if (static_cast<size_t>(extra_end - extra) < bytes) damaged("an extra field breaks off");
+    const char *field = extra, *field_end = extra + bytes;
+    for (uint64_t *value : {&size, &compressed, &header}) {
+      if (tag != 1 || *value != 0xFFFFFFFF) continue;
+      if (field_end - field < 8) damaged("a 64-bit size is missing");
+      *value = little_endian<uint64_t>(field);
+      field += 8;
+    }
+    extra += bytes;
+  }
+  if (header > size_ || size_ - header < kLocalHeaderSize ||
+      little_endian<uint32_t>(bytes_ + header) != kLocalHeader)
+    damaged("a record is not where its directory says");
+  const size_t start = header + kLocalHeaderSize + little_endian<uint16_t>(bytes_ + header + 26) +
+                       little_endian<uint16_t>(bytes_ + header + 28);
+  if (start > size_ || size_ - start < compressed) damaged("a record reaches beyond the end");
+  std::string name(entry + kEntrySize, name_length);
+  name.erase(0, name.find('/') + 1);
+  Record record;
+  record.offset = start;
+  record.size = size;
+  record.checksum = little_endian<uint32_t>(entry + 16);
+  record.is_stored = little_endian<uint16_t>(entry + 10) == 0 && compressed == size;
+  if (!records_.emplace(std::move(name), record).second) damaged("a record is there twice");
+}
+
+}  // namespace ctorch

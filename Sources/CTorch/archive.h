@@ -1,0 +1,53 @@
+#pragma once
+#include <caffe2/serialize/read_adapter_interface.h>
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+
+namespace ctorch {
+
+/// A model file (a zip archive), mapped into memory: tensors are used where they lie in the file.
+///
+/// The pages belong to the system's cache until something writes to them, and then to this process (private mapping):
+/// a model that changes its own buffers changes neither the file nor another model.
+class MappedArchive : public caffe2::serialize::ReadAdapterInterface {
+ public:
+  struct Record {
+    size_t offset = 0;
+    size_t size = 0;
+    uint32_t checksum = 0;
+    /// Lies in the file as it is, and not compressed.
+    bool is_stored = false;
+  };
+
+  /// Throws `std::runtime_error` where the file cannot be mapped or its directory is damaged.
+  explicit MappedArchive(const std::string &path);
+  ~MappedArchive() override;
+  MappedArchive(const MappedArchive &) = delete;
+  MappedArchive &operator=(const MappedArchive &) = delete;
+
+  size_t size() const override { return size_; }
+  size_t read(uint64_t position, void *buffer, size_t count, const char *what = "") const override;
+
+  /// By name without the archive's own leading folder.
+  const std::unordered_map<std::string, Record> &records() const { return records_; }
+  const Record *find(const std::string &name) const;
+  /// The bytes of a stored record. Throws where their checksum is not the directory's.
+  char *verified(const Record &record) const;
+  /// Whether `count` bytes from `data` on lie within the mapping.
+  bool contains(const void *data, size_t count) const;
+
+ private:
+  void read_directory();
+  /// One entry of the directory, which is known to lie within the file.
+  void add(const char *entry);
+
+  char *bytes_ = nullptr;
+  size_t size_ = 0;
+  std::unordered_map<std::string, Record> records_;
+};
+
+/// CRC-32 as zip uses it (ISO 3309, reflected polynomial 0xEDB88320).
+uint32_t crc32(const void *data, size_t count);
+
+}  // namespace ctorch

@@ -1,0 +1,214 @@
+// Loading modules densely: the code of an architecture is compiled once, weights are mapped and not copied.
+#include "load.h"
+#include "archive.h"
+#include "pickle.h"
+
+#include <caffe2/serialize/inline_container.h>
+#include <map>
+#include <mutex>
+#include <torch/csrc/jit/serialization/import.h>
+#include <torch/csrc/jit/serialization/unpickler.h>
+#include <torch/custom_class.h>
+
+namespace ctorch {
+
+namespace {
+
+using Archive = std::shared_ptr<MappedArchive>;
+using Unit = std::shared_ptr<torch::jit::CompilationUnit>;
+
+bool has_prefix(const std::string &text, const char *prefix) { return text.rfind(prefix, 0) == 0; }
+bool has_suffix(const std::string &text, const std::string &suffix) {
+  return text.size() >= suffix.size() && text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
+}
+
+/// What an archive is compiled from: its source files and the constants in them, in the order of their names.
+///
+/// Equal texts compile to equal classes, whatever the weights are; the text itself is compared, not a hash of it.
+std::string code_of(const MappedArchive &archive, caffe2::serialize::PyTorchStreamReader &reader) {
+  std::map<std::string, size_t> parts;
+  for (const auto &entry : archive.records()) {
+    const std::string &name = entry.first;
+    const bool is_source = has_prefix(name, "code/") && !has_suffix(name, ".debug_pkl");
+    if (is_source || name == "constants.pkl" || has_prefix(name, "constants/")) parts[name] = entry.second.size;
+  }
+  std::string code;
+  for (const auto &part : parts) {
+    auto content = reader.getRecord(part.first);
+    code += part.first + '\0' + std::to_string(part.second) + '\0';
+    code.append(static_cast<const char *>(std::get<0>(content).get()), std::get<1>(content));
+  }
+  return code;
+}
+
+/// Compiled architectures that a loaded module still uses, by their code.
+class Architectures {
+ public:
+  /// The classes of this archive, compiled now or for an earlier model.
+  Unit of(const Archive &archive, caffe2::serialize::PyTorchStreamReader &reader) {
+    const std::string code = code_of(*archive, reader);
+    // Held while compiling: a second model of the architecture waits for the first one's code.
+    std::lock_guard<std::mutex> guard(mutex_);
+    auto known = units_.find(code);
+    if (known != units_.end()) {
+      if (Unit unit = known->second.lock()) return unit;
+    }
+    auto unit = std::make_shared<torch::jit::CompilationUnit>();
+    torch::jit::ExtraFilesMap no_extra_files;
+    std::shared_ptr<caffe2::serialize::ReadAdapterInterface> adapter = archive;
+    torch::jit::import_ir_module(unit, adapter, c10::Device(c10::kCPU), no_extra_files);
+    for (auto entry = units_.begin(); entry != units_.end();)
+      entry = entry->second.expired() ? units_.erase(entry) : std::next(entry);
+    units_[code] = unit;
+    return unit;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::weak_ptr<torch::jit::CompilationUnit>> units_;
+};
+
+Architectures &architectures() {
+  static Architectures shared;
+  return shared;
+}
+
+/// Elements of a tensor that repeats a smaller storage.
+constexpr int64_t kLargestRepeated = 1 << 20;
+
+/// A file may describe a tensor that reaches beyond its storage: everything that is read is checked first.
+void check(const at::Tensor &tensor, const MappedArchive &archive) {
+  if (!tensor.defined() || tensor.numel() == 0 || !tensor.has_storage()) return;
+  const size_t bytes = tensor.storage().nbytes();
+  if (!archive.contains(tensor.storage().data(), bytes)) throw std::runtime_error("a tensor reaches beyond its file");
+  int64_t last = tensor.storage_offset();
+  bool is_within = last >= 0;
+  for (int64_t i = 0; i < tensor.dim() && is_within; i++) {
+    int64_t step = 0;
+    is_within = tensor.size(i) > 0 && tensor.stride(i) >= 0 &&
+                !__builtin_mul_overflow(tensor.size(i) - 1, tensor.stride(i), &step) &&
+                !__builtin_add_overflow(last, step, &last);
+  }
+  const auto stored = static_cast<int64_t>(bytes / tensor.element_size());
+  // A stride of 0 repeats what is stored: harmless for a small constant, and as large as its author likes otherwise.
+  if (!is_within || last >= stored || tensor.numel() > std::max(stored, kLargestRepeated))
+    throw std::runtime_error("a tensor reaches beyond its storage");
+}
+
+void check(const c10::IValue &value, const MappedArchive &archive) {
+  if (value.isTensor()) {
+    check(value.toTensor(), archive);
+  } else if (value.isTuple()) {
+    for (const auto &element : value.toTupleRef().elements()) check(element, archive);
+  } else if (value.isList()) {
+    for (const c10::IValue &element : value.toListRef()) check(element, archive);
+  } else if (value.isGenericDict()) {
+    for (const auto &entry : value.toGenericDict()) check(entry.value(), archive);
+  }
+}
+
+/// An object of a class from its pickled state.
+c10::intrusive_ptr<c10::ivalue::Object> restore(const at::StrongTypePtr &type, const c10::IValue &state) {
+  const auto cls = type.type_->expect<c10::ClassType>();
+  auto object = c10::ivalue::Object::create(c10::StrongTypePtr(type.cu_, cls), cls->numAttributes());
+  if (torch::jit::Function *set_state = cls->findMethod("__setstate__")) {
+    // Not optimized: that would specialize the class before it is set up.
+    torch::jit::GraphOptimizerEnabledGuard guard(false);
+    (*set_state)({c10::IValue(object), state});
+    return object;
+  }
+  const auto attributes = state.toGenericDict();
+  for (size_t i = 0; i < cls->numAttributes(); i++) object->setSlot(i, attributes.at(cls->getAttributeName(i)));
+  return object;
+}
+
+/// Bytes of one record handed out piece by piece.
+class RecordReader {
+ public:
+  RecordReader(const char *data, size_t size) : next_(data), remaining_(size) {}
+  size_t operator()(char *buffer, size_t count) {
+    const size_t given = std::min(count, remaining_);
+    std::memcpy(buffer, next_, given);
+    next_ += given;
+    remaining_ -= given;
+    return given;
+  }
+
+ private:
+  const char *next_;
+  size_t remaining_;
+};
+
+torch::jit::Module instantiate(const Archive &archive, const MappedArchive::Record &pickle, const Unit &unit,
+                               uint64_t version) {
+  auto resolve = [unit](const c10::QualifiedName &name) {
+    if (auto custom = torch::getCustomClass(name.qualifiedName())) return c10::StrongTypePtr(nullptr, custom);
+    auto cls = unit->get_class(name);
+    if (cls == nullptr) throw std::runtime_error("the module's class " + name.qualifiedName() + " is not in its code");
+    return c10::StrongTypePtr(unit, cls);
+  };
+  auto build = [archive](const at::StrongTypePtr &type, const c10::IValue &state) {
+    check(state, *archive);
+    return restore(type, state);
+  };
+  auto tensor_data = [archive](const std::string &key) {
+    const auto *record = archive->find("data/" + key);
+    if (record == nullptr) throw std::runtime_error("the tensor data/" + key + " is missing");
+    // Each storage keeps the mapping alive.
+    auto *owner = new Archive(archive);
+    return at::DataPtr(archive->verified(*record), owner, [](void *held) { delete static_cast<Archive *>(held); },
+                       c10::Device(c10::kCPU));
+  };
+  torch::jit::Unpickler unpickler(RecordReader(archive->verified(pickle), pickle.size), resolve, build, tensor_data,
+                                  c10::Device(c10::kCPU));
+  unpickler.set_version(version);
+  const c10::IValue root = unpickler.parse_ivalue();
+  if (!root.isModule()) throw std::runtime_error("it holds no module");
+  return torch::jit::Module(root.toObject());
+}
+
+int64_t tensor_bytes(const MappedArchive &archive) {
+  int64_t total = 0;
+  for (const auto &record : archive.records()) {
+    if (has_prefix(record.first, "data/")) total += static_cast<int64_t>(record.second.size);
+  }
+  return total;
+}
+
+/// Whether tensors can be used where they lie. Containers in archives before version 3 lack their types, which only
+/// the library's own loader restores.
+bool can_be_mapped(const MappedArchive &archive, const c10::Device &device, uint64_t version) {
+  if (!device.is_cpu() || version < 3) return false;
+  for (const auto &entry : archive.records()) {
+    const bool is_read = has_prefix(entry.first, "data/") || entry.first == "data.pkl";
+    // The library's writer aligns tensors at 64 bytes; other tools need not.
+    if (is_read && (!entry.second.is_stored || (entry.first != "data.pkl" && entry.second.offset % 64 != 0)))
+      return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+LoadedModule load_module(const std::string &path, const c10::Device &device) {
+  auto archive = std::make_shared<MappedArchive>(path);
+  const auto *pickle = archive->find("data.pkl");
+  if (pickle == nullptr) throw std::runtime_error("it holds no module");
+  caffe2::serialize::PyTorchStreamReader reader(archive);
+  for (const char *name : {"data.pkl", "constants.pkl"}) {
+    if (archive->find(name) == nullptr) continue;
+    const auto content = reader.getRecord(name);
+    check_pickle(static_cast<const char *>(std::get<0>(content).get()), std::get<1>(content));
+  }
+  LoadedModule loaded;
+  loaded.weight_bytes = tensor_bytes(*archive);
+  if (can_be_mapped(*archive, device, reader.version())) {
+    loaded.module = instantiate(archive, *pickle, architectures().of(archive, reader), reader.version());
+  } else {
+    loaded.module = torch::jit::load(path, device);
+  }
+  loaded.module.eval();
+  return loaded;
+}
+
+}  // namespace ctorch

@@ -1,0 +1,70 @@
+import Executor
+import LoadTest
+import PlannerCore
+import Profiler
+import Reporting
+
+/// A node that was deployed on this machine, and the requests that it is asked.
+struct NodeUnderLoad {
+  let server: RunningServer
+  let cpus: CPUSplit
+  let workload: Workload
+  let models: Int
+  /// One for each model.
+  let requests: [RequestBytes]
+
+  /// Sent before the counted part of a run, in simulation and run alike.
+  static let warmupSeconds = 3.0
+  /// A calibration lasts at least so long, and until so many requests are due.
+  static let calibrationSeconds = 10.0
+  static let calibrationRequests = 400.0
+  static let longestCalibrationSeconds = 30.0
+
+  /// Asks the node as the run will, for a short while, and tells how fast this machine is at the moment.
+  ///
+  /// - Returns: nil where too few requests were answered to tell.
+  /// - Throws: what the load generator throws, or the server's end.
+  func calibrate(
+    against service: ServiceModel, seed: UInt64
+  ) async throws -> (speed: MachineSpeed, requests: Int, seconds: Double)? {
+    let rate = Double(models) * workload.ratePerModelPerSecond
+    let seconds = min(max(Self.calibrationSeconds, Self.calibrationRequests / rate), Self.longestCalibrationSeconds)
+    let result = try await load(schedule(seconds: seconds, seed: seed), label: "calibrating: ")
+    let timed = result.samples.compactMap { sample in sample.timings.map { (sample, $0) } }
+    let alone = timed.filter { $1.ahead == 0 }
+    let speed = MachineSpeed(
+      of: service, compute: timed.map(\.1.computeSeconds),
+      overhead: alone.map { max(0, $0.latencySeconds - $1.queueSeconds - $1.computeSeconds) })
+    return speed.map { ($0, timed.count, seconds) }
+  }
+
+  func schedule(seconds: Double, seed: UInt64) -> Schedule {
+    Schedule.make(
+      models: models, ratePerModelPerSecond: workload.ratePerModelPerSecond, arrivals: workload.arrivals,
+      durationSeconds: seconds + Self.warmupSeconds, seed: seed)
+  }
+
+  /// Sends a schedule and waits for the last answers; progress goes to the terminal.
+  func load(_ schedule: Schedule, label: String = "") async throws -> LoadResult {
+    var options = LoadOptions()
+    options.cpu = cpus.others.last
+    options.warmupSeconds = Self.warmupSeconds
+    let generator = LoadGenerator(host: server.address.host, port: server.port, options: options)
+    let show: @Sendable (LoadProgress) -> Void = { Self.show($0, label) }
+    defer { Output.clearProgress() }
+    return try await server.whileRunning {
+      try await cpus.confined { try await generator.run(schedule: schedule, requests: requests, progress: show) }
+    }
+  }
+
+  private static func show(_ progress: LoadProgress, _ label: String) {
+    let text =
+      "\(label)\(progress.completed) answered, p50 \(Format.duration(progress.p50Seconds)), "
+      + "p99 \(Format.duration(progress.p99Seconds))"
+      + (progress.notCompleted > 0 ? ", \(progress.notCompleted) not" : "")
+    Output.progress(
+      ProgressLine.render(
+        done: Int(progress.elapsedSeconds), of: Int(progress.durationSeconds.rounded(.up)),
+        elapsedSeconds: progress.elapsedSeconds, label: text, width: Output.width))
+  }
+}

@@ -1,0 +1,35 @@
+import Foundation
+import Server
+import Testing
+
+/// What a model costs a server beyond its weights.
+@Suite struct ServerDensityTests {
+  static let repository: Result<String, any Error> = Result {
+    let path = NSTemporaryDirectory() + "planner-density-tests-\(getpid())"
+    try Engine.initialize()
+    try Synthesizer(family: .bertTiny, vocabulary: 300, precision: .fp32, seed: 2).write(
+      count: 240, to: path, progress: { _ in })
+    return path
+  }
+
+  /// Bytes that a ready server with so many models has for itself, mapped files apart.
+  static func privateBytes(models: Int) throws -> Int {
+    let server = try ServerProcess.ready(
+      ["--limit-models", "\(models)", "--warm-tokens", "16"], repository: try repository.get())
+    defer {
+      server.terminate()
+      _ = server.end()
+    }
+    #expect(server.models == models)
+    let text = try String(contentsOfFile: "/proc/\(server.process.processIdentifier)/smaps_rollup", encoding: .utf8)
+    let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("Anonymous:") })
+    return try #require(line.split(separator: " ").dropFirst().first.flatMap { Int($0) }) * 1024
+  }
+
+  @Test func aModelCostsATenthOfAMebibyteBeyondItsWeights() throws {
+    defer { if let path = try? Self.repository.get() { try? FileManager.default.removeItem(atPath: path) } }
+    let (few, many) = (try Self.privateBytes(models: 40), try Self.privateBytes(models: 240))
+    let each = (many - few) / 200
+    #expect(each < 104_858, "\(each) bytes a model")
+  }
+}
