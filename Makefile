@@ -22,6 +22,7 @@ demo: build ## measure, plan, deploy and prove on real models on this machine (a
 	@scripts/demo
 
 test: bootstrap ## build everything and run every test
+	@scripts/test-tools
 	@swift build $(BUILD_FLAGS) --build-tests
 	@swift test $(BUILD_FLAGS) --skip-build --disable-testable-imports --skip CLITests
 	@# Whole commands, which measure and load this machine: one at a time, with nothing beside them.

@@ -1,0 +1,17 @@
+import Foundation
+
+/// Programs of others that tests are run against; `scripts/test-tools` installs them, and `make test` calls it.
+public enum Tools {
+  /// An interpreter with tritonclient and moto.
+  public static var python: String { environment + "/bin/python3" }
+  /// moto's server, which speaks S3.
+  public static var motoServer: String { environment + "/bin/moto_server" }
+  public static let promtool = "/usr/bin/promtool"
+  public static let prometheus = "/usr/bin/prometheus"
+
+  private static var environment: String {
+    let variables = ProcessInfo.processInfo.environment
+    let cache = variables["XDG_CACHE_HOME"] ?? (variables["HOME"] ?? NSHomeDirectory()) + "/.cache"
+    return cache + "/planner/test-tools"
+  }
+}
