@@ -10,7 +10,7 @@ struct CheckCommand: ComputingCommand {
 
   @Argument(help: "Plan file.") var plan = "plan.json"
   @Option(help: "Instance types and prices (CSV); default: the shipped us-east-1 catalogue.") var catalog: String?
-  @Option(help: "Folder of the profiles that the plan was made from.") var profiles = "profiles"
+  @Option(help: "Folder of the profiles that the plan was made from.") var profiles = ProfileFile.usualFolder
   @Flag(help: "Print one JSON object.") var json = false
 
   struct Finding: Encodable {

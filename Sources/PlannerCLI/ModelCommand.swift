@@ -13,11 +13,12 @@ struct ModelCommand: AsyncParsableCommand {
       abstract: "Write different TorchScript models with random weights, a manifest and a vocabulary; needs no Python.")
 
     @Option(help: "bert-tiny, bert-mini, minilm or bert-base.") var family: ModelFamily
-    @Option(help: "How many; they are called model0, model1, …", transform: Arguments.count) var count: Int
-    @Option(help: "The same seed writes the same models.") var seed: UInt64 = 1
+    @Option(parsing: .unconditional, help: "How many; they are called model0, model1, …", transform: Arguments.count)
+    var count: Int
+    @Option(parsing: .unconditional, help: "The same seed writes the same models.") var seed: UInt64 = 1
     @Option(help: "Folder to write them to; it becomes a model repository.") var out: String
     @Option(help: "fp32, bf16 or int8.") var precision: Precision = .fp32
-    @Option(help: "Size of the vocabulary; default: the family's own.") var vocab: Int?
+    @Option(parsing: .unconditional, help: "Size of the vocabulary; default: the family's own.") var vocab: Int?
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {

@@ -17,28 +17,36 @@ struct OptimizeCommand: ComputingCommand {
       prices are dollars an hour.
       """)
 
-  @Option(help: "How many models to serve.", transform: Arguments.count) var models: Int?
-  @Option(help: "Most dollars an hour, the EKS cluster included.", transform: Arguments.positive) var budget: Double?
+  @Option(parsing: .unconditional, help: "How many models to serve.", transform: Arguments.count) var models: Int?
   @Option(
-    name: .customLong("target-p99"), help: "Target for the 99th percentile, such as 10ms.", transform: Arguments.seconds
+    parsing: .unconditional, help: "Most dollars an hour, the EKS cluster included.", transform: Arguments.positive)
+  var budget: Double?
+  @Option(
+    name: .customLong("target-p99"), parsing: .unconditional, help: "Target for the 99th percentile, such as 10ms.",
+    transform: Arguments.seconds
   )
   var targetP99: Double?
-  @Option(help: "Requests a second to each model.", transform: Arguments.positive) var rate: Double?
+  @Option(parsing: .unconditional, help: "Requests a second to each model.", transform: Arguments.positive) var rate:
+    Double?
   @Option(help: "Workload file (YAML).") var workload: String?
   @Option(help: "Instance types and prices (CSV); default: the shipped us-east-1 catalogue.") var catalog: String?
-  @Option(help: "Folder of profiles.") var profiles = "profiles"
+  @Option(help: "Folder of profiles.") var profiles = ProfileFile.usualFolder
   @Option(help: "Only these instance types, separated by commas; 'local' is this machine.") var instances: String?
   @Flag(help: "Plan this machine for as many of the models as it takes.") var fit = false
-  @Option(help: "With --fit: fewer models than these are no plan.", transform: Arguments.count) var atLeast: Int?
-  @Option(help: "Share of this machine's available memory that models may take.", transform: Arguments.share)
-  var memoryShare = 0.6
-  @Option(help: "Cores of this machine kept for the load generator.") var reserveCores = 1
+  @Option(parsing: .unconditional, help: "With --fit: fewer models than these are no plan.", transform: Arguments.count)
+  var atLeast: Int?
   @Option(
-    help: "Longest time to search; without a finished plan, nothing is written.", transform: Arguments.seconds)
+    parsing: .unconditional, help: "Share of this machine's available memory that models may take.",
+    transform: Arguments.share)
+  var memoryShare = 0.6
+  @Option(parsing: .unconditional, help: "Cores of this machine kept for the load generator.") var reserveCores = 1
+  @Option(
+    parsing: .unconditional, help: "Longest time to search; without a finished plan, nothing is written.",
+    transform: Arguments.seconds)
   var timeLimit: Double?
   @Option(help: "Where to write the plan.") var out = "plan.json"
   @Option(help: "Also write the plan as a page (HTML).") var html: String?
-  @Option(help: "Seed of the simulations.") var seed: UInt64 = 1
+  @Option(parsing: .unconditional, help: "Seed of the simulations.") var seed: UInt64 = 1
   @Flag(help: "Print the plan as one JSON object.") var json = false
 
   func validate() throws {

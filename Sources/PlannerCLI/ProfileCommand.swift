@@ -36,9 +36,9 @@ struct ProfileCommand: AsyncParsableCommand {
     @Option(help: "Precisions, separated by commas.") var precisions = "fp32,bf16,int8"
     @Option(help: "text or tokens: what served requests carry.") var input = "text"
     @Flag(help: "Fewer cells and fewer samples: minutes instead of an hour.") var quick = false
-    @Option(help: "Cores kept for the load generator.") var reserveCores = 1
+    @Option(parsing: .unconditional, help: "Cores kept for the load generator.") var reserveCores = 1
     @Option(help: "Where to write the profile; default: profiles/<cpu>-<cores>c-<date>.json.") var out: String?
-    @Option(help: "Seed of models and arrivals.") var seed: UInt64 = 1
+    @Option(parsing: .unconditional, help: "Seed of models and arrivals.") var seed: UInt64 = 1
     @Flag(help: "Print the profile as one JSON object.") var json = false
 
     func validate() throws {

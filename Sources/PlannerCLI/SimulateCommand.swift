@@ -10,7 +10,7 @@ struct SimulateCommand: ComputingCommand {
 
   @Option(help: "Scenario file (YAML).") var scenario: String?
   @Option(help: "Plan file, as `planner optimize` writes it.") var plan: String?
-  @Option(help: "Replaces the seed of the scenario or plan.") var seed: UInt64?
+  @Option(parsing: .unconditional, help: "Replaces the seed of the scenario or plan.") var seed: UInt64?
   @Flag(help: "Print one JSON object.") var json = false
 
   func validate() throws {

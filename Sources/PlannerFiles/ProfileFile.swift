@@ -30,11 +30,19 @@ public enum ProfileFile {
     return profile
   }
 
-  /// All profiles of a folder, the newest measurement first; empty where there is no such folder.
+  /// The folder that commands look in where none is named.
+  public static let usualFolder = "profiles"
+
+  /// All profiles of a folder, the newest measurement first; empty where there is no `usualFolder`.
   ///
-  /// - Throws: `FileError` for any `.json` file in it that is no profile.
+  /// - Throws: `FileError` for any `.json` file in it that is no profile, and for any other folder that cannot be read.
   public static func readAll(in folder: String) throws(FileError) -> [Profile] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    let listed = try? FileManager.default.contentsOfDirectory(atPath: folder)
+    guard let names = listed ?? (folder == usualFolder ? [] : nil) else {
+      throw FileError(
+        .unavailable,
+        [FileProblem(file: folder, message: "is no folder that can be read", remedy: "check --profiles")])
+    }
     var profiles: [(name: String, profile: Profile)] = []
     var problems: [FileProblem] = []
     for name in names.sorted() where name.hasSuffix(".json") && !name.hasPrefix(".") {

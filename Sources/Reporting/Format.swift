@@ -136,9 +136,15 @@ public enum Format {
     return (difference > 0 && !isZero ? "+" : "") + text + " %"
   }
 
-  /// A confidence or a percentile in [0, 1] with no more digits than it has: `95 %`, `99.9 %`
+  /// A confidence in [0, 1], rounded down, with no more digits than it deserves: `95 %`, `99.9 %`, `above 99.9 %`
   public static func probability(_ value: Double) -> String {
-    value.isFinite ? "\(trimmed(decimal(value * 100, places: 4))) %" : missing
+    guard value.isFinite else { return missing }
+    // A hair's breadth more, so that 0.95 and 0.999 stay what they are in binary.
+    let percent = value * 100 + 1e-9
+    if percent >= 99.95, value < 1 { return "above 99.9 %" }
+    return percent >= 99
+      ? "\(trimmed(decimal((percent * 10).rounded(.down) / 10, places: 1))) %"
+      : "\(decimal(percent.rounded(.down), places: 0)) %"
   }
 
   /// At most three digits after the point, without zeros at the end: `0.5`, `20`, `99.99`

@@ -117,7 +117,10 @@ import Testing
   // MARK: Bad input: one clear sentence, the documented exit code, nothing half-written
 
   @Test(arguments: [
-    (["optimize", "--budget", "-5"], 64, "--budget"), (["optimize", "--budget", "nan"], 64, "number above 0"),
+    (["optimize", "--budget", "-5"], 64, "'-5' is not a number above 0"),
+    (["optimize", "--budget", "nan"], 64, "number above 0"),
+    (["optimize", "--models", "-1"], 64, "'-1' is not a whole"),
+    (["optimize", "--profiles", "nowhere"], 69, "nowhere: is no folder that can be read"),
     (["optimize", "--models", "0"], 64, "1 to 1000000"), (["optimize", "--target-p99", "10"], 64, "10ms"),
     (["optimize", "--instances", "c9z.huge"], 64, "c9z.huge"), (["optimize", "--instances", ""], 64, "instance"),
     (["optimize", "--workload", "missing.yaml"], 69, "missing.yaml"),

@@ -71,6 +71,8 @@ import Testing
     #expect(Format.signedPercent(0.042) == "+4.2 %" && Format.signedPercent(-0.031) == "−3.1 %")
     #expect(Format.signedPercent(0.0004) == "0.0 %" && Format.signedPercent(-0.0004) == "0.0 %")
     #expect(Format.probability(0.95) == "95 %" && Format.probability(0.999) == "99.9 %")
+    #expect(Format.probability(0.974453) == "97 %" && Format.probability(0.99999) == "above 99.9 %")
+    #expect(Format.probability(1) == "100 %" && Format.probability(0) == "0 %")
     #expect(Format.rate(0.49) == "0.49/s" && Format.rate(29.4) == "29.4/s" && Format.rate(1470) == "1,470/s")
     #expect(Format.ratio(2.1) == "2.10 ×")
   }

@@ -19,15 +19,16 @@ struct ExecuteCommand: PlannerCommand {
 
   @Argument(help: "Plan file.") var plan = "plan.json"
   @Option(help: "Where to deploy: local (processes of this machine).") var runtime = "local"
-  @Option(help: "Nodes of the plan to run.") var nodes = 1
-  @Option(help: "How long to load it.", transform: Arguments.seconds) var duration = 60.0
+  @Option(parsing: .unconditional, help: "Nodes of the plan to run.") var nodes = 1
+  @Option(parsing: .unconditional, help: "How long to load it.", transform: Arguments.seconds) var duration = 60.0
   @Option(help: "Model repository; default: synthesized models in models/.") var models: String?
-  @Option(help: "Folder of profiles, for slices.") var profiles = "profiles"
-  @Option(help: "Cores kept for the load generator.") var reserveCores = 1
-  @Option(help: "Share of available memory that a slice may fill.", transform: Arguments.share) var memoryShare = 0.6
+  @Option(help: "Folder of profiles, for slices.") var profiles = ProfileFile.usualFolder
+  @Option(parsing: .unconditional, help: "Cores kept for the load generator.") var reserveCores = 1
+  @Option(parsing: .unconditional, help: "Share of available memory that a slice may fill.", transform: Arguments.share)
+  var memoryShare = 0.6
   @Option(help: "Name of the run.") var name: String?
   @Option(help: "Folder for the report.") var reports = "reports"
-  @Option(help: "Seed of the arrivals.") var seed: UInt64 = 1
+  @Option(parsing: .unconditional, help: "Seed of the arrivals.") var seed: UInt64 = 1
   @Flag(help: "Predict from the profile alone, without a look at the machine's speed of the moment.")
   var noCalibration = false
   @Flag(help: "Leave the server running.") var keep = false
