@@ -139,7 +139,7 @@ let package = Package(
       name: "EngineTests", dependencies: ["PlannerCore", "PlannerFiles", "Server"], exclude: ["Fixtures"],
       swiftSettings: strict),
     .testTarget(
-      name: "ServerTests", dependencies: ["ModelServer", "PlannerCore", "Server"], swiftSettings: strict),
+      name: "ServerTests", dependencies: ["ModelServer", "PlannerCore", "Server", "Simulator"], swiftSettings: strict),
     .testTarget(name: "CLITests", dependencies: ["PlannerCLI", "ModelServer", "TestSupport"], swiftSettings: strict),
     // What several test targets need: a JSON Schema validator, folders that go by themselves.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),

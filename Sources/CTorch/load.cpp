@@ -3,6 +3,7 @@
 #include "archive.h"
 #include "pickle.h"
 
+#include <c10/util/hash.h>
 #include <caffe2/serialize/inline_container.h>
 #include <map>
 #include <mutex>
@@ -189,6 +190,12 @@ bool can_be_mapped(const MappedArchive &archive, const c10::Device &device, uint
 }
 
 }  // namespace
+
+std::string code_fingerprint(const std::string &path) {
+  auto archive = std::make_shared<MappedArchive>(path);
+  caffe2::serialize::PyTorchStreamReader reader(archive);
+  return c10::sha1(code_of(*archive, reader)).str();
+}
 
 LoadedModule load_module(const std::string &path, const c10::Device &device) {
   auto archive = std::make_shared<MappedArchive>(path);

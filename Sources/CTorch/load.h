@@ -15,4 +15,7 @@ struct LoadedModule {
 /// mapped file. Throws where the file cannot be read, is damaged or holds no module.
 LoadedModule load_module(const std::string &path, const c10::Device &device);
 
+/// Hash of what the archive is compiled from. Throws where the file cannot be read or is damaged.
+std::string code_fingerprint(const std::string &path);
+
 }  // namespace ctorch

@@ -141,6 +141,14 @@ int ct_model_load(const char *path, const char *device, ct_model **model, char *
   });
 }
 
+int ct_model_fingerprint(const char *path, char *fingerprint, char *error) {
+  return guarded(error, [&] {
+    const std::string hash = ctorch::code_fingerprint(path);
+    std::snprintf(fingerprint, CT_FINGERPRINT_CAPACITY, "%s", hash.c_str());
+    return 0;
+  });
+}
+
 void ct_model_free(ct_model *model) { delete model; }
 
 int64_t ct_model_weight_bytes(const ct_model *model) { return model->weight_bytes; }

@@ -13,15 +13,19 @@ public struct ServerTimings: Hashable, Sendable {
   public var ahead: Int
   /// What the worker spent between its last pass and this one, where it went from one to the next; seconds.
   public var handoverSeconds: Double?
+  /// How long it waited for its model to be loaded; nil where the model was in memory. Not part of the queueing time.
+  public var loadSeconds: Double?
 
   public init(
-    queueSeconds: Double, computeSeconds: Double, totalSeconds: Double, ahead: Int, handoverSeconds: Double? = nil
+    queueSeconds: Double, computeSeconds: Double, totalSeconds: Double, ahead: Int, handoverSeconds: Double? = nil,
+    loadSeconds: Double? = nil
   ) {
     self.queueSeconds = queueSeconds
     self.computeSeconds = computeSeconds
     self.totalSeconds = totalSeconds
     self.ahead = ahead
     self.handoverSeconds = handoverSeconds
+    self.loadSeconds = loadSeconds
   }
 
   /// Reads a header's value; fields may come in any order and unknown ones are skipped.
@@ -33,6 +37,7 @@ public struct ServerTimings: Hashable, Sendable {
     var total: Double?
     var ahead: Int?
     var handover: Double?
+    var load: Double?
     for field in header.split(separator: ";") {
       guard let equals = field.firstIndex(of: "=") else { return nil }
       let name = field[..<equals].drop(while: { $0 == " " })
@@ -43,13 +48,15 @@ public struct ServerTimings: Hashable, Sendable {
       case "total": total = Double(value)
       case "ahead": ahead = Int(value)
       case "handover": handover = Double(value)
+      case "load": load = Double(value)
       default: continue
       }
     }
     guard let queue, let compute, let total, let ahead, ahead >= 0,
-      [queue, compute, total, handover ?? 0].allSatisfy({ $0.isFinite && $0 >= 0 })
+      [queue, compute, total, handover ?? 0, load ?? 0].allSatisfy({ $0.isFinite && $0 >= 0 })
     else { return nil }
     self.init(
-      queueSeconds: queue, computeSeconds: compute, totalSeconds: total, ahead: ahead, handoverSeconds: handover)
+      queueSeconds: queue, computeSeconds: compute, totalSeconds: total, ahead: ahead, handoverSeconds: handover,
+      loadSeconds: load)
   }
 }

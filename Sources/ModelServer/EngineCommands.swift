@@ -85,3 +85,42 @@ struct Info: AsyncParsableCommand {
     }
   }
 }
+
+struct ProbeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "probe", abstract: "Load and run a model whose code is new, so that a crash is this process's own.",
+    shouldDisplay: false)
+
+  @Option(help: "Model file.") var model: String
+  @Option(help: "Names of its inputs, separated by commas.") var inputs: String
+  @Option(help: "Length of the run, in tokens.") var tokens = 32
+  @Option(help: "Seconds until the process is ended.") var timeLimit = 60
+  @Option(help: "Bytes of memory beyond what the library takes.") var memoryLimit: Int64?
+
+  func run() throws {
+    try Engine.initialize()
+    let names = inputs.split(separator: ",").map(String.init)
+    let code = Probe.run(
+      model: model, inputs: names, tokens: max(1, tokens), timeLimitSeconds: timeLimit, memoryLimitBytes: memoryLimit)
+    if code != 0 { throw ExitCode(code) }
+  }
+}
+
+struct CycleCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cycle", abstract: "Load, ask and unload models over and over, and print how memory drifts.",
+    shouldDisplay: false)
+
+  @Option(help: "Folder of models.") var repository: String
+  @Option(help: "Cycles before the first look at memory.") var warmup = 50
+  @Option(help: "Cycles between the first look and the second.") var cycles = 200
+
+  func run() async throws {
+    try await runCommand {
+      try Engine.initialize()
+      try Engine.setThreads(1)
+      let measurement = CycleMeasurement(repository: repository, warmupCycles: warmup, cycles: cycles)
+      try printLine(try await measurement.run())
+    }
+  }
+}

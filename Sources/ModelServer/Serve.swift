@@ -20,6 +20,21 @@ struct Serve: AsyncParsableCommand {
   @Option(help: "Forward passes at once.") var workers = 1
   @Option(help: "Threads of one forward pass.") var threads = 1
   @Option(help: "How many requests may wait; default: any number.") var queueCapacity: Int?
+  @Option(help: "How many requests of one model may wait; default: as many as of all.")
+  var queueCapacityPerModel: Int?
+  @Option(help: "Most requests of a model that share a forward pass; 1 computes each alone.") var batchMax = 1
+  @Option(help: "Sizes that are computed as soon as so many wait, separated by commas.")
+  var batchPreferred: NumberList?
+  @Option(help: "Longest that a free worker leaves a request waiting for company.") var batchWait = "0ms"
+  @Option(help: "Memory of all models, such as 2GiB; the others are loaded on first use. Default: no limit.")
+  var memoryBudget: String?
+  @Option(help: "Models that are loaded at once.") var loadThreads = 2
+  @Option(help: "How many requests may wait for models to be loaded; default: any number.")
+  var maxLoadsWaiting: Int?
+  @Flag(help: "Start although models cannot be loaded; the others are served.") var tolerateBadModels = false
+  @Option(
+    help: "Models with code that is new are first run in a process of their own, so long at most; 0s trusts them.")
+  var probeTime = "60s"
   @Option(help: "A request that has waited so long is not computed.") var requestTimeout = "30s"
   @Option(help: "Lengths, in tokens, at which each model is run before the server is ready.")
   var warmTokens = NumberList([32])
@@ -37,6 +52,23 @@ struct Serve: AsyncParsableCommand {
     guard (1...1024).contains(threads) else { throw ValidationError("--threads must be 1 to 1024") }
     guard (1...64).contains(httpThreads) else { throw ValidationError("--http-threads must be 1 to 64") }
     guard (queueCapacity ?? 0) >= 0 else { throw ValidationError("--queue-capacity must not be negative") }
+    guard (queueCapacityPerModel ?? 0) >= 0 else {
+      throw ValidationError("--queue-capacity-per-model must not be negative")
+    }
+    guard (1...10_000).contains(batchMax) else { throw ValidationError("--batch-max must be 1 to 10000") }
+    guard (batchPreferred?.numbers ?? []).allSatisfy({ (1...batchMax).contains($0) }) else {
+      throw ValidationError("--batch-preferred must be sizes from 1 to --batch-max")
+    }
+    guard Quantity.seconds(batchWait) != nil else { throw ValidationError("--batch-wait must be a time such as 2ms") }
+    if batchMax > 1, queueCapacity == 0 {
+      throw ValidationError("--batch-max needs a --queue-capacity of at least 1: requests wait for company")
+    }
+    if let memoryBudget, (Quantity.bytes(memoryBudget) ?? 0) <= 0 {
+      throw ValidationError("--memory-budget must be a size such as 2GiB")
+    }
+    guard (1...64).contains(loadThreads) else { throw ValidationError("--load-threads must be 1 to 64") }
+    guard (maxLoadsWaiting ?? 0) >= 0 else { throw ValidationError("--max-loads-waiting must not be negative") }
+    guard Quantity.seconds(probeTime) != nil else { throw ValidationError("--probe-time must be a time such as 60s") }
     guard (limitModels ?? 1) >= 1 else { throw ValidationError("--limit-models must be at least 1") }
     guard warmTokens.numbers.allSatisfy({ $0 >= 1 }) else { throw ValidationError("--warm-tokens must be at least 1") }
     guard Quantity.seconds(requestTimeout) != nil else {
@@ -70,6 +102,15 @@ struct Serve: AsyncParsableCommand {
       options.workers = workers
       options.threadsPerWorker = threads
       options.queueCapacity = queueCapacity
+      options.queueCapacityPerModel = queueCapacityPerModel
+      options.batch = BatchPolicy(
+        max: batchMax, wait: Nanoseconds(seconds: Quantity.seconds(batchWait) ?? 0),
+        preferred: batchPreferred?.numbers ?? [])
+      options.memoryBudgetBytes = memoryBudget.flatMap(Quantity.bytes)
+      options.loadThreads = loadThreads
+      options.maxLoadsWaiting = maxLoadsWaiting
+      options.toleratesBadModels = tolerateBadModels
+      options.probeSeconds = Quantity.seconds(probeTime).flatMap { $0 > 0 ? $0 : nil }
       options.requestTimeoutSeconds = Quantity.seconds(requestTimeout)
       options.warmTokens = warmTokens.numbers
       options.limitModels = try limitModels ?? Self.modelCount(environment["NUM_MODELS"])

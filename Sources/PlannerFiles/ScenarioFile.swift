@@ -4,8 +4,10 @@ import Yams
 
 /// Reads scenario files (YAML; the format is in docs/files.md).
 public enum ScenarioFile {
-  private static let modelKeys = ["name", "count", "arrivals", "service", "priority", "deadline", "networkDelay"]
-  private static let nodeKeys = ["name", "count", "workers", "queue", "batch"]
+  private static let modelKeys = [
+    "name", "count", "arrivals", "service", "priority", "deadline", "networkDelay", "memory", "load",
+  ]
+  private static let nodeKeys = ["name", "count", "workers", "queue", "batch", "memory", "loadThreads", "loadsWaiting"]
   private static let topKeys = [
     "seed", "duration", "warmup", "replications", "models", "nodes", "placement", "routing", "networkDelay", "batch",
     "deadline", "priority",
@@ -32,6 +34,7 @@ public enum ScenarioFile {
     where total > maxCopies {
       reader.report(top.node(key), key, "has \(total) copies in all; at most \(maxCopies) can be simulated")
     }
+    checkMemory(top, models, nodes)
     let routing = choice(top, "routing", RoutingPolicy.allCases.map { ($0.rawValue, $0) }, fallback: .random)
     let placement = choice(top, "placement", [("spread", .spread), ("all", Placement.all)], fallback: .spread)
     let replications = top.integer("replications", in: 1...10_000, fallback: 1)
@@ -57,7 +60,25 @@ public enum ScenarioFile {
       service: map.required("service").flatMap { _ in time(map, "service") } ?? .deterministic(mean: 1),
       priority: map.integer("priority", in: -1000...1000, fallback: defaults.priority),
       deadlineSeconds: map.seconds("deadline") ?? defaults.deadline,
-      networkDelay: time(map, "networkDelay") ?? defaults.networkDelay)
+      networkDelay: time(map, "networkDelay") ?? defaults.networkDelay, memoryBytes: bytes(map, "memory") ?? 0,
+      load: time(map, "load"))
+  }
+
+  /// Where a node has a budget, what a model takes and how long it loads must be known.
+  private static func checkMemory(_ top: YAMLMap, _ models: [ScenarioModel], _ nodes: [ScenarioNode]) {
+    guard !models.isEmpty, nodes.contains(where: { $0.residency != nil }) else { return }
+    for (map, model) in zip(top.maps("models"), models) {
+      for (key, isThere) in [("memory", model.memoryBytes > 0), ("load", model.load != nil)] where !isThere {
+        map.reader.report(map.node, map.key(key), "is missing", "a node has a memory budget, so every model needs it")
+      }
+    }
+  }
+
+  private static func bytes(_ map: YAMLMap, _ name: String) -> Int64? {
+    guard let text = map.text(name) else { return nil }
+    if let bytes = Quantity.bytes(text), bytes > 0 { return bytes }
+    map.reader.report(map.node(name), map.key(name), "'\(text)' is not a size such as 17.6MiB or 2GiB")
+    return nil
   }
 
   private static func node(_ map: YAMLMap, _ defaults: Defaults) -> ScenarioNode {
@@ -73,7 +94,19 @@ public enum ScenarioFile {
     return ScenarioNode(
       name: map.text("name") ?? map.path, count: map.integer("count", in: 1...maxCopies, fallback: 1),
       workers: map.integer("workers", in: 1...100_000, fallback: 1), queueCapacity: capacity,
-      batch: batch(map, fallback: defaults.batch))
+      batch: batch(map, fallback: defaults.batch), residency: residency(map))
+  }
+
+  private static func residency(_ map: YAMLMap) -> ResidencyPolicy? {
+    let threads = map.integer("loadThreads", in: 1...1000, fallback: 1)
+    let waiting = map.node("loadsWaiting") == nil ? nil : map.integer("loadsWaiting", in: 0...Int.max, fallback: 0)
+    guard map.node("memory") != nil else {
+      for key in ["loadThreads", "loadsWaiting"] where map.node(key) != nil {
+        map.reader.report(map.node(key), map.key(key), "needs a memory budget", "add memory: 2GiB, for example")
+      }
+      return nil
+    }
+    return ResidencyPolicy(budgetBytes: bytes(map, "memory") ?? 1, concurrentLoads: threads, maxWaiting: waiting)
   }
 
   private static func arrivals(_ model: YAMLMap, _ folder: String) -> ArrivalProcess {
@@ -129,11 +162,20 @@ public enum ScenarioFile {
 
   private static func batch(_ parent: YAMLMap, fallback: BatchPolicy) -> BatchPolicy {
     guard let map = parent.map("batch") else { return fallback }
-    map.allow(["max", "wait", "marginalCost"])
+    map.allow(["max", "wait", "marginalCost", "preferred"])
     let marginal = map.node("marginalCost") == nil ? 1 : map.number("marginalCost", above: 0, inclusive: true) ?? 1
+    let max = map.integer("max", in: 1...10_000, fallback: 1)
     return BatchPolicy(
-      max: map.integer("max", in: 1...10_000, fallback: 1), wait: Nanoseconds(seconds: map.seconds("wait") ?? 0),
-      marginalCost: marginal)
+      max: max, wait: Nanoseconds(seconds: map.seconds("wait") ?? 0), marginalCost: marginal,
+      preferred: preferred(map, max: max))
+  }
+
+  private static func preferred(_ map: YAMLMap, max: Int) -> [Int] {
+    guard let node = map.node("preferred") else { return [] }
+    let sizes = node.sequence.map { $0.map { $0.scalar.flatMap { Int($0.string) } ?? 0 } } ?? [0]
+    if sizes.allSatisfy({ (1...max).contains($0) }) { return sizes }
+    map.reader.report(node, map.key("preferred"), "is not a list of whole numbers from 1 to max, which is \(max)")
+    return []
   }
 
   private static func choice<Value>(

@@ -36,57 +36,75 @@ public struct ModelServerApplication: Sendable {
     let pool = WorkerPool(
       options: WorkerPool.Options(
         workers: options.workers, threadsPerWorker: options.threadsPerWorker, queueCapacity: options.queueCapacity,
-        pinnedCPUs: options.workerCPUs, idlePolling: Nanoseconds(seconds: options.idlePollingSeconds)))
+        modelCapacity: options.queueCapacityPerModel, batch: options.batch, pinnedCPUs: options.workerCPUs,
+        idlePolling: Nanoseconds(seconds: options.idlePollingSeconds)))
     try pool.start()
-    defer { pool.stop() }
-    let state = ServerState(pool: pool)
-    let failure = Mutex<(any Error)?>(nil)
-    let bound = Bound()
+    let registry = makeRegistry()
+    // The library must not be at work when the process ends.
+    defer {
+      registry.stop()
+      pool.stop()
+    }
+    let state = ServerState(pool: pool, registry: registry)
+    let start = StartUp()
     var configuration = ApplicationConfiguration(
       address: .hostname(options.host, port: options.port), serverName: nil)
     configuration.availableConnectionsDelegate = nil
     let group = MultiThreadedEventLoopGroup(numberOfThreads: options.httpThreads)
     let application = Application(
       responder: ServerResponder(state: state, options: options), configuration: configuration,
-      onServerRunning: { channel in bound.set(port: channel.localAddress?.port ?? 0) },
+      onServerRunning: { channel in
+        let port = channel.localAddress?.port ?? 0
+        start.begin {
+          try await load(state)
+          state.becomeReady()
+          if state.isReady {
+            let models = state.registry.entries.count
+            onReady(Ready(port: port, models: models, pid: ProcessInfo.processInfo.processIdentifier))
+          }
+        }
+      },
       eventLoopGroupProvider: .shared(group), logger: logger)
     let services = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: [
-          .init(service: application), .init(service: DrainService(state: state)),
+          .init(service: application),
+          .init(
+            service: DrainService {
+              state.startDraining()
+              start.cancel()
+            }),
         ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-    let loading = Thread { [options] in
-      do {
-        guard let port = bound.waitForPort() else { return }
-        let table = try Self.load(options, pool: pool, logger: logger)
-        state.becomeReady(table)
-        if state.isReady {
-          onReady(Ready(port: port, models: table.models.count, pid: ProcessInfo.processInfo.processIdentifier))
-        }
-      } catch is SchedulingError {
-        // Told to stop while the models were still being warmed: an orderly end.
-        return
-      } catch {
-        failure.withLock { $0 = error }
-        Task { await services.triggerGracefulShutdown() }
-      }
-    }
-    loading.stackSize = 16 << 20
-    loading.start()
+    start.onFailure { Task { await services.triggerGracefulShutdown() } }
     if stopOnStdinEOF { Self.watchStdin { Task { await services.triggerGracefulShutdown() } } }
     let impatience = Impatience(limitSeconds: Self.drainSeconds)
     defer { impatience.cancel() }
     do {
       try await services.run()
     } catch {
-      bound.giveUp()
       try await group.shutdownGracefully()
       throw error
     }
-    bound.giveUp()
     try await group.shutdownGracefully()
-    if let error = failure.withLock({ $0 }) { throw error }
+    try await start.end()
   }
+
+  private func makeRegistry() -> ModelRegistry {
+    let probe = options.probeSeconds.map { IsolationProbe(executable: Self.executable, timeLimitSeconds: $0) }
+    // Two lengths show a batch's layout.
+    let shorter = options.batch.max > 1 ? options.warmTokens.map { max(1, $0 / 2) } : []
+    let source = RepositorySource(
+      folder: options.repository, limit: options.limitModels, warmTokens: options.warmTokens + shorter, probe: probe)
+    let residency = ResidencyPolicy(budgetBytes: options.memoryBudgetBytes, maxWaiting: options.maxLoadsWaiting)
+    return ModelRegistry(
+      source: source, options: ModelRegistry.Options(residency: residency, loadThreads: options.loadThreads),
+      prepareThread: { [options, logger] in
+        // As the workers': the library keeps kernels by the number of threads.
+        do { try Engine.setThreads(options.threadsPerWorker) } catch { logger.error("a loader thread: \(error)") }
+      })
+  }
+
+  private static let executable = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
 
   /// Restricts all threads of this process, and those that they start later, to the CPUs that are not the workers';
   /// workers move to their own when they start.
@@ -102,9 +120,10 @@ public struct ModelServerApplication: Sendable {
 
   // MARK: Loading
 
-  private static func load(_ options: ServerOptions, pool: WorkerPool, logger: Logger) throws -> ModelTable {
+  /// Loads the repository and warms the workers.
+  private func load(_ state: ServerState) async throws {
     let lastShown = Mutex(0)
-    let table = try RepositoryLoader(folder: options.repository).load(limit: options.limitModels) { done in
+    try await state.registry.open(isTolerant: options.toleratesBadModels) { [logger] done in
       let isDue = lastShown.withLock { last in
         guard done >= last + 100 else { return false }
         last = done
@@ -112,50 +131,29 @@ public struct ModelServerApplication: Sendable {
       }
       if isDue { logger.info("\(done) models loaded") }
     }
-    let failure = Mutex<(any Error)?>(nil)
-    let finished = DispatchSemaphore(value: 0)
-    Task {
-      do {
-        try await warm(table, options, pool)
-      } catch {
-        failure.withLock { $0 = error }
-      }
-      finished.signal()
+    for entry in state.registry.entries {
+      if case .unavailable(let reason) = entry.state { logger.warning("\(entry.name) is unavailable: \(reason)") }
     }
-    finished.wait()
-    if let error = failure.withLock({ $0 }) { throw error }
-    return table
+    try await warmWorkers(state)
   }
 
-  /// Runs every model once at each length, on the workers that will serve it: first runs take many times the usual.
-  private static func warm(_ table: ModelTable, _ options: ServerOptions, _ pool: WorkerPool) async throws {
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      var next = 0
-      func add() {
-        guard next < table.models.count else { return }
-        let model = table.models[next]
-        next += 1
-        group.addTask {
-          for tokens in options.warmTokens {
-            let count = min(tokens, model.maxTokens)
-            let ids = (0..<count).map { Int64($0 % max(1, min(model.vocabulary, 1000))) }
-            let inputs = model.inputs.map { name in
-              HostTensor(
-                shape: [1, count],
-                elements: .int64(
-                  name == "input_ids" ? ids : Array(repeating: name == "attention_mask" ? 1 : 0, count: count)))
-            }
-            do {
-              let answer = try await pool.infer(model.session, inputs)
-              model.learnOutputs(answer.outputs, batch: 1, tokens: count)
-            } catch let error as EngineError {
-              throw EngineError(.badModel, model.name, "does not run: \(error.message)")
-            }
+  /// The loaders have run every model; this lets each worker set up its own threads and caches, once a family.
+  private func warmWorkers(_ state: ServerState) async throws {
+    var seen: Set<String> = []
+    let first = state.registry.entries.filter { entry in
+      entry.model != nil && seen.insert("\(entry.description.family) \(entry.description.precision)").inserted
+    }
+    for entry in first {
+      guard let lease = try? await state.registry.acquire(entry.name) else { continue }
+      for tokens in options.warmTokens {
+        let inputs = lease.model.exampleInputs(tokens: tokens)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          for _ in 0..<(2 * options.workers) {
+            group.addTask { _ = try await state.pool.infer(lease.model.session, inputs, model: entry.index) }
           }
+          try await group.waitForAll()
         }
       }
-      for _ in 0..<(2 * options.workers) { add() }
-      while try await group.next() != nil { add() }
     }
   }
 
@@ -173,21 +171,47 @@ public struct ModelServerApplication: Sendable {
   }
 }
 
-/// The port that the server was bound to, once it is.
-private final class Bound: Sendable {
-  private let value = Mutex<Int?>(nil)
-  private let signal = DispatchSemaphore(value: 0)
-
-  func set(port: Int) {
-    value.withLock { $0 = port }
-    signal.signal()
+/// The loading of the models, which begins once the port is bound.
+private final class StartUp: Sendable {
+  private struct State {
+    var task: Task<Void, any Error>?
+    var isCancelled = false
+    var onFailure: @Sendable () -> Void = {}
   }
 
-  func giveUp() { signal.signal() }
+  private let state = Mutex(State())
 
-  func waitForPort() -> Int? {
-    signal.wait()
-    return value.withLock { $0 }
+  func onFailure(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.onFailure = action } }
+
+  func begin(_ work: @escaping @Sendable () async throws -> Void) {
+    state.withLock { state in
+      guard !state.isCancelled else { return }
+      state.task = Task { [self] in
+        do {
+          try await work()
+        } catch {
+          self.state.withLock { $0.onFailure }()
+          throw error
+        }
+      }
+    }
+  }
+
+  func cancel() {
+    state.withLock { state in
+      state.isCancelled = true
+      state.task?.cancel()
+    }
+  }
+
+  /// Waits for its end.
+  ///
+  /// - Throws: what went wrong; being told to stop is an orderly end.
+  func end() async throws {
+    do {
+      try await state.withLock { $0.task }?.value
+    } catch is CancellationError {
+    } catch is SchedulingError {}
   }
 }
 
@@ -220,15 +244,17 @@ private final class Impatience: Sendable {
   func cancel() { for source in sources { source.cancel() } }
 }
 
-/// Turns readiness off the moment a shutdown begins, before connections are closed.
+/// Does something the moment a shutdown begins, before connections are closed.
 private struct DrainService: Service {
-  let state: ServerState
+  let onShutdown: @Sendable () -> Void
+
+  init(onShutdown: @escaping @Sendable () -> Void) { self.onShutdown = onShutdown }
 
   func run() async throws {
     try await withGracefulShutdownHandler {
       try await gracefulShutdown()
     } onGracefulShutdown: {
-      state.startDraining()
+      onShutdown()
     }
   }
 }

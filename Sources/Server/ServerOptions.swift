@@ -1,3 +1,5 @@
+import PlannerCore
+
 /// How a server is to run.
 public struct ServerOptions: Sendable {
   public static let version: StaticString = "0.1.0"
@@ -8,7 +10,22 @@ public struct ServerOptions: Sendable {
   public var port = 8080
   public var workers = 1
   public var threadsPerWorker = 1
+  /// Requests that may wait for a worker; nil is any number.
   public var queueCapacity: Int?
+  /// Requests of one model that may wait for a worker; nil is no limit of its own.
+  public var queueCapacityPerModel: Int?
+  /// Which requests of a model share a forward pass.
+  public var batch = BatchPolicy.single
+  /// Bytes of all models in memory; the others are loaded by their first requests. nil keeps all in memory.
+  public var memoryBudgetBytes: Int64?
+  /// Models that are loaded at once.
+  public var loadThreads = 1
+  /// Requests that may wait for models to be loaded; nil is any number.
+  public var maxLoadsWaiting: Int?
+  /// Models that cannot be loaded are unavailable, and do not keep the server from starting.
+  public var toleratesBadModels = false
+  /// Code that is new is first run in a process of its own, for so long at most; nil trusts it.
+  public var probeSeconds: Double? = 60
   public var requestTimeoutSeconds: Double? = 30
   /// Lengths at which every model is run once before the server is ready.
   public var warmTokens = [32]

@@ -3,24 +3,26 @@ import Synchronization
 /// What all routes of a server share.
 final class ServerState: Sendable {
   let pool: WorkerPool
+  /// Without models until the repository has been read.
+  let registry: ModelRegistry
   let metrics = ServerMetrics()
   private let phase = Atomic<ServerPhase>(.loading)
-  private let models = Mutex<ModelTable?>(nil)
 
-  init(pool: WorkerPool) { self.pool = pool }
+  init(pool: WorkerPool, registry: ModelRegistry) {
+    self.pool = pool
+    self.registry = registry
+  }
 
-  /// nil until the models are loaded and warm.
-  var table: ModelTable? { models.withLock { $0 } }
   var isReady: Bool { phase.load(ordering: .acquiring) == .ready }
+  var isLoading: Bool { phase.load(ordering: .acquiring) == .loading }
+  var isDraining: Bool { phase.load(ordering: .acquiring) == .draining }
 
-  func becomeReady(_ table: ModelTable) {
-    models.withLock { $0 = table }
+  func becomeReady() {
     // A shutdown that came while the models were loading stays.
     _ = phase.compareExchange(expected: .loading, desired: .ready, ordering: .acquiringAndReleasing)
   }
 
-  func startDraining() {
-    phase.store(.draining, ordering: .releasing)
-    pool.drain()
-  }
+  /// Turns readiness off. Requests that are under way, in whatever part, are still served: the listener is closed and
+  /// connections end with their answers, so there will be no others.
+  func startDraining() { phase.store(.draining, ordering: .releasing) }
 }

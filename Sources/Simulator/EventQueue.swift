@@ -5,6 +5,8 @@ enum EventKind: Hashable, Sendable {
   case arrival(model: Int)
   case completion(node: Int, worker: Int)
   case wake(node: Int)
+  case loaded(node: Int, model: Int)
+  case residencyWake(node: Int)
 }
 
 struct Event: Sendable {

@@ -1,10 +1,30 @@
 import PlannerCore
 
+/// Something that the policies decided in a simulation.
+package struct SimulatedDecision: Hashable, Sendable {
+  package enum What: Hashable, Sendable {
+    /// These requests, in one forward pass.
+    case start([Int])
+    case reject(Int)
+    case expire(Int)
+    case load(model: Int)
+    case evict(model: Int)
+  }
+
+  package var time: Nanoseconds
+  package var what: What
+
+  package init(time: Nanoseconds, what: What) {
+    self.time = time
+    self.what = what
+  }
+}
+
 /// One run of a fleet: arrivals, nodes that run the shared `Dispatcher`, and what became of each request.
 ///
 /// Models: one queue a node, workers alike, forward passes that are not interrupted, delays of the network
-/// that occupy nobody. Ignores: contention between workers beyond what their service times carry, loading
-/// and eviction, failures of nodes.
+/// that occupy nobody, and on nodes with a memory budget the shared `Residency`: loads take time and no worker.
+/// Ignores: contention between workers and loads beyond what their times carry, failed loads, failures of nodes.
 struct FleetRun {
   /// Everything a run needs to know of one model.
   struct Model {
@@ -15,6 +35,8 @@ struct FleetRun {
     var deadline: Nanoseconds?
     /// The node that holds the model; nil where every node does.
     var node: Int?
+    var memoryBytes: Int64 = 0
+    var load: ServiceDistribution?
   }
 
   struct Node {
@@ -27,6 +49,21 @@ struct FleetRun {
     var wake = Nanoseconds.zero
     /// Replaces the models' service times: measured times, drawn in spells.
     var serviceTrace: ServiceTrace?
+    /// nil keeps all models in memory.
+    var residency: ResidencyPolicy?
+    var expiry = ExpiryPolicy.atStart
+  }
+
+  /// What a memory budget did, for requests that arrived in the measured window.
+  struct ResidencyObservation {
+    var hits = 0
+    var misses = 0
+    var hitLatencySeconds: [Double] = []
+    var missLatencySeconds: [Double] = []
+    /// In the measured window.
+    var loads = 0
+    var evictions = 0
+    var peakBytes: Int64 = 0
   }
 
   /// What one run observed of the requests that arrived in the measured window, in order of completion.
@@ -38,14 +75,20 @@ struct FleetRun {
     var busyNanoseconds = 0.0
     var workers = 0
     var windowSeconds = 0.0
+    /// nil where no node has a budget.
+    var residency: ResidencyObservation?
   }
 
-  private struct Request {
+  struct Request {
     var model: Int
     var node: Int
     var arrival: Nanoseconds
     var serviceSeconds: Double
     var isCounted: Bool
+    /// Had to wait for its model.
+    var isMiss = false
+    /// Place in the order of arrival.
+    var number = 0
   }
 
   private struct Running {
@@ -53,26 +96,35 @@ struct FleetRun {
     var others: [Int]
   }
 
-  private let models: [Model]
-  private let nodes: [Node]
-  private let warmup: Nanoseconds
+  let models: [Model]
+  let nodes: [Node]
+  let warmup: Nanoseconds
   private let end: Nanoseconds
   private let schedule: Schedule?
 
   private var dispatchers: [Dispatcher]
+  var residencies: [Residency?]
+  /// Actions of the residency at work, and models whose users are done.
+  var residencyActions: [ResidencyAction] = []
+  private var released: [Int] = []
+  var residencyWakes: [Nanoseconds]
   private var running: [[Running?]]
   private var traces: [ServiceTrace?]
   private var router: Router
-  private var events: EventQueue
-  private var requests: [Request] = []
-  private var freeSlots: [Int] = []
+  var events: EventQueue
+  var requests: [Request] = []
+  var freeSlots: [Int] = []
   private var arrivalRandom: [RandomStream]
   private var serviceRandom: [RandomStream]
   private var delayRandom: [RandomStream]
+  var loadRandom: [RandomStream] = []
   private var traceIndex: [Int]
   private var scheduleIndex = 0
   private var actions: [DispatchAction] = []
-  private var observation = Observation()
+  var observation = Observation()
+  /// Kept only where somebody asks for them.
+  var decisions: [SimulatedDecision]?
+  private var arrived = 0
   private var busyWorkers = 0
   private var busySince = Nanoseconds.zero
 
@@ -86,7 +138,11 @@ struct FleetRun {
     self.warmup = warmup
     self.end = end
     self.schedule = schedule
-    dispatchers = nodes.map { Dispatcher(workers: $0.workers, queueCapacity: $0.queueCapacity, batch: $0.batch) }
+    dispatchers = nodes.map {
+      Dispatcher(workers: $0.workers, queueCapacity: $0.queueCapacity, batch: $0.batch, expiry: $0.expiry)
+    }
+    residencies = nodes.map { node in node.residency.map { Residency(policy: $0) } }
+    residencyWakes = Array(repeating: .never, count: nodes.count)
     running = nodes.map { Array(repeating: nil, count: $0.workers) }
     traces = nodes.enumerated().map { index, node in
       guard var trace = node.serviceTrace else { return nil }
@@ -101,6 +157,11 @@ struct FleetRun {
     traceIndex = Array(repeating: 0, count: models.count)
     observation.workers = nodes.reduce(0) { $0 + $1.workers }
     observation.windowSeconds = (end - warmup).seconds
+    if nodes.contains(where: { $0.residency != nil }) {
+      observation.residency = ResidencyObservation()
+      loadRandom = models.indices.map { RandomStream(seed: seed, stream: "load", index: UInt64($0)) }
+      for node in nodes.indices where nodes[node].residency != nil { fillMemory(node: node) }
+    }
   }
 
   /// Runs the clock from 0 to the end.
@@ -119,6 +180,13 @@ struct FleetRun {
       case .wake(let node):
         dispatchers[node].woke(now: event.time, actions: &actions)
         perform(node: node, now: event.time)
+      case .loaded(let node, let model):
+        residencies[node]?.loaded(model, now: event.time, actions: &residencyActions)
+        performResidency(node: node, now: event.time)
+      case .residencyWake(let node):
+        residencyWakes[node] = .never
+        residencies[node]?.woke(now: event.time, actions: &residencyActions)
+        performResidency(node: node, now: event.time)
       }
     }
     // Nobody is busy any more where the clock ran on until the last answer.
@@ -170,11 +238,19 @@ struct FleetRun {
     if isCounted { observation.counts.arrived += 1 }
     // Drawn at arrival from the model's own stream: request i of a model takes the same time under every policy.
     let service = traces[node]?.next() ?? models[model].service.sample(from: &serviceRandom[model])
-    let id = store(Request(model: model, node: node, arrival: now, serviceSeconds: service, isCounted: isCounted))
+    let id = store(
+      Request(
+        model: model, node: node, arrival: now, serviceSeconds: service, isCounted: isCounted, number: arrived))
+    arrived += 1
     let deadline = models[model].deadline.map { now + $0 } ?? .never
     let pending = PendingRequest(
       id: id, model: model, priority: models[model].priority, arrival: now, deadline: deadline)
-    dispatchers[node].arrived(pending, now: now, actions: &actions)
+    if residencies[node] != nil { ask(pending, node: node, now: now) } else { queue(pending, node: node, now: now) }
+  }
+
+  /// The request has its model and waits for a worker.
+  mutating func queue(_ request: PendingRequest, node: Int, now: Nanoseconds) {
+    dispatchers[node].arrived(request, now: now, actions: &actions)
     perform(node: node, now: now)
   }
 
@@ -199,20 +275,39 @@ struct FleetRun {
       switch action {
       case .start(let worker, let first, let others): start(node, worker, first, others, now)
       case .reject(let request):
+        note(.reject(requests[request.id].number), now)
         if requests[request.id].isCounted { observation.counts.rejected += 1 }
-        freeSlots.append(request.id)
+        leave(request.id)
       case .expire(let request):
+        note(.expire(requests[request.id].number), now)
         if requests[request.id].isCounted { observation.counts.timedOut += 1 }
-        freeSlots.append(request.id)
+        leave(request.id)
       case .wake(let time): events.insert(.wake(node: node), at: time)
       }
     }
     actions.removeAll(keepingCapacity: true)
+    releaseModels(node: node, now: now)
+  }
+
+  /// The request is done with, in whatever way.
+  private mutating func leave(_ id: Int) {
+    if residencies[requests[id].node] != nil { released.append(requests[id].model) }
+    freeSlots.append(id)
+  }
+
+  /// After the dispatcher's own actions, since others may follow from it.
+  private mutating func releaseModels(node: Int, now: Nanoseconds) {
+    guard residencies[node] != nil else { return }
+    while let model = released.popLast() {
+      residencies[node]?.released(model, now: now, actions: &residencyActions)
+      performResidency(node: node, now: now)
+    }
   }
 
   private mutating func start(
     _ node: Int, _ worker: Int, _ first: PendingRequest, _ others: [PendingRequest], _ now: Nanoseconds
   ) {
+    if decisions != nil { note(.start(([first] + others).map { requests[$0.id].number }), now) }
     var seconds = requests[first.id].serviceSeconds
     for other in others { seconds += nodes[node].batch.marginalCost * requests[other.id].serviceSeconds }
     accountBusyness(until: now)
@@ -224,6 +319,10 @@ struct FleetRun {
     let wake = first.arrival == now ? nodes[node].wake : .zero
     let busyUntil = now + wake + Nanoseconds(seconds: seconds) + nodes[node].handover
     events.insert(.completion(node: node, worker: worker), at: busyUntil)
+  }
+
+  mutating func note(_ what: SimulatedDecision.What, _ now: Nanoseconds) {
+    decisions?.append(SimulatedDecision(time: now, what: what))
   }
 
   private mutating func noteWait(_ id: Int, _ now: Nanoseconds) {
@@ -250,8 +349,9 @@ struct FleetRun {
         latency += delay.sample(from: &delayRandom[request.model])
       }
       observation.latencySeconds.append(latency)
+      if observation.residency != nil { noteLatency(latency, isMiss: request.isMiss) }
     }
-    freeSlots.append(id)
+    leave(id)
   }
 
   private mutating func accountBusyness(until now: Nanoseconds) {

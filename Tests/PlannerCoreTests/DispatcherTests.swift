@@ -76,6 +76,82 @@ import Testing
     #expect(dispatcher.waiting == 0)
   }
 
+  @Test func preferredSizesStartAtOnce() {
+    var dispatcher = Dispatcher(workers: 1, batch: BatchPolicy(max: 8, wait: Nanoseconds(100), preferred: [2, 4]))
+    var actions: [DispatchAction] = []
+    dispatcher.arrived(Self.request(0), now: .zero, actions: &actions)
+    dispatcher.arrived(Self.request(1), now: .zero, actions: &actions)
+    for id in 2..<9 { dispatcher.arrived(Self.request(id), now: .zero, actions: &actions) }
+    #expect(Self.outcome(actions) == ["wake 100", "start [0, 1] on 0"])
+    actions = []
+    // Seven wait: four, two, and one that waits for company.
+    for _ in 0..<3 { dispatcher.finished(worker: 0, now: Nanoseconds(10), actions: &actions) }
+    #expect(Self.outcome(actions) == ["start [2, 3, 4, 5] on 0", "start [6, 7] on 0", "wake 100"])
+    dispatcher.woke(now: Nanoseconds(100), actions: &actions)
+    #expect(Self.outcome(actions).last == "start [8] on 0")
+  }
+
+  @Test func onlyEqualKeysShareAPassAndSomeShareNone() {
+    var dispatcher = Dispatcher(workers: 1, batch: BatchPolicy(max: 4, wait: Nanoseconds(100)))
+    var actions: [DispatchAction] = []
+    for (id, key) in [nil, 1, 2, nil, 1, 2, nil].enumerated() {
+      var request = Self.request(id)
+      request.batchKey = key
+      dispatcher.arrived(request, now: .zero, actions: &actions)
+    }
+    for _ in 0..<4 { dispatcher.finished(worker: 0, now: Nanoseconds(100), actions: &actions) }
+    #expect(
+      Self.outcome(actions) == [
+        "start [0] on 0", "start [1, 4] on 0", "start [2, 5] on 0", "start [3] on 0", "start [6] on 0",
+      ])
+  }
+
+  @Test func oneModelCannotFillTheQueue() {
+    var dispatcher = Dispatcher(workers: 1, queueCapacity: 4, modelCapacity: 2)
+    var actions: [DispatchAction] = []
+    for (id, model) in [0, 0, 0, 0, 1, 2, 3].enumerated() {
+      dispatcher.arrived(Self.request(id, model: model), now: .zero, actions: &actions)
+    }
+    #expect(Self.outcome(actions) == ["start [0] on 0", "reject 3", "reject 6"])
+  }
+
+  @Test func atItsDeadlineARequestLeavesTheQueue() {
+    var dispatcher = Dispatcher(workers: 1, queueCapacity: 1, expiry: .atDeadline)
+    var actions: [DispatchAction] = []
+    dispatcher.arrived(Self.request(0), now: .zero, actions: &actions)
+    dispatcher.arrived(Self.request(1, deadline: 50), now: .zero, actions: &actions)
+    dispatcher.arrived(Self.request(2, deadline: 90), now: Nanoseconds(40), actions: &actions)
+    dispatcher.woke(now: Nanoseconds(50), actions: &actions)
+    dispatcher.arrived(Self.request(3), now: Nanoseconds(60), actions: &actions)
+    dispatcher.arrived(Self.request(4, deadline: 60), now: Nanoseconds(60), actions: &actions)
+    #expect(Self.outcome(actions) == ["start [0] on 0", "wake 50", "reject 2", "expire 1", "reject 4"])
+  }
+
+  /// Without deadlines, the queue that can do more decides as the simple one does.
+  @Test(arguments: 0..<20)
+  func bothQueuesDecideAlike(_ seed: UInt64) {
+    var random = RandomStream(seed: seed, stream: "queues")
+    let capacity = random.integer(below: 2) == 0 ? nil : random.integer(below: 6)
+    var simple = Dispatcher(workers: 2, queueCapacity: capacity)
+    var general = Dispatcher(workers: 2, queueCapacity: capacity, expiry: .atDeadline)
+    var busy: [Int] = []
+    for step in 0..<2_000 {
+      let now = Nanoseconds(Int64(step))
+      var (one, other): ([DispatchAction], [DispatchAction]) = ([], [])
+      if random.integer(below: 2) == 0 {
+        let request = Self.request(step, model: random.integer(below: 3), priority: random.integer(below: 3))
+        simple.arrived(request, now: now, actions: &one)
+        general.arrived(request, now: now, actions: &other)
+      } else if !busy.isEmpty {
+        let worker = busy.remove(at: random.integer(below: busy.count))
+        simple.finished(worker: worker, now: now, actions: &one)
+        general.finished(worker: worker, now: now, actions: &other)
+      }
+      #expect(one == other)
+      for case .start(let worker, _, _) in one { busy.append(worker) }
+    }
+  }
+
   @Test func drainingReturnsWhatWaits() {
     var dispatcher = Dispatcher(workers: 1)
     var actions: [DispatchAction] = []
@@ -93,7 +169,8 @@ import Testing
     let workers = 1 + random.integer(below: 4)
     let batch = random.integer(below: 2) == 0 ? BatchPolicy.single : BatchPolicy(max: 3, wait: Nanoseconds(40))
     let capacity = random.integer(below: 2) == 0 ? nil : random.integer(below: 6)
-    var dispatcher = Dispatcher(workers: workers, queueCapacity: capacity, batch: batch)
+    let expiry = random.integer(below: 2) == 0 ? ExpiryPolicy.atStart : .atDeadline
+    var dispatcher = Dispatcher(workers: workers, queueCapacity: capacity, batch: batch, expiry: expiry)
     var open = Set<Int>()
     var running: [Int: [Int]] = [:]
     for step in 0..<2_000 {

@@ -184,4 +184,40 @@ final class TemporaryFolder {
     let error = try #require(throws: FileError.self) { try WorkloadFile.read(path) }
     #expect(error.problems.count == 5)
   }
+
+  @Test func aMemoryBudgetNeedsSizesAndLoadTimes() throws {
+    let folder = try TemporaryFolder()
+    let text = """
+      duration: 10s
+      models:
+        - arrivals: {ratePerSecond: 1}
+          service: 1ms
+          memory: 17.5MiB
+          load: {distribution: exponential, mean: 20ms}
+        - arrivals: {ratePerSecond: 1}
+          service: 1ms
+      nodes:
+        - memory: 1GiB
+          loadThreads: 3
+          loadsWaiting: 7
+          batch: {max: 8, preferred: [2, 4]}
+      """
+    let missing = #expect(throws: FileError.self) {
+      try ScenarioFile.read(try folder.file("a.yaml", text))
+    }
+    #expect(missing?.problems.count == 2)
+    let complete = text.replacing(
+      "    service: 1ms\nnodes", with: "    service: 1ms\n    memory: 100\n    load: 5ms\nnodes")
+    let scenario = try ScenarioFile.read(try folder.file("b.yaml", complete))
+    #expect(scenario.nodes[0].residency == ResidencyPolicy(budgetBytes: 1 << 30, concurrentLoads: 3, maxWaiting: 7))
+    #expect(scenario.models.map(\.memoryBytes) == [18_350_080, 100])
+    #expect(scenario.nodes[0].batch.preferred == [2, 4, 8])
+    let stray = #expect(throws: FileError.self) {
+      try ScenarioFile.read(
+        try folder.file(
+          "d.yaml", "duration: 1s\nmodels: [{arrivals: {ratePerSecond: 1}, service: 1ms}]\nnodes: [{loadThreads: 2}]\n")
+      )
+    }
+    #expect(stray?.problems.count == 1)
+  }
 }

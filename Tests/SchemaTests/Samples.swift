@@ -10,7 +10,7 @@ enum Samples {
     case "plan": try [feasiblePlan, infeasiblePlan].map { try JSONFile.encode($0) }
     case "profile": try [profile(of: fullHost), bareProfile].map { try JSONFile.encode($0) }
     case "run": try [run, slice].map { try JSONFile.encode($0) }
-    case "simulation": try [simulation, emptySimulation].map { try JSONFile.encode($0) }
+    case "simulation": try [simulation, emptySimulation, budgetedSimulation].map { try JSONFile.encode($0) }
     case "check": try [Finding(violations: []), Finding(violations: ["cost: differs"])].map { try JSONFile.encode($0) }
     case "profile-check": try [JSONFile.encode(ProfileFinding(violations: ["only 3 samples"]))]
     case "catalog": try [JSONFile.encode(Listing())]
@@ -262,6 +262,19 @@ enum Samples {
   static var emptySimulation: SimulationSummary {
     SimulationSummary(
       latencySeconds: nil, waitSeconds: nil, requests: RequestCounts(), utilization: 0, simulatedSeconds: 1)
+  }
+
+  static var budgetedSimulation: SimulationSummary {
+    var summary = simulation
+    var residency = SimulationSummary.Residency()
+    residency.hits = 100
+    residency.misses = 20
+    residency.loads = 18
+    residency.evictions = 17
+    residency.peakMemoryBytes = 1 << 30
+    residency.hitLatencySeconds = summary.latencySeconds
+    summary.residency = residency
+    return summary
   }
 
   static var repositories: [RepositoryManifest] {

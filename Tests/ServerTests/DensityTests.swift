@@ -32,4 +32,22 @@ import Testing
     let each = (many - few) / 200
     #expect(each < 104_858, "\(each) bytes a model")
   }
+
+  /// Through the server's own registry, in a process that does nothing else.
+  @Test func memoryDoesNotDriftOverLoadsAndUnloads() throws {
+    struct Result: Decodable {
+      var cycles: Int
+      var drift: Double
+    }
+    let process = Process()
+    let output = Pipe()
+    process.executableURL = URL(fileURLWithPath: ServerProcess.binary)
+    process.arguments = ["cycle", "--repository", ServerProcess.repository, "--warmup", "1000", "--cycles", "200"]
+    process.standardOutput = output
+    try process.run()
+    let said = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    let result = try JSONDecoder().decode(Result.self, from: said)
+    #expect(result.cycles == 200 && abs(result.drift) < 0.01, "\(result.drift)")
+  }
 }

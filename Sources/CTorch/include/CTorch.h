@@ -45,6 +45,10 @@ const char *ct_configuration(void);
 /// weights are used where they lie in the file, which must therefore not be changed while the model is loaded
 /// (replacing it by renaming another over it does no harm).
 int ct_model_load(const char *path, const char *device, ct_model **model, char *error);
+/// Hash of the code in a model's file, equal for models of one architecture: 40 hexadecimal digits and a NUL. Nothing of
+/// the file is run.
+int ct_model_fingerprint(const char *path, char *fingerprint, char *error);
+enum { CT_FINGERPRINT_CAPACITY = 41 };
 void ct_model_free(ct_model *model);
 /// Bytes of all tensors in the model's file.
 int64_t ct_model_weight_bytes(const ct_model *model);

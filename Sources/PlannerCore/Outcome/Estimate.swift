@@ -54,6 +54,24 @@ public struct SimulationSummary: Codable, Sendable {
     public init(mean: Estimate) { self.mean = mean }
   }
 
+  /// What a memory budget did: requests that found their model in memory, and those that had to wait for it.
+  public struct Residency: Codable, Hashable, Sendable {
+    public var hits = 0
+    public var misses = 0
+    public var loads = 0
+    public var evictions = 0
+    /// Most bytes of models in memory or being loaded at one time, on any node.
+    public var peakMemoryBytes: Int64 = 0
+    /// nil where no request of the kind completed.
+    @ExplicitNull public var hitLatencySeconds: LatencyEstimates?
+    @ExplicitNull public var missLatencySeconds: LatencyEstimates?
+
+    public init() {
+      hitLatencySeconds = nil
+      missLatencySeconds = nil
+    }
+  }
+
   /// nil where no request completed.
   @ExplicitNull public var latencySeconds: LatencyEstimates?
   @ExplicitNull public var waitSeconds: Wait?
@@ -61,15 +79,18 @@ public struct SimulationSummary: Codable, Sendable {
   /// Busy workers over workers.
   public var utilization: Double
   public var simulatedSeconds: Double
+  /// nil, and left out of the JSON, where no node has a memory budget.
+  public var residency: Residency?
 
   public init(
     latencySeconds: LatencyEstimates?, waitSeconds: Wait?, requests: RequestCounts, utilization: Double,
-    simulatedSeconds: Double
+    simulatedSeconds: Double, residency: Residency? = nil
   ) {
     self.latencySeconds = latencySeconds
     self.waitSeconds = waitSeconds
     self.requests = requests
     self.utilization = utilization
     self.simulatedSeconds = simulatedSeconds
+    self.residency = residency
   }
 }

@@ -7,6 +7,7 @@ struct RingBuffer<Element: Sendable>: Sendable, Sequence {
   private(set) var count = 0
 
   var isEmpty: Bool { count == 0 }
+  var first: Element? { storage[head] }
 
   mutating func append(_ element: Element) {
     if count == storage.count {
@@ -26,13 +27,6 @@ struct RingBuffer<Element: Sendable>: Sendable, Sequence {
     head = (head + 1) & (storage.count - 1)
     count -= 1
     return first
-  }
-
-  mutating func removeAll(where shouldRemove: (Element) -> Bool) {
-    let kept = filter { !shouldRemove($0) }
-    guard kept.count != count else { return }
-    self = RingBuffer()
-    for element in kept { append(element) }
   }
 
   func makeIterator() -> AnyIterator<Element> {

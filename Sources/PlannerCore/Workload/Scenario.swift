@@ -47,10 +47,15 @@ public struct ScenarioModel: Sendable {
   public var deadlineSeconds: Double?
   /// Added to each answer without occupying a worker: network, HTTP, parsing.
   public var networkDelay: ServiceDistribution?
+  /// Of one copy in memory; looked at on nodes with a budget.
+  public var memoryBytes: Int64
+  /// Time of loading one copy; looked at on nodes with a budget.
+  public var load: ServiceDistribution?
 
   public init(
     name: String, count: Int, arrivals: ArrivalProcess, service: ServiceDistribution, priority: Int = 0,
-    deadlineSeconds: Double? = nil, networkDelay: ServiceDistribution? = nil
+    deadlineSeconds: Double? = nil, networkDelay: ServiceDistribution? = nil, memoryBytes: Int64 = 0,
+    load: ServiceDistribution? = nil
   ) {
     self.name = name
     self.count = count
@@ -59,6 +64,8 @@ public struct ScenarioModel: Sendable {
     self.priority = priority
     self.deadlineSeconds = deadlineSeconds
     self.networkDelay = networkDelay
+    self.memoryBytes = memoryBytes
+    self.load = load
   }
 }
 
@@ -89,12 +96,21 @@ public struct ScenarioNode: Sendable {
   /// How many may wait, those in service not counted; nil is unbounded.
   public var queueCapacity: Int?
   public var batch: BatchPolicy
+  /// Which models are in memory; nil keeps all there.
+  public var residency: ResidencyPolicy?
+  /// The server gives requests up at their deadline; scenario files, when a worker would start them.
+  public var expiry: ExpiryPolicy
 
-  public init(name: String, count: Int, workers: Int, queueCapacity: Int? = nil, batch: BatchPolicy = .single) {
+  public init(
+    name: String, count: Int, workers: Int, queueCapacity: Int? = nil, batch: BatchPolicy = .single,
+    residency: ResidencyPolicy? = nil, expiry: ExpiryPolicy = .atStart
+  ) {
     self.name = name
     self.count = count
     self.workers = workers
     self.queueCapacity = queueCapacity
     self.batch = batch
+    self.residency = residency
+    self.expiry = expiry
   }
 }

@@ -37,6 +37,20 @@ public enum SimulationText {
       ("in flight at the end", Format.count(requests.inFlight)),
       ("Workers busy", Format.percent(summary.utilization, places: 1)),
     ])
+    if let residency = summary.residency { describe(residency, on: &page) }
     return page.text
+  }
+
+  private static func describe(_ residency: SimulationSummary.Residency, on page: inout TextPage) {
+    page.heading("Models under the memory budget")
+    page.facts([
+      ("Requests that found theirs", Format.count(residency.hits)),
+      ("that had to wait for it", Format.count(residency.misses)),
+      ("p99 of those that found it", residency.hitLatencySeconds.map { Format.duration($0.p99) } ?? Format.missing),
+      ("of those that waited", residency.missLatencySeconds.map { Format.duration($0.p99) } ?? Format.missing),
+      ("Loads", Format.count(residency.loads)),
+      ("Evictions", Format.count(residency.evictions)),
+      ("Most memory of a node", Format.bytes(residency.peakMemoryBytes)),
+    ])
   }
 }

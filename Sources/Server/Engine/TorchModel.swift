@@ -71,6 +71,17 @@ public final class TorchModel: @unchecked Sendable {
     inputCount = Int(ct_model_input_count(loaded))
   }
 
+  /// Equal for files with the same code, whatever their weights are. Nothing of the file is run.
+  ///
+  /// - Throws: `EngineError` (`badModel`) where the file is missing, damaged or not a model.
+  static func codeFingerprint(path: String) throws(EngineError) -> String {
+    var text = [CChar](repeating: 0, count: Int(CT_FINGERPRINT_CAPACITY))
+    try text.withUnsafeMutableBufferPointer { buffer throws(EngineError) in
+      try Engine.checked(path, kind: .badModel) { ct_model_fingerprint(path, buffer.baseAddress, $0) }
+    }
+    return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
   deinit { ct_model_free(handle) }
 
   /// One forward pass.

@@ -21,12 +21,21 @@ struct ServerResponder: HTTPResponder {
   let options: ServerOptions
 
   func respond(to request: Request, context: Context) async throws -> Response {
+    var response = await answer(to: request)
+    // Clients that keep connections are to open their next one elsewhere.
+    if state.isDraining { response.headers[.connection] = "close" }
+    return response
+  }
+
+  private func answer(to request: Request) async -> Response {
     let arrival = WorkerPool.monotonicNow()
     do {
       return try await route(request, arrival: arrival)
     } catch let problem as HTTPProblem {
       return failure(problem)
     } catch let error as SchedulingError {
+      return failure(HTTPProblem(error))
+    } catch let error as RegistryError {
       return failure(HTTPProblem(error))
     } catch let error as EngineError {
       return failure(HTTPProblem(error.kind == .badInput ? .badRequest : .internalServerError, error.message))
@@ -81,7 +90,8 @@ struct ServerResponder: HTTPResponder {
       return Self.json(body, status: state.isReady ? .ok : .serviceUnavailable)
     case "metrics" where path.count == 1:
       try allow([.get], request)
-      let text = state.metrics.text(table: state.table, load: state.pool.load, workers: state.pool.options.workers)
+      let text = state.metrics.text(
+        registry: state.registry, load: state.pool.load, workers: state.pool.options.workers)
       return Response(
         status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
         body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
@@ -132,60 +142,60 @@ struct ServerResponder: HTTPResponder {
     throw HTTPProblem(.notFound, "there is nothing at \(request.uri.path.prefix(200))")
   }
 
-  private func table() throws(HTTPProblem) -> ModelTable {
-    guard let table = state.table else {
+  private func registry() throws(HTTPProblem) -> ModelRegistry {
+    guard !state.isLoading else {
       throw HTTPProblem(.serviceUnavailable, "the models are still being loaded", retryAfterSeconds: 5)
     }
-    return table
+    return state.registry
   }
 
-  private func model(_ name: String) throws(HTTPProblem) -> ServedModel {
-    guard let model = try table()[name] else {
-      throw HTTPProblem(.notFound, "there is no model '\(name.prefix(200))'")
-    }
-    return model
+  private func model(_ name: String) throws(HTTPProblem) -> ModelEntry {
+    guard let entry = try registry().entry(named: name) else { throw HTTPProblem(RegistryError.unknownModel(name)) }
+    return entry
   }
 
   // MARK: Answers
 
   /// The guidance's route: question and context in, the answer's text out.
   private func predict(_ request: Request, modelName: String, arrival: Nanoseconds) async throws -> Response {
-    let table = try table()
-    guard let model = table[modelName] else {
-      let last = table.models.last?.name ?? "model0"
+    let registry = try registry()
+    guard registry.entry(named: modelName) != nil else {
+      let last = registry.entries.last?.name ?? "model0"
       var problem = HTTPProblem(
         .notFound, "Model \(modelName.prefix(200)) does not exist. Try a model name up to \(last)")
       problem.key = "detail"
       throw problem
     }
+    let lease = try await registry.acquire(modelName, timeoutSeconds: options.requestTimeoutSeconds)
     var form = request.uri.query ?? ""
     if request.method == .post {
       let body = try await request.body.collect(upTo: options.maxBodyBytes)
       if (request.headers[.contentType] ?? "").hasPrefix("application/json") {
-        return try await answer(try TokenInputs(json: Data(buffer: body), for: model), model, table, arrival)
+        return try await answer(try TokenInputs(json: Data(buffer: body), for: lease.model), lease, arrival)
       }
       form = String(buffer: body)
     }
-    guard let tokenizer = table.tokenizer else {
+    guard let tokenizer = registry.tokenizer else {
       throw HTTPProblem(.badRequest, "this repository has no vocabulary for text; send token ids as JSON")
     }
     let encoding = tokenizer.encode(
       QueryString.value("seq_0", in: form) ?? DefaultTexts.question,
       pair: QueryString.value("seq_1", in: form) ?? DefaultTexts.context,
-      maxTokens: min(model.maxTokens, DefaultTexts.maxTokens))
-    return try await answer(TokenInputs(encoding), model, table, arrival)
+      maxTokens: min(lease.model.maxTokens, DefaultTexts.maxTokens))
+    return try await answer(TokenInputs(encoding), lease, arrival)
   }
 
   private func answer(
-    _ inputs: TokenInputs, _ model: ServedModel, _ table: ModelTable, _ arrival: Nanoseconds
+    _ inputs: TokenInputs, _ lease: ModelLease, _ arrival: Nanoseconds
   ) async throws -> Response {
     guard inputs.batch == 1 else {
       throw HTTPProblem(.badRequest, "input_ids: has \(inputs.batch) rows; this route answers one request at a time")
     }
-    let result = try await compute(inputs, model)
+    let result = try await compute(inputs, lease)
     var body = JSONText(capacity: 512)
     body.raw("{\"detail\":")
-    if options.postprocess, let tokenizer = table.tokenizer, let span = Self.answerSpan(result.outputs, inputs) {
+    if options.postprocess, let tokenizer = state.registry.tokenizer, let span = Self.answerSpan(result.outputs, inputs)
+    {
       body.string(tokenizer.decode(inputs.ids[span]))
     } else if let first = result.outputs.first {
       Self.write(first, to: &body)
@@ -193,7 +203,7 @@ struct ServerResponder: HTTPResponder {
       body.raw("null")
     }
     body.raw("}")
-    return finish(body, model, result.timings, arrival)
+    return finish(body, lease, result.timings, arrival)
   }
 
   /// From the most likely start to one past the most likely end; to the text's end where that lies before the start.
@@ -206,13 +216,14 @@ struct ServerResponder: HTTPResponder {
     return end + 1 > start ? start..<(end + 1) : start..<inputs.ids.count
   }
 
-  private func infer(_ request: Request, _ model: ServedModel, arrival: Nanoseconds) async throws -> Response {
+  private func infer(_ request: Request, _ entry: ModelEntry, arrival: Nanoseconds) async throws -> Response {
     let body = try await request.body.collect(upTo: options.maxBodyBytes)
-    let inputs = try TokenInputs(json: Data(buffer: body), for: model)
-    let result = try await compute(inputs, model)
+    let lease = try await state.registry.acquire(entry.name, timeoutSeconds: options.requestTimeoutSeconds)
+    let inputs = try TokenInputs(json: Data(buffer: body), for: lease.model)
+    let result = try await compute(inputs, lease)
     var text = JSONText(capacity: 64 + 32 * inputs.ids.count)
     text.raw("{\"model_name\":")
-    text.string(model.name)
+    text.string(entry.name)
     if let id = inputs.requestID {
       text.raw(",\"id\":")
       text.string(id)
@@ -231,7 +242,7 @@ struct ServerResponder: HTTPResponder {
       text.raw("}")
     }
     text.raw("}")
-    return finish(text, model, result.timings, arrival)
+    return finish(text, lease, result.timings, arrival)
   }
 
   /// A question-answering model has two outputs, a number for each token; of others only the place is known.
@@ -242,35 +253,36 @@ struct ServerResponder: HTTPResponder {
     return outputs.indices.map { "output_\($0)" }
   }
 
-  private func compute(_ inputs: TokenInputs, _ model: ServedModel) async throws -> WorkerPool.Answer {
+  private func compute(_ inputs: TokenInputs, _ lease: ModelLease) async throws -> WorkerPool.Answer {
     do {
       return try await state.pool.infer(
-        model.session, try inputs.tensors(for: model), timeoutSeconds: options.requestTimeoutSeconds)
+        lease.model.session, try inputs.tensors(for: lease.model), model: lease.entry.index,
+        timeoutSeconds: options.requestTimeoutSeconds.map { $0 - (lease.loadSeconds ?? 0) })
     } catch {
-      model.failures.add(1, ordering: .relaxed)
+      lease.entry.counters.failures.add(1, ordering: .relaxed)
       throw error
     }
   }
 
   private func finish(
-    _ body: JSONText, _ model: ServedModel, _ timings: RequestTimings, _ arrival: Nanoseconds
+    _ body: JSONText, _ lease: ModelLease, _ timings: RequestTimings, _ arrival: Nanoseconds
   ) -> Response {
     let total = (WorkerPool.monotonicNow() - arrival).seconds
-    model.requests.add(1, ordering: .relaxed)
+    lease.entry.counters.answered(timings)
     state.metrics.completed(totalSeconds: total, timings: timings)
     var response = Self.json(body)
     response.headers[.plannerTimings] =
       "queue=\(timings.queueSeconds);compute=\(timings.computeSeconds);total=\(total);ahead=\(timings.ahead)"
-      + (timings.handoverSeconds.map { ";handover=\($0)" } ?? "")
+      + (timings.handoverSeconds.map { ";handover=\($0)" } ?? "") + (lease.loadSeconds.map { ";load=\($0)" } ?? "")
     return response
   }
 
-  private func metadata(_ model: ServedModel) -> Response {
+  private func metadata(_ model: ModelEntry) -> Response {
     var body = JSONText()
     body.raw("{\"name\":")
     body.string(model.name)
     body.raw(",\"platform\":\"pytorch_libtorch\",\"versions\":[\"1\"],\"inputs\":")
-    body.list(model.inputs) { body, name in
+    body.list(model.description.inputs) { body, name in
       body.raw("{\"name\":")
       body.string(name)
       body.raw(",\"datatype\":\"INT64\",\"shape\":[-1,-1]}")

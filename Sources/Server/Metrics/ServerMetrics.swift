@@ -49,7 +49,7 @@ final class ServerMetrics: Sendable {
 
   func failed(status: Int) { state.withLock { $0.failures[status, default: 0] += 1 } }
 
-  func text(table: ModelTable?, load: WorkerPool.Load, workers: Int) -> String {
+  func text(registry: ModelRegistry, load: WorkerPool.Load, workers: Int) -> String {
     let snapshot = state.withLock { $0 }
     var text = ""
     func family(_ name: String, _ type: String, _ help: String) {
@@ -78,15 +78,34 @@ final class ServerMetrics: Sendable {
     text += "model_server_workers \(workers)\n"
     family("model_server_busy_workers", "gauge", "Workers that compute at this moment.")
     text += "model_server_busy_workers \(load.busyWorkers)\n"
-    let models = table?.models ?? []
+    let entries = registry.entries
     family("model_server_resident_models", "gauge", "Models that are loaded.")
-    text += "model_server_resident_models \(models.count)\n"
+    text += "model_server_resident_models \(entries.count { $0.isResident })\n"
     family("model_server_resident_weight_bytes", "gauge", "Bytes of all loaded models' weights.")
-    text += "model_server_resident_weight_bytes \(models.reduce(0) { $0 + $1.weightBytes })\n"
+    text += "model_server_resident_weight_bytes \(entries.reduce(0) { $0 + $1.weightBytes })\n"
+    let totals = registry.totals
+    for (name, type, help, value) in [
+      ("model_hits_total", "counter", "Requests that found their model in memory.", totals.hits),
+      ("model_misses_total", "counter", "Requests that waited for their model to be loaded.", totals.misses),
+      ("model_loads_total", "counter", "Models that were loaded.", totals.loads),
+      ("model_load_failures_total", "counter", "Models that could not be loaded.", totals.failedLoads),
+      ("model_evictions_total", "counter", "Models that made room for others.", totals.evictions),
+      ("load_waiting_requests", "gauge", "Requests that wait for their model to be loaded.", totals.waitingRequests),
+    ] {
+      family("model_server_\(name)", type, help)
+      text += "model_server_\(name) \(value)\n"
+    }
+    for (name, help, value) in [
+      ("model_load_seconds_total", "Time of all loads.", totals.loadSeconds),
+      ("model_miss_wait_seconds_total", "Time for which requests waited for their models.", totals.missWaitSeconds),
+    ] {
+      family("model_server_\(name)", "counter", help)
+      text += "model_server_\(name) \(value)\n"
+    }
     family("model_server_model_requests_total", "counter", "Requests answered, by model.")
-    for model in models {
-      let count = model.requests.load(ordering: .relaxed)
-      text += "model_server_model_requests_total{model=\"\(Self.label(model.name))\"} \(count)\n"
+    for entry in entries {
+      let count = entry.counters.requests.load(ordering: .relaxed)
+      text += "model_server_model_requests_total{model=\"\(Self.label(entry.name))\"} \(count)\n"
     }
     return text
   }

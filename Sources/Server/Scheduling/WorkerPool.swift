@@ -6,39 +6,29 @@ import Synchronization
 /// Runs one request's forward pass. The engine's models do it; tests put something else in their place.
 public protocol InferenceSession: Sendable {
   func infer(_ inputs: [HostTensor]) throws(EngineError) -> [HostTensor]
+  /// How its requests share passes; nil where each is computed alone.
+  var batchLayout: BatchLayout? { get }
+}
+
+extension InferenceSession {
+  public var batchLayout: BatchLayout? { nil }
+}
+
+/// A session whose requests may share passes.
+public struct BatchedSession: InferenceSession {
+  let base: any InferenceSession
+  public let batchLayout: BatchLayout?
+
+  public init(_ base: any InferenceSession, layout: BatchLayout) {
+    self.base = base
+    batchLayout = layout
+  }
+
+  public func infer(_ inputs: [HostTensor]) throws(EngineError) -> [HostTensor] { try base.infer(inputs) }
 }
 
 extension TorchModel: InferenceSession {
   public func infer(_ inputs: [HostTensor]) throws(EngineError) -> [HostTensor] { try run(inputs) }
-}
-
-/// Why a request was not computed.
-public enum SchedulingError: Error, Hashable, Sendable {
-  /// As many wait as may: 429.
-  case queueFull
-  /// Its deadline passed while it waited: 504.
-  case deadlinePassed
-  /// The server is shutting down: 503.
-  case draining
-}
-
-/// Where a request's time went inside the server.
-public struct RequestTimings: Hashable, Sendable {
-  public var queueSeconds: Double
-  /// Time that the worker was occupied.
-  public var computeSeconds: Double
-  /// Requests waiting or in service when it came.
-  public var ahead: Int
-  /// What the worker spent on handing the previous answer over before it could start this one; nil where it
-  /// was idle. Part of the queueing time.
-  public var handoverSeconds: Double?
-
-  public init(queueSeconds: Double, computeSeconds: Double, ahead: Int, handoverSeconds: Double? = nil) {
-    self.queueSeconds = queueSeconds
-    self.computeSeconds = computeSeconds
-    self.ahead = ahead
-    self.handoverSeconds = handoverSeconds
-  }
 }
 
 /// The workers of a server: dedicated threads that compute what the shared `Dispatcher` tells them to.
@@ -52,17 +42,24 @@ public final class WorkerPool: Sendable {
     public var threadsPerWorker: Int
     /// How many may wait; nil is unbounded.
     public var queueCapacity: Int?
+    /// How many of one model may wait; nil is no limit of its own.
+    public var modelCapacity: Int?
+    /// Which requests of a model share a pass.
+    public var batch: BatchPolicy
     /// CPU of each worker, used in turn; empty leaves them to the system.
     public var pinnedCPUs: [Int]
     /// How long a worker without work polls before it sleeps. Only for workers that have a CPU to themselves.
     public var idlePolling: Nanoseconds
 
     public init(
-      workers: Int, threadsPerWorker: Int, queueCapacity: Int?, pinnedCPUs: [Int] = [], idlePolling: Nanoseconds = .zero
+      workers: Int, threadsPerWorker: Int, queueCapacity: Int?, modelCapacity: Int? = nil, batch: BatchPolicy = .single,
+      pinnedCPUs: [Int] = [], idlePolling: Nanoseconds = .zero
     ) {
       self.workers = workers
       self.threadsPerWorker = threadsPerWorker
       self.queueCapacity = queueCapacity
+      self.modelCapacity = modelCapacity
+      self.batch = batch
       self.pinnedCPUs = pinnedCPUs
       self.idlePolling = idlePolling
     }
@@ -75,6 +72,8 @@ public final class WorkerPool: Sendable {
     var inputs: [HostTensor]
     var arrival: Nanoseconds
     var ahead: Int
+    /// Time for which it waited although a worker was free.
+    var batchWait = Nanoseconds.zero
     var continuation: CheckedContinuation<Answer, any Error>
   }
 
@@ -84,13 +83,18 @@ public final class WorkerPool: Sendable {
     var nextID = 0
     var isDraining = false
     var isStopped = false
-    /// Job that each worker is to start with when it wakes.
-    var assigned: [Job?]
+    /// What each worker is to compute, in one pass, when it wakes.
+    var assigned: [[Job]]
     var actions: [DispatchAction] = []
+    /// Since when a worker has been free; nil where none is.
+    var freeSince: Nanoseconds?
+    /// Mean time of a worker for a request, the latest counting most.
+    var secondsPerRequest = 0.0
   }
 
   private let state: Mutex<State>
   private let doorbells: [Doorbell]
+  private let alarm: Alarm
   private let clock: @Sendable () -> Nanoseconds
   public let options: Options
 
@@ -99,10 +103,13 @@ public final class WorkerPool: Sendable {
     self.options = options
     self.clock = clock
     doorbells = (0..<options.workers).map { _ in Doorbell() }
+    alarm = Alarm(clock: clock)
+    let dispatcher = Dispatcher(
+      workers: options.workers, queueCapacity: options.queueCapacity, modelCapacity: options.modelCapacity,
+      batch: options.batch, expiry: .atDeadline)
     state = Mutex(
-      State(
-        dispatcher: Dispatcher(workers: options.workers, queueCapacity: options.queueCapacity),
-        assigned: Array(repeating: nil, count: options.workers)))
+      State(dispatcher: dispatcher, assigned: Array(repeating: [], count: options.workers), freeSince: .zero))
+    alarm.start { [weak self] in self?.checkClock() }
   }
 
   public static let monotonicNow: @Sendable () -> Nanoseconds = {
@@ -152,21 +159,26 @@ public final class WorkerPool: Sendable {
 
   /// Waits for a worker, computes, and returns the answer.
   ///
-  /// - Parameter timeoutSeconds: a request that has waited longer is not computed.
+  /// - Parameters:
+  ///   - model: equal for requests that may be computed in one pass.
+  ///   - priority: larger is served first.
+  ///   - timeoutSeconds: a request that has waited longer is not computed.
   /// - Throws: `SchedulingError`, or the `EngineError` of the forward pass.
   public func infer(
-    _ session: any InferenceSession, _ inputs: [HostTensor], timeoutSeconds: Double? = nil
+    _ session: any InferenceSession, _ inputs: [HostTensor], model: Int = 0, priority: Int = 0,
+    timeoutSeconds: Double? = nil
   ) async throws -> Answer {
     try await withCheckedThrowingContinuation { continuation in
-      submit(session, inputs, timeoutSeconds: timeoutSeconds, continuation)
+      submit(session, inputs, model: model, priority: priority, timeoutSeconds: timeoutSeconds, continuation)
     }
   }
 
   private func submit(
-    _ session: any InferenceSession, _ inputs: [HostTensor], timeoutSeconds: Double?,
+    _ session: any InferenceSession, _ inputs: [HostTensor], model: Int, priority: Int, timeoutSeconds: Double?,
     _ continuation: CheckedContinuation<Answer, any Error>
   ) {
     let now = clock()
+    let batchKey = session.batchLayout?.key(for: inputs)
     let effects = state.withLock { state -> Effects in
       guard !state.isDraining else { return Effects(failed: [(continuation, .draining)]) }
       let id = state.nextID
@@ -175,9 +187,21 @@ public final class WorkerPool: Sendable {
       state.jobs[id] = Job(
         session: session, inputs: inputs, arrival: now, ahead: ahead, continuation: continuation)
       let deadline = timeoutSeconds.map { now + Nanoseconds(seconds: $0) } ?? .never
-      state.dispatcher.arrived(
-        PendingRequest(id: id, model: 0, arrival: now, deadline: deadline), now: now, actions: &state.actions)
-      return Self.apply(&state)
+      let request = PendingRequest(
+        id: id, model: model, priority: priority, arrival: now, deadline: deadline,
+        batchKey: batchKey)
+      state.dispatcher.arrived(request, now: now, actions: &state.actions)
+      return apply(&state, now)
+    }
+    perform(effects)
+  }
+
+  /// Gives up what is late and starts batches that have waited long enough; the alarm does it in time.
+  public func checkClock() {
+    let now = clock()
+    let effects = state.withLock { state -> Effects in
+      state.dispatcher.woke(now: now, actions: &state.actions)
+      return apply(&state, now)
     }
     perform(effects)
   }
@@ -186,33 +210,45 @@ public final class WorkerPool: Sendable {
   private struct Effects {
     var wake: [Int] = []
     var failed: [(CheckedContinuation<Answer, any Error>, SchedulingError)] = []
+    var alarm: Nanoseconds?
   }
 
-  private static func apply(_ state: inout State) -> Effects {
+  private func apply(_ state: inout State, _ now: Nanoseconds) -> Effects {
     var effects = Effects()
     for action in state.actions {
       switch action {
-      case .start(let worker, let first, _):
-        state.assigned[worker] = state.jobs.removeValue(forKey: first.id)
+      case .start(let worker, let first, let others):
+        for request in [first] + others {
+          guard var job = state.jobs.removeValue(forKey: request.id) else { continue }
+          if let freeSince = state.freeSince { job.batchWait = max(.zero, now - max(job.arrival, freeSince)) }
+          state.assigned[worker].append(job)
+        }
         effects.wake.append(worker)
       case .reject(let request):
-        if let job = state.jobs.removeValue(forKey: request.id) {
-          effects.failed.append((job.continuation, .queueFull))
-        }
+        guard let job = state.jobs.removeValue(forKey: request.id) else { continue }
+        effects.failed.append((job.continuation, .queueFull(retryAfterSeconds: drainSeconds(state))))
       case .expire(let request):
-        if let job = state.jobs.removeValue(forKey: request.id) {
-          effects.failed.append((job.continuation, .deadlinePassed))
-        }
-      case .wake: break  // Only batches wait, and this pool computes one request at a time.
+        guard let job = state.jobs.removeValue(forKey: request.id) else { continue }
+        effects.failed.append((job.continuation, .deadlinePassed))
+      case .wake(let time): effects.alarm = time
       }
     }
     state.actions.removeAll(keepingCapacity: true)
+    let hasFree = state.dispatcher.busyWorkers < options.workers
+    state.freeSince = hasFree ? state.freeSince ?? now : nil
     return effects
+  }
+
+  /// When, by the usual times, what waits now will have been computed: whole seconds, 1 to 60.
+  private func drainSeconds(_ state: State) -> Int {
+    let seconds = Double(state.dispatcher.waiting) * state.secondsPerRequest / Double(options.workers)
+    return Int(min(60, max(1, seconds.rounded(.up))))
   }
 
   private func perform(_ effects: Effects, exceptWorker own: Int? = nil) {
     for worker in effects.wake where worker != own { doorbells[worker].ring() }
     for (continuation, error) in effects.failed { continuation.resume(throwing: error) }
+    if let time = effects.alarm { alarm.set(at: time) }
   }
 
   // MARK: Workers
@@ -221,44 +257,66 @@ public final class WorkerPool: Sendable {
     while true {
       doorbells[worker].wait(polling: options.idlePolling, clock: clock)
       var previous: Nanoseconds?
-      while let job = takeAssigned(worker) { previous = compute(job, worker: worker, previous: previous) }
+      while let jobs = takeAssigned(worker) { previous = compute(jobs, worker: worker, previous: previous) }
       if state.withLock({ $0.isStopped }) { return }
     }
   }
 
-  private func takeAssigned(_ worker: Int) -> Job? {
+  private func takeAssigned(_ worker: Int) -> [Job]? {
     state.withLock { state in
-      defer { state.assigned[worker] = nil }
+      guard !state.assigned[worker].isEmpty else { return nil }
+      defer { state.assigned[worker] = [] }
       return state.assigned[worker]
     }
   }
 
   /// - Parameter previous: when this worker finished its last pass, where it has not slept since.
   /// - Returns: when it finished this one, if the next was waiting for it by then.
-  private func compute(_ job: Job, worker: Int, previous: Nanoseconds?) -> Nanoseconds? {
+  private func compute(_ jobs: [Job], worker: Int, previous: Nanoseconds?) -> Nanoseconds? {
     let started = clock()
-    let result: Result<[HostTensor], EngineError>
-    do throws(EngineError) {
-      result = .success(try job.session.infer(job.inputs))
-    } catch {
-      result = .failure(error)
-    }
+    let results = Self.run(jobs)
     let finished = clock()
-    let timings = RequestTimings(
-      queueSeconds: (started - job.arrival).seconds, computeSeconds: (finished - started).seconds, ahead: job.ahead,
-      handoverSeconds: previous.map { (started - $0).seconds })
     let effects = state.withLock { state -> Effects in
+      let each = (finished - started).seconds / Double(jobs.count)
+      state.secondsPerRequest += (each - state.secondsPerRequest) * (state.secondsPerRequest == 0 ? 1 : 0.05)
       state.dispatcher.finished(worker: worker, now: finished, actions: &state.actions)
-      return Self.apply(&state)
+      return apply(&state, finished)
     }
-    // The answer first: whoever waits for it has waited longest.
-    switch result {
-    case .success(let outputs): job.continuation.resume(returning: (outputs, timings))
-    case .failure(let error): job.continuation.resume(throwing: error)
+    // The answers first: whoever waits for them has waited longest.
+    for (index, (job, result)) in zip(jobs, results).enumerated() {
+      switch result {
+      case .success(let outputs):
+        let timings = RequestTimings(
+          queueSeconds: (started - job.arrival - job.batchWait).seconds, batchWaitSeconds: job.batchWait.seconds,
+          computeSeconds: (finished - started).seconds, ahead: job.ahead, batchSize: jobs.count,
+          isFirstOfBatch: index == 0, handoverSeconds: previous.map { (started - $0).seconds })
+        job.continuation.resume(returning: (outputs, timings))
+      case .failure(let error): job.continuation.resume(throwing: error)
+      }
     }
     // This worker's own next job is picked up by its loop, without a ring.
     perform(effects, exceptWorker: worker)
     return effects.wake.contains(worker) ? finished : nil
+  }
+
+  /// One pass for all, or where that is impossible one for each: a request that fails does not take others with it.
+  private static func run(_ jobs: [Job]) -> [Result<[HostTensor], EngineError>] {
+    guard let layout = jobs[0].session.batchLayout, jobs.count > 1,
+      jobs.allSatisfy({ $0.session.batchLayout === layout }), let joined = layout.join(jobs.map(\.inputs)),
+      let outputs = try? jobs[0].session.infer(joined.inputs), let answers = layout.split(outputs, of: joined)
+    else { return jobs.map(runAlone) }
+    if joined.lengths.map({ Set($0).count == 1 }) ?? false { layout.learn(joined.inputs, outputs) }
+    return answers.map { .success($0) }
+  }
+
+  private static func runAlone(_ job: Job) -> Result<[HostTensor], EngineError> {
+    do throws(EngineError) {
+      let outputs = try job.session.infer(job.inputs)
+      job.session.batchLayout?.learn(job.inputs, outputs)
+      return .success(outputs)
+    } catch {
+      return .failure(error)
+    }
   }
 
   // MARK: Load and shutdown

@@ -1,7 +1,7 @@
 import PlannerCore
 import Synchronization
 
-/// A model that is ready to answer.
+/// A model in memory, ready to answer.
 public final class ServedModel: Sendable {
   public let name: String
   public let session: any InferenceSession
@@ -12,7 +12,6 @@ public final class ServedModel: Sendable {
   /// Names of its inputs, in order.
   public let inputs: [String]
   public let weightBytes: Int64
-  public let requests = Atomic<Int>(0)
   private let learned = Mutex<[Output]>([])
 
   /// One of a model's outputs, as its first run showed it.
@@ -20,6 +19,12 @@ public final class ServedModel: Sendable {
     public var name: String
     public var datatype: String
     public var dimensions: Int
+
+    public init(name: String, datatype: String, dimensions: Int) {
+      self.name = name
+      self.datatype = datatype
+      self.dimensions = dimensions
+    }
   }
 
   /// Empty until the model has run once.
@@ -32,7 +37,6 @@ public final class ServedModel: Sendable {
     }
     learned.withLock { $0 = outputs }
   }
-  public let failures = Atomic<Int>(0)
 
   public init(
     name: String, session: any InferenceSession, precision: Precision, vocabulary: Int, maxTokens: Int,
@@ -46,21 +50,4 @@ public final class ServedModel: Sendable {
     self.inputs = inputs
     self.weightBytes = weightBytes
   }
-}
-
-/// The models of a server: an immutable snapshot that requests read without a lock.
-public struct ModelTable: Sendable {
-  private let byName: [String: ServedModel]
-  /// In the repository's order.
-  public let models: [ServedModel]
-  /// Turns text into ids; nil where the repository has no vocabulary.
-  public let tokenizer: WordPieceTokenizer?
-
-  public init(models: [ServedModel], tokenizer: WordPieceTokenizer?) {
-    self.models = models
-    self.tokenizer = tokenizer
-    byName = Dictionary(models.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-  }
-
-  public subscript(name: some StringProtocol) -> ServedModel? { byName[String(name)] }
 }

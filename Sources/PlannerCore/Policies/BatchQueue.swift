@@ -1,0 +1,181 @@
+/// Requests that wait, by priority and, within one, by what may be computed together.
+///
+/// A group is one model's requests with one key of the caller's (`PendingRequest.batchKey`). It may start once it has
+/// a preferred size, or once its oldest request has waited long enough; of those that may, the one with the oldest
+/// request of the highest priority starts first.
+///
+/// Two orders find it without looking at every group: all requests of a priority by arrival, whose first is the first
+/// to have waited long enough; and the groups that have a preferred size, by their oldest request. Both keep entries
+/// of requests that are gone and pass over them when they come up.
+/// Complexity: amortized O(log n) to append, to take a request and to expire one; O(priorities) to look.
+struct BatchQueue: Sendable {
+  private struct Key: Hashable, Sendable {
+    var model: Int
+    var batchKey: Int?
+
+    init(_ request: PendingRequest) {
+      model = request.model
+      batchKey = request.batchKey
+    }
+  }
+
+  private struct Group: Sendable {
+    var members = RingBuffer<UInt64>()
+    /// Members that still wait.
+    var count = 0
+  }
+
+  /// A group that has a preferred size, by its oldest request.
+  private struct Full: Comparable, Sendable {
+    var oldest: UInt64
+    var key: Key
+
+    static func < (a: Full, b: Full) -> Bool { a.oldest < b.oldest }
+  }
+
+  private struct PriorityClass: Sendable {
+    var priority: Int
+    var order = RingBuffer<UInt64>()
+    var groups: [Key: Group] = [:]
+    var full = BinaryHeap<Full>()
+    var count = 0
+  }
+
+  private let policy: BatchPolicy
+  /// Highest priority first; there are as many as were ever seen.
+  private var classes: [PriorityClass] = []
+  private var requests: [UInt64: PendingRequest] = [:]
+  private var deadlines = DeadlineQueue()
+  private var modelCounts: [Int: Int] = [:]
+  private var nextSequence: UInt64 = 0
+
+  init(policy: BatchPolicy) { self.policy = policy }
+
+  var count: Int { requests.count }
+
+  func count(ofModel model: Int) -> Int { modelCounts[model] ?? 0 }
+
+  mutating func append(_ request: PendingRequest) {
+    let sequence = nextSequence
+    nextSequence += 1
+    requests[sequence] = request
+    deadlines.insert(sequence, deadline: request.deadline)
+    modelCounts[request.model, default: 0] += 1
+    var index = 0
+    while index < classes.count, classes[index].priority > request.priority { index += 1 }
+    if index == classes.count || classes[index].priority != request.priority {
+      classes.insert(PriorityClass(priority: request.priority), at: index)
+    }
+    let key = Key(request)
+    classes[index].order.append(sequence)
+    classes[index].count += 1
+    classes[index].groups[key, default: Group()].members.append(sequence)
+    classes[index].groups[key, default: Group()].count += 1
+    if classes[index].groups[key]?.count == smallestFull(key) { noteFull(key, inClass: index) }
+  }
+
+  /// Takes out the first batch that may start now.
+  mutating func takeBatch(now: Nanoseconds) -> [PendingRequest]? {
+    for index in classes.indices where classes[index].count > 0 {
+      guard let oldest = oldest(inClass: index) else { continue }
+      if oldest.arrival + policy.wait <= now { return take(Key(oldest), inClass: index) }
+      while let full = classes[index].full.first {
+        if isFull(full, inClass: index) { return take(full.key, inClass: index) }
+        classes[index].full.removeFirst()
+      }
+    }
+    return nil
+  }
+
+  /// When the next batch may start without another request coming; nil where none waits.
+  mutating func nextStart() -> Nanoseconds? {
+    var earliest: Nanoseconds?
+    for index in classes.indices where classes[index].count > 0 {
+      guard let oldest = oldest(inClass: index) else { continue }
+      earliest = min(earliest ?? .never, oldest.arrival + policy.wait)
+    }
+    return earliest
+  }
+
+  /// Takes out a request whose deadline has passed.
+  mutating func takeExpired(now: Nanoseconds) -> PendingRequest? {
+    guard let sequence = deadlines.popPassed(now: now, isWaiting: { requests[$0] != nil }) else { return nil }
+    let request = remove(sequence)
+    guard let index = classes.firstIndex(where: { $0.priority == request.priority }) else { return request }
+    let key = Key(request)
+    classes[index].count -= 1
+    shrink(key, inClass: index, by: 1)
+    return request
+  }
+
+  mutating func nextDeadline() -> Nanoseconds? {
+    deadlines.next(waiting: requests.count) { requests[$0] != nil }
+  }
+
+  /// Takes everything out, in the order of priority and arrival.
+  mutating func takeAll() -> [PendingRequest] {
+    let all = classes.flatMap { $0.order.compactMap { requests[$0] } }
+    self = BatchQueue(policy: policy)
+    return all
+  }
+
+  // MARK: Groups
+
+  private mutating func oldest(inClass index: Int) -> PendingRequest? {
+    while let sequence = classes[index].order.first {
+      if let request = requests[sequence] { return request }
+      _ = classes[index].order.removeFirst()
+    }
+    return nil
+  }
+
+  private mutating func oldestMember(of key: Key, inClass index: Int) -> UInt64? {
+    while let sequence = classes[index].groups[key]?.members.first {
+      if requests[sequence] != nil { return sequence }
+      _ = classes[index].groups[key]?.members.removeFirst()
+    }
+    return nil
+  }
+
+  private mutating func isFull(_ full: Full, inClass index: Int) -> Bool {
+    guard let group = classes[index].groups[full.key], group.count >= smallestFull(full.key) else { return false }
+    return oldestMember(of: full.key, inClass: index) == full.oldest
+  }
+
+  /// From how many members on the group need not wait.
+  private func smallestFull(_ key: Key) -> Int { key.batchKey == nil ? 1 : policy.smallestFull }
+
+  private mutating func noteFull(_ key: Key, inClass index: Int) {
+    guard let oldest = oldestMember(of: key, inClass: index) else { return }
+    classes[index].full.insert(Full(oldest: oldest, key: key))
+  }
+
+  private mutating func take(_ key: Key, inClass index: Int) -> [PendingRequest] {
+    let count = classes[index].groups[key]?.count ?? 0
+    let size = key.batchKey == nil ? min(1, count) : policy.size(waiting: count)
+    var taken: [PendingRequest] = []
+    taken.reserveCapacity(size)
+    while taken.count < size, let sequence = oldestMember(of: key, inClass: index) { taken.append(remove(sequence)) }
+    classes[index].count -= taken.count
+    shrink(key, inClass: index, by: taken.count)
+    return taken
+  }
+
+  private mutating func remove(_ sequence: UInt64) -> PendingRequest {
+    guard let request = requests.removeValue(forKey: sequence) else { preconditionFailure("the request waits") }
+    let remaining = (modelCounts[request.model] ?? 1) - 1
+    modelCounts[request.model] = remaining > 0 ? remaining : nil
+    return request
+  }
+
+  /// After members have gone: an empty group is forgotten, one that is still full has a new oldest member.
+  private mutating func shrink(_ key: Key, inClass index: Int, by count: Int) {
+    let remaining = (classes[index].groups[key]?.count ?? 0) - count
+    guard remaining > 0 else {
+      classes[index].groups[key] = nil
+      return
+    }
+    classes[index].groups[key]?.count = remaining
+    if remaining >= smallestFull(key) { noteFull(key, inClass: index) }
+  }
+}

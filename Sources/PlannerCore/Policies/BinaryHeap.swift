@@ -1,0 +1,80 @@
+/// A binary heap in one array: the least element first. Equal elements come out in any order, so elements that must
+/// not carry a sequence number.
+///
+/// Complexity: O(log n) to insert and to remove, O(1) to look at the first.
+struct BinaryHeap<Element: Comparable & Sendable>: Sendable {
+  private var elements: [Element] = []
+
+  var count: Int { elements.count }
+  var first: Element? { elements.first }
+
+  mutating func insert(_ element: Element) {
+    var index = elements.count
+    elements.append(element)
+    while index > 0 {
+      let parent = (index - 1) / 2
+      guard element < elements[parent] else { break }
+      elements[index] = elements[parent]
+      index = parent
+    }
+    elements[index] = element
+  }
+
+  mutating func removeFirst() {
+    guard let last = elements.popLast(), !elements.isEmpty else { return }
+    var index = 0
+    while true {
+      var child = 2 * index + 1
+      guard child < elements.count else { break }
+      if child + 1 < elements.count, elements[child + 1] < elements[child] { child += 1 }
+      guard elements[child] < last else { break }
+      elements[index] = elements[child]
+      index = child
+    }
+    elements[index] = last
+  }
+
+  /// Complexity: O(n log n).
+  mutating func keep(where isKept: (Element) -> Bool) {
+    // A sorted array is a heap.
+    elements = elements.filter(isKept).sorted()
+  }
+}
+
+/// Deadlines of waiting requests, soonest first. Requests that no longer wait are passed over when they come up.
+struct DeadlineQueue: Sendable {
+  private struct Entry: Comparable, Sendable {
+    var deadline: Nanoseconds
+    var sequence: UInt64
+
+    static func < (a: Entry, b: Entry) -> Bool {
+      a.deadline != b.deadline ? a.deadline < b.deadline : a.sequence < b.sequence
+    }
+  }
+
+  private var heap = BinaryHeap<Entry>()
+
+  mutating func insert(_ sequence: UInt64, deadline: Nanoseconds) {
+    if deadline < .never { heap.insert(Entry(deadline: deadline, sequence: sequence)) }
+  }
+
+  /// Takes out the request whose deadline passed first; nil where all that wait are in time.
+  mutating func popPassed(now: Nanoseconds, isWaiting: (UInt64) -> Bool) -> UInt64? {
+    while let first = heap.first, first.deadline <= now {
+      heap.removeFirst()
+      if isWaiting(first.sequence) { return first.sequence }
+    }
+    return nil
+  }
+
+  /// When the next deadline of a waiting request passes.
+  mutating func next(waiting: Int, isWaiting: (UInt64) -> Bool) -> Nanoseconds? {
+    // Requests are seldom late: most entries are of requests long answered, and would pile up until their deadlines.
+    if heap.count > 2 * waiting + 64 { heap.keep { isWaiting($0.sequence) } }
+    while let first = heap.first {
+      if isWaiting(first.sequence) { return first.deadline }
+      heap.removeFirst()
+    }
+    return nil
+  }
+}

@@ -1,0 +1,177 @@
+import PlannerCore
+import Synchronization
+
+/// One model of the repository, in memory or not: what is known of it, and what became of its requests.
+///
+/// An entry lives as long as the server does: its counters survive eviction, unloading and loading again.
+public final class ModelEntry: Sendable {
+  public enum State: Hashable, Sendable {
+    /// Requests are refused, and why: not loaded, or what was wrong with the file.
+    case unavailable(reason: String)
+    case loading
+    /// Requests are answered; a model that was evicted is loaded again by its next request.
+    case ready
+    /// Requests under way are answered, new ones are refused.
+    case unloading
+  }
+
+  public let name: String
+  /// The same for the entry's whole life and no other's: what requests are batched by.
+  public let index: Int
+  public let counters = ModelCounters()
+
+  private struct Facts {
+    var state: State
+    /// Whether requests may load it: not once it was unloaded by name.
+    var isOffered = true
+    var description: RepositoryManifest.Model
+    var model: ServedModel?
+    var outputs: [ServedModel.Output] = []
+    /// Of the file that `model` was loaded from.
+    var version: String?
+    /// The next load was asked for by name.
+    var isAsked = false
+    /// Of the last load, where it failed.
+    var failure: (any Error)?
+  }
+
+  private let facts: Mutex<Facts>
+
+  init(index: Int, description: RepositoryManifest.Model, state: State, model: ServedModel? = nil) {
+    self.index = index
+    name = description.name
+    facts = Mutex(Facts(state: state, description: description, model: model))
+  }
+
+  public var state: State { facts.withLock { $0.state } }
+
+  /// What the repository says of it: precision, vocabulary, longest input, names of the inputs.
+  public var description: RepositoryManifest.Model { facts.withLock { $0.description } }
+
+  /// Whether its weights are in memory at this moment.
+  public var isResident: Bool { model != nil }
+
+  /// The model, while it is in memory. Whoever computes takes a lease instead.
+  public var model: ServedModel? { facts.withLock { $0.model } }
+
+  /// Bytes of its weights; 0 while it is not in memory.
+  public var weightBytes: Int64 { model?.weightBytes ?? 0 }
+
+  var version: String? { facts.withLock { $0.version } }
+
+  /// Why its last load failed; nil where it did not.
+  var failure: (any Error)? { facts.withLock { $0.failure } }
+
+  /// Whether requests may load it: not once it was unloaded by name.
+  var isOffered: Bool { facts.withLock { $0.isOffered } }
+
+  /// As its last run showed them; empty where it never ran.
+  public var outputs: [ServedModel.Output] {
+    facts.withLock { facts in facts.model.map(\.outputs).flatMap { $0.isEmpty ? nil : $0 } ?? facts.outputs }
+  }
+
+  // MARK: Changes, under the registry's lock
+
+  func become(_ state: State) { facts.withLock { $0.state = state } }
+
+  func become(_ state: State, model: ServedModel, version: String? = nil) {
+    facts.withLock { facts in
+      facts.state = state
+      facts.model = model
+      facts.version = version
+      facts.failure = nil
+    }
+  }
+
+  /// Nobody may use it any more; requests under way are answered.
+  func withdraw() {
+    facts.withLock { facts in
+      facts.isOffered = false
+      facts.state = .unloading
+    }
+  }
+
+  func describe(_ description: RepositoryManifest.Model) { facts.withLock { $0.description = description } }
+
+  func note(_ failure: any Error) { facts.withLock { $0.failure = failure } }
+
+  /// Somebody has asked for the model to be loaded.
+  func ask() {
+    facts.withLock { facts in
+      facts.isAsked = true
+      facts.isOffered = true
+      facts.state = .loading
+    }
+  }
+
+  func takeIsAsked() -> Bool {
+    facts.withLock { facts in
+      defer { facts.isAsked = false }
+      return facts.isAsked
+    }
+  }
+
+  /// Forgets the model, but not what its outputs are.
+  func takeModel() -> ServedModel? {
+    facts.withLock { facts in
+      defer { facts.model = nil }
+      if let outputs = facts.model?.outputs, !outputs.isEmpty { facts.outputs = outputs }
+      return facts.model
+    }
+  }
+}
+
+/// What became of a model's requests, since the server was started.
+public final class ModelCounters: Sendable {
+  /// Answered.
+  public let requests = Atomic<Int>(0)
+  public let failures = Atomic<Int>(0)
+  public let queueNanoseconds = Atomic<Int64>(0)
+  public let batchWaitNanoseconds = Atomic<Int64>(0)
+  public let computeNanoseconds = Atomic<Int64>(0)
+  /// Forward passes: with batches, fewer than requests.
+  public let batches = Atomic<Int>(0)
+  public let loads = Atomic<Int>(0)
+  public let loadNanoseconds = Atomic<Int64>(0)
+  public let evictions = Atomic<Int>(0)
+  /// Requests that found the model in memory, and that had to wait for it.
+  public let hits = Atomic<Int>(0)
+  public let misses = Atomic<Int>(0)
+
+  public init() {}
+
+  /// Counts one answered request.
+  public func answered(_ timings: RequestTimings) {
+    requests.add(1, ordering: .relaxed)
+    queueNanoseconds.add(Nanoseconds(seconds: timings.queueSeconds).rawValue, ordering: .relaxed)
+    batchWaitNanoseconds.add(Nanoseconds(seconds: timings.batchWaitSeconds).rawValue, ordering: .relaxed)
+    computeNanoseconds.add(Nanoseconds(seconds: timings.computeSeconds).rawValue, ordering: .relaxed)
+    if timings.isFirstOfBatch { batches.add(1, ordering: .relaxed) }
+  }
+}
+
+/// The right to compute with a model: it stays in memory until the lease is released or gone.
+public final class ModelLease: Sendable {
+  public let entry: ModelEntry
+  public let model: ServedModel
+  /// How long the request waited for the model to be loaded; nil where it was in memory.
+  public let loadSeconds: Double?
+  private let onRelease: @Sendable () -> Void
+  private let isReleased = Atomic<Bool>(false)
+
+  init(
+    entry: ModelEntry, model: ServedModel, loadSeconds: Double? = nil, onRelease: @escaping @Sendable () -> Void = {}
+  ) {
+    self.entry = entry
+    self.model = model
+    self.loadSeconds = loadSeconds
+    self.onRelease = onRelease
+  }
+
+  /// Once is enough; more do no harm.
+  public func release() {
+    if !isReleased.exchange(true, ordering: .acquiringAndReleasing) { onRelease() }
+  }
+
+  deinit { release() }
+}

@@ -1,0 +1,96 @@
+import Foundation
+import PlannerCore
+import PlannerFiles
+import Synchronization
+
+/// Loads the models of a folder and makes them ready: probed where their code is new, and warm.
+public final class RepositorySource: ModelSource {
+  private let loader: RepositoryLoader
+  private let limit: Int?
+  private let warmTokens: [Int]
+  private let probe: IsolationProbe?
+  private let vocabulary = Mutex<Int?>(nil)
+
+  /// - Parameters:
+  ///   - limit: serve the first so many models only.
+  ///   - warmTokens: lengths at which each model is run before it serves.
+  ///   - probe: tries code that is new in a process of its own; nil trusts it.
+  public init(folder: String, limit: Int? = nil, warmTokens: [Int] = [32], probe: IsolationProbe? = nil) {
+    loader = RepositoryLoader(folder: folder)
+    self.limit = limit
+    self.warmTokens = warmTokens
+    self.probe = probe
+  }
+
+  public func manifest() throws -> RepositoryManifest {
+    var manifest = try loader.manifest()
+    if let limit {
+      guard limit <= manifest.models.count else {
+        throw FileError(
+          .badData,
+          [FileProblem(file: loader.folder, message: "has \(manifest.models.count) models; \(limit) are asked for")])
+      }
+      manifest.models.removeLast(manifest.models.count - limit)
+    }
+    return manifest
+  }
+
+  public func tokenizer(of manifest: RepositoryManifest) throws -> WordPieceTokenizer? {
+    let tokenizer = try manifest.vocabularyFile.map {
+      try WordPieceTokenizer.load(path: loader.folder + "/" + $0, lowercases: manifest.lowercases)
+    }
+    vocabulary.withLock { $0 = tokenizer?.vocabularySize }
+    return tokenizer
+  }
+
+  public func load(_ description: RepositoryManifest.Model, isAsked: Bool) throws -> ServedModel {
+    let path = loader.folder + "/" + description.file
+    try probe?.check(path, inputs: description.inputs, tokens: warmTokens.max() ?? 32, forgetsFailure: isAsked)
+    let model = try RepositoryLoader.load(
+      description, folder: loader.folder, vocabulary: vocabulary.withLock { $0 })
+    try Self.warm(model, tokens: warmTokens)
+    return model
+  }
+
+  /// First runs take many times the usual, and show what the outputs are.
+  private static func warm(_ model: ServedModel, tokens: [Int]) throws(EngineError) {
+    for tokens in tokens {
+      let inputs = model.exampleInputs(tokens: tokens)
+      do {
+        let outputs = try model.session.infer(inputs)
+        model.session.batchLayout?.learn(inputs, outputs)
+        model.learnOutputs(outputs, batch: 1, tokens: inputs.first?.shape.last ?? tokens)
+      } catch {
+        throw EngineError(.badModel, model.name, "does not run: \(error.message)")
+      }
+    }
+  }
+
+  /// Weights are mapped from the file; what a model takes beyond it is known from measurement.
+  public func memoryBytes(of description: RepositoryManifest.Model) -> Int64 {
+    var status = stat()
+    guard stat(loader.folder + "/" + description.file, &status) == 0 else { return 0 }
+    return Int64(status.st_size) + Self.overheadBytes
+  }
+
+  /// A tenth of a mebibyte: what the density tests hold every model to.
+  private static let overheadBytes: Int64 = 104_858
+
+  public func version(of description: RepositoryManifest.Model) -> String {
+    var status = stat()
+    guard stat(loader.folder + "/" + description.file, &status) == 0 else { return "" }
+    return "\(status.st_ino)-\(status.st_size)-\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+  }
+}
+
+extension ServedModel {
+  /// One row of so many tokens, fewer where the model takes no more.
+  func exampleInputs(tokens: Int) -> [HostTensor] {
+    let count = max(1, min(tokens, maxTokens))
+    let ids = (0..<count).map { Int64($0 % max(1, min(vocabulary, 1000))) }
+    return inputs.map { name in
+      let values = name == "input_ids" ? ids : Array(repeating: name == "attention_mask" ? 1 : 0, count: count)
+      return HostTensor(shape: [1, count], elements: .int64(values))
+    }
+  }
+}
