@@ -23,6 +23,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-numerics", from: "1.0.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.20.0"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.3.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.10.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
@@ -50,6 +51,7 @@ let package = Package(
     .target(
       name: "CLinux",
       cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+    .systemLibrary(name: "CZlib"),
     .target(
       name: "LoadTest",
       dependencies: [
@@ -86,12 +88,14 @@ let package = Package(
     .target(
       name: "Server",
       dependencies: [
-        "PlannerCore", "PlannerFiles", "CTorch", "CLinux",
+        "PlannerCore", "PlannerFiles", "CTorch", "CLinux", "CZlib",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: strict),
@@ -139,7 +143,12 @@ let package = Package(
       name: "EngineTests", dependencies: ["PlannerCore", "PlannerFiles", "Server"], exclude: ["Fixtures"],
       swiftSettings: strict),
     .testTarget(
-      name: "ServerTests", dependencies: ["ModelServer", "PlannerCore", "Server", "Simulator"], swiftSettings: strict),
+      name: "ServerTests",
+      dependencies: [
+        "ModelServer", "PlannerCore", "Server", "Simulator", "TestSupport",
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      exclude: ["Clients"], swiftSettings: strict),
     .testTarget(name: "CLITests", dependencies: ["PlannerCLI", "ModelServer", "TestSupport"], swiftSettings: strict),
     // What several test targets need: a JSON Schema validator, folders that go by themselves.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),

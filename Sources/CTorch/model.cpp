@@ -35,11 +35,16 @@ bool scalar_type(ct_dtype dtype, at::ScalarType &type) {
     case CT_INT32: type = at::kInt; return true;
     case CT_BOOL: type = at::kBool; return true;
     case CT_FLOAT64: type = at::kDouble; return true;
+    case CT_INT16: type = at::kShort; return true;
+    case CT_INT8: type = at::kChar; return true;
+    case CT_UINT8: type = at::kByte; return true;
+    case CT_FLOAT16: type = at::kHalf; return true;
+    case CT_BFLOAT16: type = at::kBFloat16; return true;
   }
   return false;
 }
 
-/// Outputs leave as one of the types of the interface: other floats as float32, other integers as int64.
+/// Outputs leave as one of the types of the interface: half floats as float32.
 at::Tensor portable(const at::Tensor &tensor, ct_dtype &dtype) {
   at::Tensor result = tensor.device().is_cpu() ? tensor : tensor.cpu();
   switch (result.scalar_type()) {
@@ -48,6 +53,9 @@ at::Tensor portable(const at::Tensor &tensor, ct_dtype &dtype) {
     case at::kInt: dtype = CT_INT32; break;
     case at::kBool: dtype = CT_BOOL; break;
     case at::kDouble: dtype = CT_FLOAT64; break;
+    case at::kShort: dtype = CT_INT16; break;
+    case at::kChar: dtype = CT_INT8; break;
+    case at::kByte: dtype = CT_UINT8; break;
     default:
       dtype = at::isFloatingType(result.scalar_type()) ? CT_FLOAT32 : CT_INT64;
       result = result.to(dtype == CT_FLOAT32 ? at::kFloat : at::kLong);

@@ -44,6 +44,13 @@ struct Serve: AsyncParsableCommand {
   var idlePolling: String?
   @Option(help: "CPUs of everything else.") var ioCpus: NumberList?
   @Option(help: "Threads that speak HTTP.") var httpThreads = 1
+  @Flag(help: "Pad texts to 128 tokens, as the guidance does, instead of computing them at their own length.")
+  var padText = false
+  @Flag(help: "Let clients load and unload models.") var allowManagement = false
+  @Option(help: "Largest body of a request, in bytes, also after it was inflated.") var maxBody = 16 << 20
+  @Option(help: "A connection without a request is closed after so long.") var idleTimeout = "60s"
+  @Option(help: "A request must have arrived whole, and an answer been taken, within so long.")
+  var transferTimeout = "30s"
   @Flag(help: "Stop when standard input ends: whoever started the server has gone.") var stopOnStdinEof = false
 
   func validate() throws {
@@ -74,6 +81,10 @@ struct Serve: AsyncParsableCommand {
     guard Quantity.seconds(requestTimeout) != nil else {
       throw ValidationError("--request-timeout must be a time such as 30s")
     }
+    guard Quantity.seconds(idleTimeout) != nil, Quantity.seconds(transferTimeout) != nil else {
+      throw ValidationError("--idle-timeout and --transfer-timeout must be times such as 30s")
+    }
+    guard (1024...1 << 30).contains(maxBody) else { throw ValidationError("--max-body must be 1024 to 1073741824") }
     if let idlePolling {
       guard Quantity.seconds(idlePolling) != nil else {
         throw ValidationError("--idle-polling must be a time such as 1s")
@@ -119,6 +130,13 @@ struct Serve: AsyncParsableCommand {
       options.idlePollingSeconds = pinWorkers == nil ? 0 : idlePolling.flatMap(Quantity.seconds) ?? 1
       options.ioCPUs = ioCpus?.numbers ?? []
       options.httpThreads = httpThreads
+      options.padsText = padText
+      options.allowsManagement = allowManagement
+      options.maxBodyBytes = maxBody
+      options.idleTimeoutSeconds = Quantity.seconds(idleTimeout)
+      options.transferTimeoutSeconds = Quantity.seconds(transferTimeout)
+      // The guidance's server logs every text unless told otherwise; here somebody must ask for it.
+      options.logsTexts = ["false", "0"].contains((environment["QUIET"] ?? "").lowercased())
       var logger = Logger(label: "model-server") { StreamLogHandler.standardError(label: $0) }
       logger.logLevel = ["true", "1"].contains((environment["QUIET"] ?? "").lowercased()) ? .warning : .notice
       let application = ModelServerApplication(options: options, logger: logger)

@@ -18,10 +18,17 @@ public enum RepositoryFile {
       if model.name.isEmpty || model.name.contains("/") { report("models[\(index)].name", "is not a name") }
       if !names.insert(model.name).inserted { report("models[\(index)].name", "'\(model.name)' is there twice") }
       if !staysInside(model.file) { report("models[\(index)].file", "leaves the folder") }
-      if model.vocabulary < 1 { report("models[\(index)].vocabulary", "is not above 0") }
+      // Models that take other things than token ids have no vocabulary.
+      let takesTokens = model.inputs.contains("input_ids")
+      if model.vocabulary < (takesTokens ? 1 : 0) {
+        report("models[\(index)].vocabulary", takesTokens ? "is not above 0" : "is negative")
+      }
       if model.maxTokens < 1 { report("models[\(index)].maxTokens", "is not above 0") }
-      if model.inputs.isEmpty || model.inputs.first != "input_ids" {
-        report("models[\(index)].inputs", "does not start with input_ids")
+      if model.inputs.isEmpty || Set(model.inputs).count != model.inputs.count {
+        report("models[\(index)].inputs", "is empty or has a name twice")
+      }
+      if takesTokens, model.inputs.first != "input_ids" {
+        report("models[\(index)].inputs", "has input_ids, but not first")
       }
     }
     if !problems.isEmpty { throw FileError(.badData, problems) }

@@ -49,10 +49,12 @@ public struct ModelServerApplication: Sendable {
     let start = StartUp()
     var configuration = ApplicationConfiguration(
       address: .hostname(options.host, port: options.port), serverName: nil)
-    configuration.availableConnectionsDelegate = nil
+    configuration.backlog = 1024
+    configuration.availableConnectionsDelegate = ConnectionLimits.connections(logger)
     let group = MultiThreadedEventLoopGroup(numberOfThreads: options.httpThreads)
     let application = Application(
-      responder: ServerResponder(state: state, options: options), configuration: configuration,
+      responder: ServerResponder(state: state, options: options, logger: logger),
+      server: ConnectionLimits.server(options), configuration: configuration,
       onServerRunning: { channel in
         let port = channel.localAddress?.port ?? 0
         start.begin {
@@ -141,7 +143,8 @@ public struct ModelServerApplication: Sendable {
   private func warmWorkers(_ state: ServerState) async throws {
     var seen: Set<String> = []
     let first = state.registry.entries.filter { entry in
-      entry.model != nil && seen.insert("\(entry.description.family) \(entry.description.precision)").inserted
+      entry.model.map { InputCheck.takesTokens($0.inputs) } == true
+        && seen.insert("\(entry.description.family) \(entry.description.precision)").inserted
     }
     for entry in first {
       guard let lease = try? await state.registry.acquire(entry.name) else { continue }

@@ -33,7 +33,23 @@ public struct ServerOptions: Sendable {
   public var limitModels: Int?
   /// Answer with text instead of the raw tensor.
   public var postprocess = true
+  /// Texts are padded to 128 word pieces, as in the guidance, instead of being computed at their own length.
+  public var padsText = false
+  /// Log each question and its answer.
+  public var logsTexts = false
+  /// Models may be loaded and unloaded by whoever reaches the server.
+  public var allowsManagement = false
+  /// Of a request, also after it was inflated.
   public var maxBodyBytes = 16 << 20
+  /// Path and query of a request.
+  public var maxTargetBytes = 64 << 10
+  /// Of one header field, and of all of a request's together.
+  public var maxHeaderBytes = 64 << 10
+  public var maxHeaderFields = 100
+  /// A connection with no request under way is closed after so long; nil keeps it.
+  public var idleTimeoutSeconds: Double? = 60
+  /// A request must have arrived whole so long after its first line, and an answer been taken.
+  public var transferTimeoutSeconds: Double? = 30
   /// CPUs of the workers, in turn.
   public var workerCPUs: [Int] = []
   /// How long a worker without work polls before it sleeps; only for workers that have a CPU to themselves.

@@ -6,6 +6,7 @@ final class ServerState: Sendable {
   /// Without models until the repository has been read.
   let registry: ModelRegistry
   let metrics = ServerMetrics()
+  let statistics = RequestStatistics()
   private let phase = Atomic<ServerPhase>(.loading)
 
   init(pool: WorkerPool, registry: ModelRegistry) {

@@ -15,15 +15,15 @@ import Testing
     "LoadTest": ["PlannerCore", "CLinux"],
     "Executor": ["PlannerCore", "CLinux"],
     "Profiler": ["PlannerCore", "LoadTest", "Executor"],
-    "Server": ["PlannerCore", "PlannerFiles", "CTorch", "CLinux"],
+    "Server": ["PlannerCore", "PlannerFiles", "CTorch", "CLinux", "CZlib"],
     "ModelServer": ["PlannerCore", "PlannerFiles", "Server"],
     "PlannerCLI": [
       "PlannerCore", "Simulator", "Optimizer", "PlannerFiles", "Reporting", "LoadTest", "Executor", "Profiler",
     ],
   ]
 
-  /// Plain C doors: to libtorch, and to what glibc hides from Swift.
-  static let shims = ["CTorch", "CLinux"]
+  /// Plain C doors: to libtorch, to what glibc hides from Swift, and to zlib.
+  static let shims = ["CTorch", "CLinux", "CZlib"]
 
   /// What the pure rooms may take from outside.
   static let outside: [String: Set<String>] = [

@@ -18,7 +18,19 @@ extern "C" {
 
 enum { CT_ERROR_CAPACITY = 1024, CT_MAX_DIMENSIONS = 8 };
 
-typedef enum { CT_FLOAT32 = 0, CT_INT64 = 1, CT_INT32 = 2, CT_BOOL = 3, CT_FLOAT64 = 4 } ct_dtype;
+typedef enum {
+  CT_FLOAT32 = 0,
+  CT_INT64 = 1,
+  CT_INT32 = 2,
+  CT_BOOL = 3,
+  CT_FLOAT64 = 4,
+  CT_INT16 = 5,
+  CT_INT8 = 6,
+  CT_UINT8 = 7,
+  /// Inputs only: outputs of these types leave as CT_FLOAT32.
+  CT_FLOAT16 = 8,
+  CT_BFLOAT16 = 9
+} ct_dtype;
 
 /// A dense, row-major tensor. As an input the caller owns `data`; as an output the result does.
 typedef struct {
@@ -55,7 +67,7 @@ int64_t ct_model_weight_bytes(const ct_model *model);
 /// Number of tensors that `forward` takes.
 int32_t ct_model_input_count(const ct_model *model);
 
-/// One forward pass. Inputs are read, never written; outputs are float32 or integer tensors on the host.
+/// One forward pass. Inputs are read, never written; outputs are tensors on the host, half floats widened.
 int ct_model_run(ct_model *model, const ct_tensor *inputs, size_t input_count, ct_result **result, char *error);
 size_t ct_result_count(const ct_result *result);
 /// The output at `index`; its data lives as long as the result.

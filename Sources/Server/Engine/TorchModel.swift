@@ -130,13 +130,7 @@ public final class TorchModel: @unchecked Sendable {
         failure = error
       }
     }
-    switch input.elements {
-    case .float32(let values): values.withUnsafeBytes { descend(CT_FLOAT32, $0) }
-    case .int64(let values): values.withUnsafeBytes { descend(CT_INT64, $0) }
-    case .int32(let values): values.withUnsafeBytes { descend(CT_INT32, $0) }
-    case .bool(let values): values.withUnsafeBytes { descend(CT_BOOL, $0) }
-    case .float64(let values): values.withUnsafeBytes { descend(CT_FLOAT64, $0) }
-    }
+    input.elements.withUnsafeBytes { descend(input.elements.shimType, $0) }
     if let failure { throw failure }
   }
 
@@ -151,8 +145,28 @@ public final class TorchModel: @unchecked Sendable {
       case CT_INT32: .int32(Array(bytes.bindMemory(to: Int32.self)))
       case CT_BOOL: .bool(Array(bytes.bindMemory(to: UInt8.self)))
       case CT_FLOAT64: .float64(Array(bytes.bindMemory(to: Double.self)))
+      case CT_INT16: .int16(Array(bytes.bindMemory(to: Int16.self)))
+      case CT_INT8: .int8(Array(bytes.bindMemory(to: Int8.self)))
+      case CT_UINT8: .uint8(Array(bytes.bindMemory(to: UInt8.self)))
       default: .float32(Array(bytes.bindMemory(to: Float.self)))
       }
     return HostTensor(shape: shape, elements: elements)
+  }
+}
+
+extension HostTensor.Element {
+  fileprivate var shimType: ct_dtype {
+    switch self {
+    case .float32: CT_FLOAT32
+    case .int64: CT_INT64
+    case .int32: CT_INT32
+    case .bool: CT_BOOL
+    case .float64: CT_FLOAT64
+    case .int16: CT_INT16
+    case .int8: CT_INT8
+    case .uint8: CT_UINT8
+    case .float16: CT_FLOAT16
+    case .bfloat16: CT_BFLOAT16
+    }
   }
 }

@@ -1,3 +1,5 @@
+import PlannerCore
+
 /// Builds small JSON answers as bytes: on the path of every request, where an encoder's reflection would show.
 struct JSONText {
   private(set) var bytes: [UInt8] = []
@@ -8,7 +10,24 @@ struct JSONText {
     text.withUTF8Buffer { bytes.append(contentsOf: $0) }
   }
 
-  mutating func number(_ value: Int) { bytes.append(contentsOf: String(value).utf8) }
+  /// As it is: for what needs no escape.
+  mutating func text(_ text: some StringProtocol) { bytes.append(contentsOf: text.utf8) }
+
+  mutating func number(_ value: some BinaryInteger) { bytes.append(contentsOf: String(value).utf8) }
+
+  mutating func bool(_ value: Bool) { raw(value ? "true" : "false") }
+
+  /// A span that is not negative as seconds with nine digits after the point, which is all of it.
+  mutating func seconds(_ span: Nanoseconds) {
+    let (whole, rest) = max(0, span.rawValue).quotientAndRemainder(dividingBy: 1_000_000_000)
+    number(whole)
+    raw(".")
+    var divisor: Int64 = 100_000_000
+    while divisor > 0 {
+      bytes.append(UInt8(ascii: "0") + UInt8(rest / divisor % 10))
+      divisor /= 10
+    }
+  }
 
   /// The shortest text that reads back as the same float; JSON has no infinity and no NaN, they become null.
   mutating func number(_ value: Float) {
@@ -24,9 +43,14 @@ struct JSONText {
     switch elements {
     case .float32(let values): list(values) { $0.number($1) }
     case .float64(let values): list(values) { $0.number($1) }
-    case .int64(let values): list(values) { $0.number(Int($1)) }
-    case .int32(let values): list(values) { $0.number(Int($1)) }
-    case .bool(let values): list(values) { $0.raw($1 == 0 ? "false" : "true") }
+    case .int64(let values): list(values) { $0.number($1) }
+    case .int32(let values): list(values) { $0.number($1) }
+    case .int16(let values): list(values) { $0.number($1) }
+    case .int8(let values): list(values) { $0.number($1) }
+    case .uint8(let values): list(values) { $0.number($1) }
+    case .bool(let values): list(values) { $0.bool($1 != 0) }
+    case .float16(let values): list(values) { $0.number(HalfFloat.value(float16: $1)) }
+    case .bfloat16(let values): list(values) { $0.number(HalfFloat.value(bfloat16: $1)) }
     }
   }
 
@@ -58,5 +82,22 @@ struct JSONText {
       write(&self, element)
     }
     bytes.append(UInt8(ascii: "]"))
+  }
+}
+
+/// The values of 16-bit floats, from their bits.
+enum HalfFloat {
+  static func value(bfloat16 bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
+
+  /// IEEE 754 binary16.
+  static func value(float16 bits: UInt16) -> Float {
+    let sign: Float = bits & 0x8000 == 0 ? 1 : -1
+    let exponent = Int(bits >> 10 & 0x1F)
+    let fraction = Float(bits & 0x3FF) / 1024
+    switch exponent {
+    case 0: return sign * fraction * 0x1p-14
+    case 0x1F: return fraction == 0 ? sign * .infinity : .nan
+    default: return sign * Float(sign: .plus, exponent: exponent - 15, significand: 1 + fraction)
+    }
   }
 }

@@ -54,6 +54,8 @@ public final class RepositorySource: ModelSource {
 
   /// First runs take many times the usual, and show what the outputs are.
   private static func warm(_ model: ServedModel, tokens: [Int]) throws(EngineError) {
+    // Of a model that does not take token ids nobody knows what it takes before somebody asks.
+    guard InputCheck.takesTokens(model.inputs) else { return }
     for tokens in tokens {
       let inputs = model.exampleInputs(tokens: tokens)
       do {

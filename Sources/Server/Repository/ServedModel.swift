@@ -30,8 +30,8 @@ public final class ServedModel: Sendable {
   /// Empty until the model has run once.
   public var outputs: [Output] { learned.withLock { $0 } }
 
-  func learnOutputs(_ tensors: [HostTensor], batch: Int, tokens: Int) {
-    let names = ServerResponder.outputNames(tensors, batch: batch, tokens: tokens)
+  func learnOutputs(_ tensors: [HostTensor], batch: Int, tokens: Int?) {
+    let names = OutputNames.names(tensors, batch: batch, tokens: tokens)
     let outputs = zip(names, tensors).map {
       Output(name: $0, datatype: $1.elements.openInferenceType, dimensions: $1.shape.count)
     }

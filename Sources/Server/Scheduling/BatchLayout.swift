@@ -134,6 +134,11 @@ public final class BatchLayout: Sendable {
     case .int64: elements = joined { if case .int64(let all) = $0 { all } else { nil } }.map { .int64($0) }
     case .int32: elements = joined { if case .int32(let all) = $0 { all } else { nil } }.map { .int32($0) }
     case .bool: elements = joined { if case .bool(let all) = $0 { all } else { nil } }.map { .bool($0) }
+    case .int16: elements = joined { if case .int16(let all) = $0 { all } else { nil } }.map { .int16($0) }
+    case .int8: elements = joined { if case .int8(let all) = $0 { all } else { nil } }.map { .int8($0) }
+    case .uint8: elements = joined { if case .uint8(let all) = $0 { all } else { nil } }.map { .uint8($0) }
+    case .float16: elements = joined { if case .float16(let all) = $0 { all } else { nil } }.map { .float16($0) }
+    case .bfloat16: elements = joined { if case .bfloat16(let all) = $0 { all } else { nil } }.map { .bfloat16($0) }
     }
     return elements.map { HostTensor(shape: [rows] + rest, elements: $0) }
   }
@@ -196,6 +201,11 @@ public final class BatchLayout: Sendable {
       case .int64(let values): .int64(taken(values))
       case .int32(let values): .int32(taken(values))
       case .bool(let values): .bool(taken(values))
+      case .int16(let values): .int16(taken(values))
+      case .int8(let values): .int8(taken(values))
+      case .uint8(let values): .uint8(taken(values))
+      case .float16(let values): .float16(taken(values))
+      case .bfloat16(let values): .bfloat16(taken(values))
       }
     return HostTensor(shape: shape, elements: elements)
   }

@@ -23,6 +23,8 @@ public struct WordPieceTokenizer: Sendable {
 
   /// Tokens in the vocabulary; ids are below it.
   public var vocabularySize: Int { pieces.count }
+  /// Id of [PAD].
+  public var paddingID: Int64 { special.padding }
 
   /// A tokenizer from the lines of a vocab.txt: the id of a token is its index.
   ///

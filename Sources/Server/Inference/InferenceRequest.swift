@@ -1,0 +1,84 @@
+import PlannerCore
+
+/// A tensor as a client names it.
+package struct NamedTensor: Equatable, Sendable {
+  package var name: String
+  /// As the wire has it; `elements` may be of a wider type where libtorch lacks this one.
+  package var datatype: TensorDatatype
+  package var shape: [Int]
+  /// Row major; as many as the shape's product.
+  package var elements: HostTensor.Element
+
+  package init(name: String, datatype: TensorDatatype, shape: [Int], elements: HostTensor.Element) {
+    self.name = name
+    self.datatype = datatype
+    self.shape = shape
+    self.elements = elements
+  }
+
+  init(name: String, _ tensor: HostTensor) {
+    self.init(name: name, datatype: tensor.elements.datatype, shape: tensor.shape, elements: tensor.elements)
+  }
+}
+
+/// What a client asks of a model, whatever protocol it speaks.
+package struct InferenceRequest: Sendable {
+  package var modelName: String
+  /// nil or empty: the only one there is.
+  package var modelVersion: String?
+  /// Echoed in the answer.
+  package var id: String?
+  package var inputs: [NamedTensor]
+  /// nil or empty: all, in the model's order.
+  package var requestedOutputs: [String]?
+  /// Larger is served first; `priority(level:)` makes one of the protocol's number.
+  package var priority = 0
+  /// A request that has waited longer is not computed; the server's own limit holds too.
+  package var timeoutSeconds: Double?
+  /// When the last of its bytes were there: where its timings begin.
+  package var arrival: Nanoseconds
+
+  package init(
+    modelName: String, modelVersion: String? = nil, id: String? = nil, inputs: [NamedTensor],
+    requestedOutputs: [String]? = nil, arrival: Nanoseconds = WorkerPool.monotonicNow()
+  ) {
+    self.modelName = modelName
+    self.modelVersion = modelVersion
+    self.id = id
+    self.inputs = inputs
+    self.requestedOutputs = requestedOutputs
+    self.arrival = arrival
+  }
+
+  /// Levels that a request may name: 1 is served first.
+  package static let priorityLevels = 1...9
+  /// Where a request stands that names none.
+  package static let defaultPriorityLevel = 5
+
+  /// The scheduler's priority of Triton's `priority` parameter: 1 is the highest, 0 the default; a lower level than
+  /// there is counts as the lowest.
+  package static func priority(level: UInt64) -> Int {
+    level == 0 ? 0 : defaultPriorityLevel - min(Int(clamping: level), priorityLevels.upperBound)
+  }
+}
+
+/// A model's answer. Whoever renders it calls `InferenceService.finish` once that is done.
+package struct InferenceAnswer: Sendable {
+  package var modelName: String
+  package var modelVersion = ModelMetadata.version
+  package var id: String?
+  /// Those that were asked for, in that order.
+  package var outputs: [NamedTensor]
+  package var timings: RequestTimings
+  /// What the model computes with.
+  package var variant: Precision
+  /// How long it waited for its model to be loaded; nil where the model was in memory.
+  package var loadSeconds: Double?
+  /// Rows of the first input.
+  package var batch: Int
+  let entry: ModelEntry
+  let arrival: Nanoseconds
+  /// Handed to the scheduler, and back from it.
+  let submitted: Nanoseconds
+  let returned: Nanoseconds
+}

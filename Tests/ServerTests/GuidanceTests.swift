@@ -1,0 +1,94 @@
+import Foundation
+import PlannerCore
+import Server
+import Testing
+
+/// What a user of the guidance's server finds again.
+@Suite struct GuidanceTests {
+  static func detail(_ server: ServerProcess, _ query: String) async throws -> String {
+    let answer = try await server.ask("/predictions/model1" + query)
+    #expect(answer.status == 200, "\(query): \(answer.body)")
+    return try #require(try answer.json()["detail"] as? String)
+  }
+
+  static func words(_ count: Int, _ random: inout RandomStream) -> String {
+    (0..<count).map { _ in String(UnicodeScalar(UInt8(97 + random.integer(below: 26)))) }.joined(separator: "+")
+  }
+
+  /// The same answers at a text's own length and padded to 128, over texts of all lengths.
+  @Test func paddingChangesNoAnswer() async throws {
+    let (own, padded) = (try ServerProcess.ready(), try ServerProcess.ready(["--pad-text"]))
+    defer {
+      own.terminate()
+      padded.terminate()
+    }
+    var random = RandomStream(seed: 5, stream: "texts", index: 0)
+    var answers: Set<String> = []
+    for index in 0..<40 {
+      let query =
+        index == 0
+        ? ""
+        : "?seq_0=\(Self.words(1 + random.integer(below: 12), &random))"
+          + "&seq_1=\(Self.words(1 + random.integer(below: index * 4), &random))"
+      let answer = try await Self.detail(own, query)
+      #expect(try await Self.detail(padded, query) == answer, "\(query)")
+      answers.insert(answer)
+    }
+    #expect(answers.count > 20)
+  }
+
+  @Test func emptyRepeatedAndEscapedFieldsAreReadAsThereToo() async throws {
+    let server = try ServerProcess.ready()
+    defer { server.terminate() }
+    let plain = try await Self.detail(server, "?seq_0=a&seq_1=b+c+d")
+    // The last of several counts; what has another name does not.
+    #expect(try await Self.detail(server, "?seq_0=x+y&seq_0=a&other=1&seq_1=b%20c%20d") == plain)
+    // An empty text is a text, and not the default.
+    let empty = try await Self.detail(server, "?seq_0=&seq_1=")
+    #expect(try await Self.detail(server, "?seq_0&seq_1") == empty)
+    #expect(empty.split(separator: " ").allSatisfy { $0.hasPrefix("[") })
+    // Texts of any length are cut to 128 word pieces.
+    _ = try await Self.detail(server, "?seq_0=a&seq_1=" + String(repeating: "b+", count: 5_000))
+    _ = try await Self.detail(server, "?seq_0=%FF%00%F0%9F&seq_1=%")
+    for (path, method, status) in [
+      ("/predictions/model1", "DELETE", 405), ("/predictions/modelX", "GET", 404), ("/predictions/", "GET", 404),
+      ("/predictions/model1%00", "GET", 404), ("/predictions/%2E%2E", "GET", 404),
+      ("/predictions/model1/x", "GET", 404),
+    ] {
+      let answer = try await server.ask(path, method: method)
+      #expect(answer.status == status, "\(path)")
+    }
+    #expect(try await server.ask("/predictions/model1", method: "PUT").json()["detail"] is String)
+  }
+
+  @Test func theSpanIsTheGuidances() throws {
+    func span(_ starts: [Float], _ ends: [Float], length: Int? = nil) -> [Int64]? {
+      AnswerSpan([.float32(starts), .float32(ends)], tokens: starts.count, length: length ?? starts.count)?
+        .ids(of: (0..<Int64(starts.count)).map { $0 }, padding: -1)
+    }
+    #expect(span([0, 9, 1, 0], [0, 1, 9, 0]) == [1, 2])
+    #expect(span([0, 9, 1, 0], [0, 9, 1, 0]) == [1])
+    // An end before the start: to the end of a row of 128.
+    #expect(span([0, 0, 9, 0], [9, 0, 0, 0]) == [2, 3] + Array(repeating: -1, count: 124))
+    // The first of equals; padding is never chosen.
+    #expect(span([5, 5, 5], [5, 5, 5]) == [0])
+    #expect(span([0, 1, 9], [0, 1, 9], length: 2) == [1])
+    #expect(AnswerSpan([.float32([1])], tokens: 1, length: 1) == nil)
+    #expect(AnswerSpan([.float32([1]), .int64([1])], tokens: 1, length: 1) == nil)
+    #expect(AnswerSpan([.float32([]), .float32([])], tokens: 0, length: 0) == nil)
+  }
+
+  @Test func tensorsArePrintedAsPyTorchDoes() {
+    func text(_ shape: [Int], _ values: [Float]) -> String {
+      TensorText.describe(HostTensor(shape: shape, elements: .float32(values)))
+    }
+    #expect(text([1, 3], [-0.1, 0.25, 10]) == "tensor([[-0.1000,  0.2500, 10.0000]])")
+    #expect(text([3], [1, 2, 3]) == "tensor([1., 2., 3.])")
+    #expect(text([2], [0.00001, 1]) == "tensor([1.0000e-05, 1.0000e+00])")
+    #expect(text([2, 2], [0.5, -1, 0, 2]) == "tensor([[ 0.5000, -1.0000],\n        [ 0.0000,  2.0000]])")
+    // Eight columns of seven characters fit in a line of eighty.
+    let row = text([1, 10], Array(repeating: 0.5, count: 10))
+    #expect(
+      row == "tensor([[0.5000, 0.5000, 0.5000, 0.5000, 0.5000, 0.5000, 0.5000, 0.5000, 0.5000,\n         0.5000]])")
+  }
+}
