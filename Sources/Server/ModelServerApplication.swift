@@ -39,7 +39,8 @@ public struct ModelServerApplication: Sendable {
         modelCapacity: options.queueCapacityPerModel, batch: options.batch, pinnedCPUs: options.workerCPUs,
         idlePolling: Nanoseconds(seconds: options.idlePollingSeconds)))
     try pool.start()
-    let registry = makeRegistry()
+    let probe = options.probeSeconds.map { IsolationProbe(executable: Self.executable, timeLimitSeconds: $0) }
+    let registry = makeRegistry(probe)
     // The library must not be at work when the process ends.
     defer {
       registry.stop()
@@ -91,8 +92,7 @@ public struct ModelServerApplication: Sendable {
     try await start.end()
   }
 
-  private func makeRegistry() -> ModelRegistry {
-    let probe = options.probeSeconds.map { IsolationProbe(executable: Self.executable, timeLimitSeconds: $0) }
+  private func makeRegistry(_ probe: IsolationProbe?) -> ModelRegistry {
     // Two lengths show a batch's layout.
     let shorter = options.batch.max > 1 ? options.warmTokens.map { max(1, $0 / 2) } : []
     let source = RepositorySource(

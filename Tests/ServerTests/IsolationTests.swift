@@ -49,6 +49,27 @@ import Testing
     #expect(status == 65 && said.contains("a-crashes.pt") && said.contains("crashes its process"), "\(said)")
   }
 
+  /// A start-up that is being stopped does not wait for a model that never ends.
+  @Test func terminatingEndsProbes() throws {
+    let repository = try Self.repository(["a-hangs": CraftedModel.hangsInForward])
+    defer { try? FileManager.default.removeItem(atPath: repository) }
+    let server = try ServerProcess(["--port", "0"], repository: repository)
+    // Once it has a child, the probe is under way.
+    let children = "/proc/\(server.process.processIdentifier)/task"
+    for _ in 0..<2_000 {
+      let tasks = (try? FileManager.default.contentsOfDirectory(atPath: children)) ?? []
+      if tasks.contains(where: { task in
+        (try? String(contentsOfFile: "\(children)/\(task)/children", encoding: .utf8)).map { !$0.isEmpty } ?? false
+      }) {
+        break
+      }
+      usleep(5_000)
+    }
+    server.terminate()
+    let (status, said) = server.end()
+    #expect(status == 0, "\(said)")
+  }
+
   /// Loads that take long are under way when the signal comes: who was accepted is answered.
   @Test func terminatingWaitsForLoadsUnderWay() async throws {
     let size = try #require(

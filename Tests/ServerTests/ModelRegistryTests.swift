@@ -167,6 +167,21 @@ private final class TestSource: ModelSource {
     await #expect(throws: RegistryError.unknownModel("x")) { try await registry.unload("x") }
   }
 
+  @Test func aModelThatIsBeingUnloadedCanBeLoadedAgain() async throws {
+    let source = TestSource(["a"])
+    let registry = Self.registry(source)
+    defer { registry.stop() }
+    try await registry.open(isTolerant: false)
+    let lease = try await registry.acquire("a")
+    let unloading = Task { try await registry.unload("a") }
+    try await Self.wait { registry.entry(named: "a")?.state == .unloading }
+    try await registry.load("a")
+    try await unloading.value
+    #expect(registry.entry(named: "a")?.state == .ready && source.loads == ["a"])
+    lease.release()
+    #expect(try await registry.acquire("a").model === lease.model)
+  }
+
   @Test func loadingFindsNewModelsAndNewFiles() async throws {
     let source = TestSource(["a"])
     let registry = Self.registry(source)

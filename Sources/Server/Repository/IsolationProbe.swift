@@ -19,6 +19,7 @@ public final class IsolationProbe: Sendable {
   private let memoryLimitBytes: Int64
   private let verdicts = Mutex<[String: Verdict]>([:])
   private let changed = NSCondition()
+  private let running = Mutex<(processes: Set<pid_t>, isCancelled: Bool)>(([], false))
 
   /// - Parameters:
   ///   - executable: `model-server`, whose command `probe` is run.
@@ -77,6 +78,15 @@ public final class IsolationProbe: Sendable {
     changed.unlock()
   }
 
+  /// Ends all probes: nobody waits for their models any more.
+  public func cancel() {
+    let processes = running.withLock { running in
+      running.isCancelled = true
+      return running.processes
+    }
+    for process in processes { kill(process, SIGKILL) }
+  }
+
   /// - Returns: what was wrong; nil where nothing was.
   private func run(_ path: String, inputs: [String], tokens: Int) -> String? {
     let process = Process()
@@ -96,8 +106,15 @@ public final class IsolationProbe: Sendable {
     } catch {
       return "its code is new and could not be tried in a process of its own (\(error))"
     }
+    let pid = process.processIdentifier
+    let isCancelled = running.withLock { running in
+      running.processes.insert(pid)
+      return running.isCancelled
+    }
+    defer { running.withLock { _ = $0.processes.remove(pid) } }
+    if isCancelled { kill(pid, SIGKILL) }
     if ended.wait(timeout: .now() + timeLimitSeconds) == .timedOut {
-      kill(process.processIdentifier, SIGKILL)
+      kill(pid, SIGKILL)
       ended.wait()
       return "did not finish loading and running once within \(Int(timeLimitSeconds)) s"
     }

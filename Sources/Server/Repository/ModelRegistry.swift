@@ -351,10 +351,12 @@ public final class ModelRegistry: Sendable {
 
   /// Adds models that are not there yet; those that are get the new description.
   private func add(_ descriptions: [RepositoryManifest.Model], tokenizer: WordPieceTokenizer?) {
-    let bytes = descriptions.map { source?.memoryBytes(of: $0) ?? 0 }
+    let known = state.withLock { $0.byName }
+    // Looking at files takes time: only at new ones, and outside the lock.
+    let sizes = descriptions.map { known[$0.name] == nil ? source?.memoryBytes(of: $0) ?? 0 : 0 }
     state.withLock { state in
       if let tokenizer { state.tokenizer = tokenizer }
-      for (description, bytes) in zip(descriptions, bytes) {
+      for (description, bytes) in zip(descriptions, sizes) {
         if let known = state.byName[description.name] {
           known.describe(description)
           continue
@@ -373,8 +375,7 @@ public final class ModelRegistry: Sendable {
   /// - Throws: `RegistryError`, `FileError`.
   public func load(_ name: String) async throws {
     if let source {
-      let manifest = try await onLoader { try source.manifest() }
-      add(manifest.models, tokenizer: nil)
+      try await onLoader { [self] in add(try source.manifest().models, tokenizer: nil) }
     }
     guard let entry = entry(named: name) else { throw RegistryError.unknownModel(name) }
     do {
@@ -391,11 +392,16 @@ public final class ModelRegistry: Sendable {
   /// - Throws: the `EngineError` of the load, or a `RegistryError`.
   private func loadNow(_ name: String) async throws {
     let bytes = entry(named: name).flatMap { source?.memoryBytes(of: $0.description) } ?? 0
-    state.withLock { state in
-      guard let entry = state.byName[name] else { return }
+    let effects = state.withLock { state -> Effects in
+      guard let entry = state.byName[name] else { return Effects() }
       entry.ask()
       state.residency.offer(entry.index, bytes: bytes)
+      guard state.residency.isResident(entry.index) else { return Effects() }
+      // It was being unloaded, or another request has been faster: it serves again, and nobody waits for its end.
+      entry.become(.ready)
+      return Effects(unloaded: state.unloading.removeValue(forKey: entry.index) ?? [])
     }
+    perform(effects)
     do {
       try await acquire(name).release()
     } catch RegistryError.unavailable(let model, let reason) {
