@@ -51,6 +51,7 @@ struct Serve: AsyncParsableCommand {
   @Option(help: "A connection without a request is closed after so long.") var idleTimeout = "60s"
   @Option(help: "A request must have arrived whole, and an answer been taken, within so long.")
   var transferTimeout = "30s"
+  @OptionGroup var security: SecurityArguments
   @Flag(help: "Stop when standard input ends: whoever started the server has gone.") var stopOnStdinEof = false
 
   func validate() throws {
@@ -137,6 +138,7 @@ struct Serve: AsyncParsableCommand {
       options.transferTimeoutSeconds = Quantity.seconds(transferTimeout)
       // The guidance's server logs every text unless told otherwise; here somebody must ask for it.
       options.logsTexts = ["false", "0"].contains((environment["QUIET"] ?? "").lowercased())
+      try security.apply(to: &options, environment: environment)
       var logger = Logger(label: "model-server") { StreamLogHandler.standardError(label: $0) }
       logger.logLevel = ["true", "1"].contains((environment["QUIET"] ?? "").lowercased()) ? .warning : .notice
       let application = ModelServerApplication(options: options, logger: logger)

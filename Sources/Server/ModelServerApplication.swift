@@ -1,6 +1,8 @@
 import CLinux
 import Foundation
 import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
 import Logging
 import NIOCore
 import NIOPosix
@@ -53,9 +55,17 @@ public struct ModelServerApplication: Sendable {
     configuration.backlog = 1024
     configuration.availableConnectionsDelegate = ConnectionLimits.connections(logger)
     let group = MultiThreadedEventLoopGroup(numberOfThreads: options.httpThreads)
+    if let warning = ListeningAddress.warning(
+      host: options.host, hasTLS: options.transportSecurity != nil, hasToken: options.token != nil)
+    {
+      logger.warning("\(warning)")
+    }
     let application = Application(
-      responder: ServerResponder(state: state, options: options, logger: logger),
-      server: ConnectionLimits.server(options), configuration: configuration,
+      responder: AuthorizingResponder(
+        ServerResponder(state: state, options: options, logger: logger), token: options.token,
+        opensMetrics: options.opensMetrics, metrics: state.metrics),
+      server: try Self.secured(ConnectionLimits.server(options), options.transportSecurity),
+      configuration: configuration,
       onServerRunning: { channel in
         let port = channel.localAddress?.port ?? 0
         start.begin {
@@ -118,6 +128,11 @@ public struct ModelServerApplication: Sendable {
     guard status == 0 else {
       throw EngineError(.unavailable, "CPUs \(options.ioCPUs)", "cannot be used: \(String(cString: strerror(status)))")
     }
+  }
+
+  private static func secured(_ server: HTTPServerBuilder, _ security: TransportSecurity?) throws -> HTTPServerBuilder {
+    guard let security else { return server }
+    return try .tls(server, tlsConfiguration: security.configuration(protocols: ["http/1.1"]))
   }
 
   // MARK: Loading

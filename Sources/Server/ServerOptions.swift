@@ -58,5 +58,14 @@ public struct ServerOptions: Sendable {
   public var ioCPUs: [Int] = []
   public var httpThreads = 1
 
+  /// Port of gRPC; 0 lets the system choose, nil serves HTTP only.
+  public var grpcPort: Int?
+  /// nil speaks plain text.
+  public var transportSecurity: TransportSecurity?
+  /// nil answers everybody.
+  public var token: BearerToken?
+  /// Whether metrics are there for whoever has no token.
+  public var opensMetrics = false
+
   public init(repository: String) { self.repository = repository }
 }

@@ -28,6 +28,7 @@ final class ServerProcess: @unchecked Sendable {
   struct Ready: Decodable {
     var ready: Bool
     var port: Int
+    var grpcPort: Int?
     var models: Int
     var pid: Int32
   }
@@ -37,6 +38,7 @@ final class ServerProcess: @unchecked Sendable {
   let errors = Pipe()
   private let output = Pipe()
   private(set) var port = 0
+  private(set) var grpcPort: Int?
   private(set) var models = 0
 
   init(
@@ -61,6 +63,7 @@ final class ServerProcess: @unchecked Sendable {
     let ready = try JSONDecoder().decode(Ready.self, from: line)
     #expect(ready.ready && ready.pid == server.process.processIdentifier)
     server.port = ready.port
+    server.grpcPort = ready.grpcPort
     server.models = ready.models
     return server
   }
@@ -101,8 +104,8 @@ final class ServerProcess: @unchecked Sendable {
   }
 
   /// Sends bytes over a connection of its own and returns what came back until it was closed or a second passed.
-  func raw(_ bytes: String, closing: Bool = true) throws -> String {
-    let socket = try connected()
+  func raw(_ bytes: String, closing: Bool = true, port: Int? = nil) throws -> String {
+    let socket = try connected(port: port)
     defer { close(socket) }
     _ = Array(bytes.utf8).withUnsafeBytes { send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     if closing { shutdown(socket, Int32(SHUT_WR)) }
@@ -116,11 +119,11 @@ final class ServerProcess: @unchecked Sendable {
   }
 
   /// A connection that reads for so long at most.
-  func connected(seconds: Int = 2) throws -> Int32 {
+  func connected(seconds: Int = 2, port: Int? = nil) throws -> Int32 {
     let handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = in_port_t(port).bigEndian
+    address.sin_port = in_port_t(port ?? self.port).bigEndian
     address.sin_addr.s_addr = inet_addr("127.0.0.1")
     var limit = timeval(tv_sec: seconds, tv_usec: 0)
     setsockopt(handle, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

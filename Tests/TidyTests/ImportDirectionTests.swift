@@ -15,7 +15,8 @@ import Testing
     "LoadTest": ["PlannerCore", "CLinux"],
     "Executor": ["PlannerCore", "CLinux"],
     "Profiler": ["PlannerCore", "LoadTest", "Executor"],
-    "Server": ["PlannerCore", "PlannerFiles", "CTorch", "CLinux", "CZlib"],
+    "Server": ["PlannerCore", "PlannerFiles", "OpenInferenceProtos", "CTorch", "CLinux", "CZlib"],
+    "OpenInferenceProtos": [],
     "ModelServer": ["PlannerCore", "PlannerFiles", "Server"],
     "PlannerCLI": [
       "PlannerCore", "Simulator", "Optimizer", "PlannerFiles", "Reporting", "LoadTest", "Executor", "Profiler",
@@ -67,10 +68,13 @@ import Testing
     }
   }
 
+  /// Written by a program, and read by none but the compiler.
+  static let generated = "/Sources/OpenInferenceProtos/"
+
   /// Files of one purpose stay short; functions of the project's own rooms too.
   @Test func filesStayShort() throws {
     for folder in ["Sources", "Tests"] {
-      for file in try Self.swiftFiles(under: folder) {
+      for file in try Self.swiftFiles(under: folder) where !file.contains(Self.generated) {
         let lines = try String(contentsOfFile: file, encoding: .utf8).split(
           separator: "\n", omittingEmptySubsequences: false)
         #expect(lines.count <= 501, "\(file) has \(lines.count) lines")
