@@ -34,7 +34,7 @@ private func describe(_ error: any Error) -> (Int32, String) {
   case let error as EngineError: (error.kind == .unavailable ? 69 : 65, error.description)
   case let error as TokenizerError: (65, error.description)
   case let error as IOError where error.errnoCode == EADDRINUSE:
-    (69, "the port is in use by another process; choose another with --port, or 0 for a free one")
+    (69, "the port is in use by another process; choose another with --port or --grpc-port, or 0 for a free one")
   case let error as IOError where error.errnoCode == EACCES:
     (69, "the port may not be used without rights; choose one above 1023 with --port")
   case let error as ValidationError: (64, error.message)

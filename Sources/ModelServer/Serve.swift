@@ -51,11 +51,13 @@ struct Serve: AsyncParsableCommand {
   @Option(help: "A connection without a request is closed after so long.") var idleTimeout = "60s"
   @Option(help: "A request must have arrived whole, and an answer been taken, within so long.")
   var transferTimeout = "30s"
+  @Option(help: "Port of gRPC; 0 takes a free one; default: no gRPC. Triton's clients look at 8001.") var grpcPort: Int?
   @OptionGroup var security: SecurityArguments
   @Flag(help: "Stop when standard input ends: whoever started the server has gone.") var stopOnStdinEof = false
 
   func validate() throws {
     guard (0...65535).contains(port) else { throw ValidationError("--port must be 0 to 65535") }
+    guard (0...65535).contains(grpcPort ?? 0) else { throw ValidationError("--grpc-port must be 0 to 65535") }
     guard (1...1024).contains(workers) else { throw ValidationError("--workers must be 1 to 1024") }
     guard (1...1024).contains(threads) else { throw ValidationError("--threads must be 1 to 1024") }
     guard (1...64).contains(httpThreads) else { throw ValidationError("--http-threads must be 1 to 64") }
@@ -138,6 +140,7 @@ struct Serve: AsyncParsableCommand {
       options.transferTimeoutSeconds = Quantity.seconds(transferTimeout)
       // The guidance's server logs every text unless told otherwise; here somebody must ask for it.
       options.logsTexts = ["false", "0"].contains((environment["QUIET"] ?? "").lowercased())
+      options.grpcPort = grpcPort
       try security.apply(to: &options, environment: environment)
       var logger = Logger(label: "model-server") { StreamLogHandler.standardError(label: $0) }
       logger.logLevel = ["true", "1"].contains((environment["QUIET"] ?? "").lowercased()) ? .warning : .notice

@@ -15,6 +15,8 @@ public struct ModelServerApplication: Sendable {
   public struct Ready: Codable, Sendable {
     public var ready = true
     public var port: Int
+    /// nil without gRPC.
+    public var grpcPort: Int?
     public var models: Int
     public var pid: Int32
   }
@@ -50,44 +52,37 @@ public struct ModelServerApplication: Sendable {
     }
     let state = ServerState(pool: pool, registry: registry)
     let start = StartUp()
-    var configuration = ApplicationConfiguration(
-      address: .hostname(options.host, port: options.port), serverName: nil)
-    configuration.backlog = 1024
-    configuration.availableConnectionsDelegate = ConnectionLimits.connections(logger)
     let group = MultiThreadedEventLoopGroup(numberOfThreads: options.httpThreads)
-    if let warning = ListeningAddress.warning(
-      host: options.host, hasTLS: options.transportSecurity != nil, hasToken: options.token != nil)
-    {
-      logger.warning("\(warning)")
+    let (grpcPorts, grpcPort) = AsyncStream.makeStream(of: Int?.self)
+    let grpc = try options.grpcPort.map { port in
+      try GRPCFrontEnd(InferenceService(state: state, options: options), port: port, group: group) {
+        grpcPort.yield($0)
+      }
     }
-    let application = Application(
-      responder: AuthorizingResponder(
-        ServerResponder(state: state, options: options, logger: logger), token: options.token,
-        opensMetrics: options.opensMetrics, metrics: state.metrics),
-      server: try Self.secured(ConnectionLimits.server(options), options.transportSecurity),
-      configuration: configuration,
-      onServerRunning: { channel in
-        let port = channel.localAddress?.port ?? 0
-        start.begin {
-          try await load(state)
-          state.becomeReady()
-          if state.isReady {
-            let models = state.registry.entries.count
-            onReady(Ready(port: port, models: models, pid: ProcessInfo.processInfo.processIdentifier))
-          }
+    if grpc == nil { grpcPort.yield(nil) }
+    let application = try makeHTTP(state, group) { port in
+      start.begin {
+        try await load(state)
+        guard let grpcPort = await grpcPorts.first(where: { _ in true }) else { return }
+        state.becomeReady()
+        if state.isReady {
+          let models = state.registry.entries.count
+          onReady(
+            Ready(port: port, grpcPort: grpcPort, models: models, pid: ProcessInfo.processInfo.processIdentifier))
         }
-      },
-      eventLoopGroupProvider: .shared(group), logger: logger)
+      }
+    }
+    let drain = DrainService {
+      state.startDraining()
+      start.cancel()
+    }
+    var parts: [any Service] = [application]
+    if let grpc { parts.append(grpc) }
+    parts.append(drain)
     let services = ServiceGroup(
       configuration: ServiceGroupConfiguration(
-        services: [
-          .init(service: application),
-          .init(
-            service: DrainService {
-              state.startDraining()
-              start.cancel()
-            }),
-        ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        services: parts,
+        gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
     start.onFailure { Task { await services.triggerGracefulShutdown() } }
     if stopOnStdinEOF { Self.watchStdin { Task { await services.triggerGracefulShutdown() } } }
     let impatience = Impatience(limitSeconds: Self.drainSeconds)
@@ -128,6 +123,28 @@ public struct ModelServerApplication: Sendable {
     guard status == 0 else {
       throw EngineError(.unavailable, "CPUs \(options.ioCPUs)", "cannot be used: \(String(cString: strerror(status)))")
     }
+  }
+
+  /// - Parameter onBound: called with the port, once it is bound.
+  private func makeHTTP(
+    _ state: ServerState, _ group: MultiThreadedEventLoopGroup, onBound: @escaping @Sendable (Int) -> Void
+  ) throws -> some Service {
+    if let warning = ListeningAddress.warning(
+      host: options.host, hasTLS: options.transportSecurity != nil, hasToken: options.token != nil)
+    {
+      logger.warning("\(warning)")
+    }
+    var configuration = ApplicationConfiguration(
+      address: .hostname(options.host, port: options.port), serverName: nil)
+    configuration.backlog = 1024
+    configuration.availableConnectionsDelegate = ConnectionLimits.connections(logger)
+    return Application(
+      responder: AuthorizingResponder(
+        ServerResponder(state: state, options: options, logger: logger), token: options.token,
+        opensMetrics: options.opensMetrics, metrics: state.metrics),
+      server: try Self.secured(ConnectionLimits.server(options), options.transportSecurity),
+      configuration: configuration, onServerRunning: { onBound($0.localAddress?.port ?? 0) },
+      eventLoopGroupProvider: .shared(group), logger: logger)
   }
 
   private static func secured(_ server: HTTPServerBuilder, _ security: TransportSecurity?) throws -> HTTPServerBuilder {

@@ -32,13 +32,13 @@ import Testing
       try Program.run(Self.curl, ["--silent", "https://localhost:\(server.port)/ping"]).status == 60)
     #expect(try status(server.port, "/ping", []) == "000")
     for (version, isSpoken) in [("-tls1_1", false), ("-tls1_2", true), ("-tls1_3", true)] {
-      let (_, said) = try Program.run(
+      let (status, said) = try Program.run(
         Self.openssl,
         [
           "s_client", "-connect", "localhost:\(server.port)", "-CAfile", files.authority, version, "-cipher",
           "DEFAULT@SECLEVEL=0", "-verify_return_error",
         ])
-      #expect(said.contains("Verify return code: 0") == isSpoken, "\(version): \(said)")
+      #expect((status == 0) == isSpoken && said.contains("Cipher is (NONE)") != isSpoken, "\(version): \(said)")
     }
     server.terminate()
     #expect(server.end().status == 0)
@@ -105,7 +105,7 @@ import Testing
     ] {
       let answer = try await server.ask(path)
       #expect(answer.status == 401, "\(path): \(answer.status)")
-      #expect(answer.headers["Www-Authenticate"] as? String == "Bearer realm=\"model-server\"", "\(answer.headers)")
+      #expect(answer.headers["WWW-Authenticate"] as? String == "Bearer realm=\"model-server\"", "\(answer.headers)")
       #expect(try answer.json()["error"] is String)
     }
     #expect(try await server.post("/v2/models/model0/infer", "{}").status == 401)
