@@ -46,4 +46,58 @@ with open(folder + "/parity.json", "w") as file:
         "weights": weights, "cases": cases}, file, indent=1, sort_keys=True)
 example = (torch.randint(0, 100, (1, 12)), torch.ones(1, 12, dtype=torch.long), torch.zeros(1, 12, dtype=torch.long))
 torch.jit.trace(model, example).save(folder + "/traced-bert.torchscript")
+
+
+
+class Forms(torch.nn.Module):
+    """Every way to write a product by a weight, and what must not be taken for something else."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = torch.nn.Embedding(50, 48)
+        self.shared = torch.nn.Linear(48, 48)
+        self.turned = torch.nn.Parameter(0.1 * torch.randn(48, 70))
+        self.turned_bias = torch.nn.Parameter(0.1 * torch.randn(70))
+        self.narrow = torch.nn.Parameter(0.1 * torch.randn(48, 70))
+        self.plain = torch.nn.Parameter(0.1 * torch.randn(48, 48))
+        self.norm = torch.nn.LayerNorm(48)
+        self.register_buffer("offset", torch.arange(3))
+
+    def forward(self, ids, mask):
+        x = self.table(ids)
+        x = self.shared(self.shared(x))  # one module, called twice
+        tokens = x.size(1)
+        flat = x.view(-1, 48)
+        wide = torch.addmm(self.turned_bias, flat, self.turned)  # inputs first, as GPT-2 keeps them
+        wide = torch.nn.functional.gelu(wide, approximate="tanh")  # not the exact one
+        back = torch.matmul(wide, self.narrow.t()).view(-1, tokens, 48)
+        total = x + back
+        before = total * 2
+        total.add_(1)  # written between its making and its use
+        y = self.norm(total) + before
+        q, k, v = [torch.matmul(y, self.plain).view(-1, tokens, 4, 12).permute(0, 2, 1, 3) * s for s in (1, 2, 3)]
+        scores = torch.matmul(q, k.transpose(-1, -2)) * 0.125 + (1 - mask[:, None, None, :].float()) * -1e4
+        weights = torch.softmax(scores, -1)
+        context = torch.matmul(weights, v).permute(0, 2, 1, 3).reshape(-1, tokens, 48)
+        seen = torch.matmul(torch.softmax(torch.matmul(q, k.transpose(-1, -2)) / 3.5, -1), v).mean((1, 2))
+        logits = torch.nn.functional.linear(context, self.table.weight)  # tied to the embedding
+        return logits, seen + self.offset.sum(), weights.sum((1, 3))
+
+
+torch.manual_seed(5)
+forms = Forms().eval()
+cases = []
+with torch.no_grad():
+    example = (torch.randint(0, 50, (1, 9)), torch.ones(1, 9, dtype=torch.long))
+    traced = torch.jit.trace(forms, example)
+    for batch, tokens in [(1, 9), (1, 33), (3, 17)]:
+        ids = torch.randint(0, 50, (batch, tokens))
+        mask = torch.ones_like(ids)
+        mask[-1, -2:] = 0
+        cases.append({
+            "batch": batch, "ids": ids.flatten().tolist(), "mask": mask.flatten().tolist(),
+            "outputs": [output.flatten().tolist() for output in forms(ids, mask)]})
+traced.save(folder + "/traced-forms.torchscript")
+with open(folder + "/forms.json", "w") as file:
+    json.dump({"cases": cases}, file, indent=None, sort_keys=True)
 print("written to", folder)

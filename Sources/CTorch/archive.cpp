@@ -117,6 +117,13 @@ bool MappedArchive::contains(const void *data, size_t count) const {
   return first >= bytes_ && first <= bytes_ + size_ && count <= static_cast<size_t>(bytes_ + size_ - first);
 }
 
+void MappedArchive::give_back(const void *data, size_t count) const {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto first = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
+  const auto end = (reinterpret_cast<uintptr_t>(data) + count) / page * page;
+  if (contains(data, count) && first < end) ::madvise(reinterpret_cast<void *>(first), end - first, MADV_DONTNEED);
+}
+
 void MappedArchive::read_directory() {
   // From the end backwards: a comment of up to 64 KiB may follow.
   if (size_ < kDirectoryEndSize) damaged("it is too short");

@@ -36,6 +36,8 @@ class MappedArchive : public caffe2::serialize::ReadAdapterInterface {
   char *verified(const Record &record) const;
   /// Whether `count` bytes from `data` on lie within the mapping.
   bool contains(const void *data, size_t count) const;
+  /// Takes whole pages among these bytes out of the process's memory; they come back from the file where they are read.
+  void give_back(const void *data, size_t count) const;
 
  private:
   void read_directory();

@@ -1,30 +1,17 @@
 // Writes BERT encoders with a question-answering head as TorchScript, without Python: parameters are registered on
 // a module, and its `forward` is compiled from source text. See CTorch.h for the conventions.
+#include "convert.h"
 #include "shim.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <sstream>
 #include <string>
-#include <torch/csrc/jit/frontend/resolver.h>
-#include <torch/csrc/jit/frontend/sugared_value.h>
 #include <vector>
 
 using ctorch::fail;
 using ctorch::guarded;
 
 namespace {
-
-/// Lets source text name `quantized.…` beside `torch.…`.
-struct QuantizedResolver : torch::jit::NativeResolver {
-  std::shared_ptr<torch::jit::SugaredValue> resolveValue(const std::string &name, torch::jit::GraphFunction &function,
-                                                         const torch::jit::SourceRange &range) override {
-    if (name == "quantized") return std::make_shared<torch::jit::BuiltinModule>("quantized");
-    return NativeResolver::resolveValue(name, function, range);
-  }
-};
 
 /// Weights by their transformers' names, handed out in a fixed order.
 class Weights {
@@ -44,7 +31,7 @@ class Weights {
   void *context_;
 };
 
-/// A module under construction, and how its linear layers are kept.
+/// A float32 module under construction.
 class Builder {
  public:
   Builder(const ct_bert &bert, const Weights &weights)
@@ -55,16 +42,15 @@ class Builder {
     embeddings();
     for (int layer = 0; layer < bert_.layers; layer++) encoder_layer(layer);
     linear("head", weights_("qa_outputs.weight", {2, bert_.hidden}), weights_("qa_outputs.bias", {2}));
-    source_ << "  logits = " << apply("head", "x") << ".to(6)\n"  // 6 is float32, which source text cannot name
+    source_ << "  logits = " << apply("head", "x") << "\n"
             << "  return (logits.select(-1, 0).contiguous(), logits.select(-1, 1).contiguous())\n";
-    module_.define(source_.str(), std::make_shared<QuantizedResolver>());
+    module_.define(source_.str());
     module_.eval();
-    return module_;
+    return bert_.precision == CT_PRECISION_FP32 ? module_ : ctorch::convert(module_, bert_.precision).module;
   }
 
  private:
-  void parameter(const std::string &name, at::Tensor tensor) {
-    if (bert_.precision == CT_PRECISION_BF16) tensor = tensor.to(at::kBFloat16);
+  void parameter(const std::string &name, const at::Tensor &tensor) {
     module_.register_parameter(name, tensor.contiguous(), false);
   }
 
@@ -74,25 +60,11 @@ class Builder {
   }
 
   void linear(const std::string &name, const at::Tensor &weight, const at::Tensor &bias) {
-    if (bert_.precision != CT_PRECISION_INT8) {
-      parameter(name + "_w", weight);
-      parameter(name + "_b", bias);
-      return;
-    }
-    // Symmetric, a scale for each output row.
-    at::Tensor scales = (weight.abs().amax({1}) / 127.0).clamp_min(1e-8).to(at::kDouble);
-    at::Tensor zeros = torch::zeros({weight.size(0)}, at::kLong);
-    at::Tensor quantized = torch::quantize_per_channel(weight, scales, zeros, 0, at::kQInt8);
-    auto prepack = c10::Dispatcher::singleton().findSchemaOrThrow("quantized::linear_prepack", "");
-    torch::jit::Stack stack{quantized, bias};
-    prepack.callBoxed(&stack);
-    c10::IValue packed = stack.back();
-    module_.register_attribute(name + "_p", packed.type(), packed);
+    parameter(name + "_w", weight);
+    parameter(name + "_b", bias);
   }
 
   std::string apply(const std::string &name, const std::string &input) const {
-    if (bert_.precision == CT_PRECISION_INT8)
-      return "quantized.linear_dynamic(" + input + ", self." + name + "_p, False)";
     return "torch.linear(" + input + ", self." + name + "_w, self." + name + "_b)";
   }
 
@@ -112,8 +84,7 @@ class Builder {
             << "  x = torch.embedding(self.words, input_ids) + torch.embedding(self.types, token_type_ids)"
             << " + self.positions[:tokens]\n"
             << "  x = " << normalize("embedding_norm", "x") << "\n"
-            << "  mask = (1 - attention_mask[:, None, None, :].to(x.dtype)) * "
-            << (bert_.precision == CT_PRECISION_BF16 ? "-3.3895313892515355e+38" : "-3.4028234663852886e+38") << "\n";
+            << "  mask = (1 - attention_mask[:, None, None, :].to(x.dtype)) * -3.4028234663852886e+38\n";
   }
 
   void encoder_layer(int layer) {
@@ -158,16 +129,6 @@ class Builder {
   std::ostringstream source_;
 };
 
-int write_file(const char *path, const std::string &content, char *error) {
-  std::FILE *file = std::fopen(path, "wb");
-  if (file == nullptr) return fail(error, std::strerror(errno));
-  int problem = 0;
-  if (std::fwrite(content.data(), 1, content.size(), file) != content.size()) problem = errno;
-  if (problem == 0 && std::fflush(file) != 0) problem = errno;
-  if (std::fclose(file) != 0 && problem == 0) problem = errno;
-  return problem == 0 ? 0 : fail(error, std::strerror(problem));
-}
-
 const char *problem(const ct_bert &bert) {
   for (int32_t value : {bert.layers, bert.hidden, bert.heads, bert.intermediate, bert.vocabulary, bert.max_positions,
                         bert.type_vocabulary}) {
@@ -186,10 +147,6 @@ extern "C" int ct_bert_write(const ct_bert *bert, ct_weight_source source, void 
     if (const char *what = problem(*bert)) return fail(error, what);
     torch::NoGradGuard no_gradients;
     Weights weights(source, context);
-    // Into memory first: the library's file writer throws from its destructor where the disk is full, which ends
-    // the process.
-    std::ostringstream archive;
-    Builder(*bert, weights).build().save(archive);
-    return write_file(path, archive.str(), error);
+    return ctorch::write_module(Builder(*bert, weights).build(), path, error);
   });
 }

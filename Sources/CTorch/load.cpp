@@ -42,31 +42,87 @@ std::string code_of(const MappedArchive &archive, caffe2::serialize::PyTorchStre
   return code;
 }
 
+bool takes_tensors_only(const torch::jit::Module &module) {
+  const auto method = module.find_method("forward");
+  if (!method) return false;
+  const auto &arguments = method->function().getSchema().arguments();
+  return std::all_of(std::next(arguments.begin()), arguments.end(), [](const c10::Argument &argument) {
+    return argument.type()->kind() == c10::TypeKind::TensorType;
+  });
+}
+
+std::shared_ptr<Forward> make_forward(const torch::jit::Module &module) {
+  auto forward = std::make_shared<Forward>();
+  if (!takes_tensors_only(module)) return forward;
+  auto rewritten = rewrite_forward(module);
+  if (rewritten.graph == nullptr) return forward;
+  forward->function = std::make_unique<torch::jit::GraphFunction>(c10::QualifiedName("forward"),
+                                                                  std::move(rewritten.graph), nullptr);
+  forward->weights = std::move(rewritten.weights);
+  return forward;
+}
+
+/// Puts packed weights in the place of those that only rewritten layers read.
+void pack_weights(const torch::jit::Module &module, const Forward &forward, const MappedArchive *archive) {
+  for (const PackableWeight &one : forward.weights) {
+    AttributePath owner = one.path;
+    owner.pop_back();
+    const c10::IValue value = attribute_at(module, one.path);
+    if (!value.isTensor() || !value.toTensor().defined()) continue;
+    const at::Tensor weight = value.toTensor();
+    const at::Tensor packed = pack(weight, one.kind);
+    if (!packed.defined()) continue;
+    attribute_at(module, owner).toObject()->setAttr(one.path.back(), packed);
+    if (archive != nullptr) archive->give_back(weight.data_ptr(), weight.nbytes());
+  }
+}
+
+/// Everything that models of one code share.
+class Architecture {
+ public:
+  explicit Architecture(Unit unit) : unit_(std::move(unit)) {}
+  const Unit &unit() const { return unit_; }
+
+  /// How a module of this code is run; worked out for the first one of its class.
+  std::shared_ptr<Forward> forward(const torch::jit::Module &module) {
+    std::lock_guard<std::mutex> guard(mutex_);
+    auto &known = forwards_[module.type().get()];
+    if (known == nullptr) known = make_forward(module);
+    return known;
+  }
+
+ private:
+  Unit unit_;
+  std::mutex mutex_;
+  std::map<const c10::ClassType *, std::shared_ptr<Forward>> forwards_;
+};
+
 /// Compiled architectures that a loaded module still uses, by their code.
 class Architectures {
  public:
   /// The classes of this archive, compiled now or for an earlier model.
-  Unit of(const Archive &archive, caffe2::serialize::PyTorchStreamReader &reader) {
+  std::shared_ptr<Architecture> of(const Archive &archive, caffe2::serialize::PyTorchStreamReader &reader) {
     const std::string code = code_of(*archive, reader);
     // Held while compiling: a second model of the architecture waits for the first one's code.
     std::lock_guard<std::mutex> guard(mutex_);
-    auto known = units_.find(code);
-    if (known != units_.end()) {
-      if (Unit unit = known->second.lock()) return unit;
+    const auto entry = known_.find(code);
+    if (entry != known_.end()) {
+      if (auto shared = entry->second.lock()) return shared;
     }
     auto unit = std::make_shared<torch::jit::CompilationUnit>();
     torch::jit::ExtraFilesMap no_extra_files;
     std::shared_ptr<caffe2::serialize::ReadAdapterInterface> adapter = archive;
     torch::jit::import_ir_module(unit, adapter, c10::Device(c10::kCPU), no_extra_files);
-    for (auto entry = units_.begin(); entry != units_.end();)
-      entry = entry->second.expired() ? units_.erase(entry) : std::next(entry);
-    units_[code] = unit;
-    return unit;
+    for (auto entry = known_.begin(); entry != known_.end();)
+      entry = entry->second.expired() ? known_.erase(entry) : std::next(entry);
+    auto made = std::make_shared<Architecture>(std::move(unit));
+    known_[code] = made;
+    return made;
   }
 
  private:
   std::mutex mutex_;
-  std::map<std::string, std::weak_ptr<torch::jit::CompilationUnit>> units_;
+  std::map<std::string, std::weak_ptr<Architecture>> known_;
 };
 
 Architectures &architectures() {
@@ -178,8 +234,8 @@ int64_t tensor_bytes(const MappedArchive &archive) {
 
 /// Whether tensors can be used where they lie. Containers in archives before version 3 lack their types, which only
 /// the library's own loader restores.
-bool can_be_mapped(const MappedArchive &archive, const c10::Device &device, uint64_t version) {
-  if (!device.is_cpu() || version < 3) return false;
+bool can_be_mapped(const MappedArchive &archive, uint64_t version) {
+  if (version < 3) return false;
   for (const auto &entry : archive.records()) {
     const bool is_read = has_prefix(entry.first, "data/") || entry.first == "data.pkl";
     // The library's writer aligns tensors at 64 bytes; other tools need not.
@@ -197,7 +253,7 @@ std::string code_fingerprint(const std::string &path) {
   return c10::sha1(code_of(*archive, reader)).str();
 }
 
-LoadedModule load_module(const std::string &path, const c10::Device &device) {
+LoadedModule load_module(const std::string &path, const Placement &place) {
   auto archive = std::make_shared<MappedArchive>(path);
   const auto *pickle = archive->find("data.pkl");
   if (pickle == nullptr) throw std::runtime_error("it holds no module");
@@ -208,13 +264,22 @@ LoadedModule load_module(const std::string &path, const c10::Device &device) {
     check_pickle(static_cast<const char *>(std::get<0>(content).get()), std::get<1>(content));
   }
   LoadedModule loaded;
+  loaded.device = place.device;
   loaded.weight_bytes = tensor_bytes(*archive);
-  if (can_be_mapped(*archive, device, reader.version())) {
-    loaded.module = instantiate(archive, *pickle, architectures().of(archive, reader), reader.version());
-  } else {
-    loaded.module = torch::jit::load(path, device);
+  if (place.is_host && can_be_mapped(*archive, reader.version())) {
+    const auto architecture = architectures().of(archive, reader);
+    loaded.module = instantiate(archive, *pickle, architecture->unit(), reader.version());
+    loaded.module.eval();
+    loaded.forward = architecture->forward(loaded.module);
+    loaded.architecture = architecture;
+    pack_weights(loaded.module, *loaded.forward, archive.get());
+    return loaded;
   }
+  loaded.module = torch::jit::load(path, place.device);
   loaded.module.eval();
+  // Operators of rewritten graphs are those of the CPU.
+  loaded.forward = place.is_host ? make_forward(loaded.module) : std::make_shared<Forward>();
+  pack_weights(loaded.module, *loaded.forward, nullptr);
   return loaded;
 }
 

@@ -1,19 +1,36 @@
 #pragma once
+#include "device.h"
+#include "rewrite.h"
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <torch/csrc/jit/api/function_impl.h>
 #include <torch/script.h>
+#include <vector>
 
 namespace ctorch {
 
+/// How models of one class are run; shared by all of them.
+struct Forward {
+  /// Null where the module's own `forward` is called.
+  std::unique_ptr<torch::jit::GraphFunction> function;
+  std::vector<PackableWeight> weights;
+};
+
 struct LoadedModule {
   torch::jit::Module module;
+  std::shared_ptr<Forward> forward;
+  /// Keeps what models of one code share.
+  std::shared_ptr<void> architecture;
+  c10::Device device = c10::Device(c10::kCPU);
   /// Of the tensors in the file.
   int64_t weight_bytes = 0;
 };
 
 /// Loads a model so that models of one architecture share their compiled code, and tensors stay where they lie in the
-/// mapped file. Throws where the file cannot be read, is damaged or holds no module.
-LoadedModule load_module(const std::string &path, const c10::Device &device);
+/// mapped file, but for those of narrow linear layers: these are packed once, and their pages of the file given back.
+/// Throws where the file cannot be read, is damaged or holds no module.
+LoadedModule load_module(const std::string &path, const Placement &place);
 
 /// Hash of what the archive is compiled from. Throws where the file cannot be read or is damaged.
 std::string code_fingerprint(const std::string &path);

@@ -16,9 +16,8 @@ using ctorch::fail;
 using ctorch::guarded;
 
 struct ct_model {
-  torch::jit::Module module;
-  int32_t input_count = 0;
-  int64_t weight_bytes = 0;
+  ctorch::LoadedModule loaded;
+  std::vector<std::string> input_names;
 };
 
 struct ct_result {
@@ -73,6 +72,16 @@ void append(ct_result &result, const at::Tensor &tensor) {
   view.byte_count = owned.nbytes();
   result.storage.push_back(std::move(owned));
   result.tensors.push_back(view);
+}
+
+c10::IValue forward(ctorch::LoadedModule &loaded, std::vector<c10::IValue> arguments) {
+  if (loaded.forward->function == nullptr) return loaded.module.forward(std::move(arguments));
+  torch::jit::Stack stack;
+  stack.reserve(arguments.size() + 1);
+  stack.emplace_back(loaded.module._ivalue());
+  for (c10::IValue &argument : arguments) stack.push_back(std::move(argument));
+  loaded.forward->function->get_executor().run(stack);
+  return torch::jit::pop(stack);
 }
 
 /// Tensors of a model's answer, in order, through tuples, lists and dictionaries.
@@ -136,15 +145,14 @@ const char *ct_configuration(void) {
 
 int ct_model_load(const char *path, const char *device, ct_model **model, char *error) {
   return guarded(error, [&] {
-    auto loaded = std::make_unique<ct_model>();
-    auto [module, weight_bytes] = ctorch::load_module(path, c10::Device(device));
-    loaded->module = std::move(module);
-    loaded->weight_bytes = weight_bytes;
-    const auto method = loaded->module.find_method("forward");
+    auto made = std::make_unique<ct_model>();
+    made->loaded = ctorch::load_module(path, ctorch::placement(device));
+    const auto method = made->loaded.module.find_method("forward");
     if (!method) return fail(error, "the model has no method 'forward'");
     // The module itself is the first argument.
-    loaded->input_count = static_cast<int32_t>(method->function().getSchema().arguments().size()) - 1;
-    *model = loaded.release();
+    const auto &arguments = method->function().getSchema().arguments();
+    for (size_t i = 1; i < arguments.size(); i++) made->input_names.push_back(arguments[i].name());
+    *model = made.release();
     return 0;
   });
 }
@@ -159,15 +167,20 @@ int ct_model_fingerprint(const char *path, char *fingerprint, char *error) {
 
 void ct_model_free(ct_model *model) { delete model; }
 
-int64_t ct_model_weight_bytes(const ct_model *model) { return model->weight_bytes; }
+int64_t ct_model_weight_bytes(const ct_model *model) { return model->loaded.weight_bytes; }
 
-int32_t ct_model_input_count(const ct_model *model) { return model->input_count; }
+int32_t ct_model_input_count(const ct_model *model) { return static_cast<int32_t>(model->input_names.size()); }
+
+const char *ct_model_input_name(const ct_model *model, int32_t index) {
+  if (index < 0 || static_cast<size_t>(index) >= model->input_names.size()) return nullptr;
+  return model->input_names[static_cast<size_t>(index)].c_str();
+}
 
 int ct_model_run(ct_model *model, const ct_tensor *inputs, size_t input_count, ct_result **result, char *error) {
   return guarded(error, [&] {
     c10::InferenceMode no_gradients;
-    if (input_count != static_cast<size_t>(model->input_count)) {
-      std::string text = "the model takes " + std::to_string(model->input_count) + " inputs, not " +
+    if (input_count != model->input_names.size()) {
+      std::string text = "the model takes " + std::to_string(model->input_names.size()) + " inputs, not " +
                          std::to_string(input_count);
       return fail(error, text.c_str());
     }
@@ -187,10 +200,11 @@ int ct_model_run(ct_model *model, const ct_tensor *inputs, size_t input_count, c
       }
       if (static_cast<size_t>(elements) * c10::elementSize(type) != input.byte_count)
         return fail(error, "an input's shape and its number of bytes disagree");
-      arguments.emplace_back(torch::from_blob(input.data, sizes, at::TensorOptions().dtype(type)));
+      const at::Tensor tensor = torch::from_blob(input.data, sizes, at::TensorOptions().dtype(type));
+      arguments.emplace_back(model->loaded.device.is_cpu() ? tensor : tensor.to(model->loaded.device));
     }
     auto answer = std::make_unique<ct_result>();
-    collect(*answer, model->module.forward(std::move(arguments)));
+    collect(*answer, forward(model->loaded, std::move(arguments)));
     *result = answer.release();
     return 0;
   });

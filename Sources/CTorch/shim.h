@@ -24,4 +24,7 @@ template <typename Body> int guarded(char *error, Body body) {
   }
 }
 
+/// Saves a module to a new file; what is left of it after a failure is the caller's to remove.
+int write_module(const torch::jit::Module &module, const char *path, char *error);
+
 }  // namespace ctorch

@@ -45,6 +45,7 @@ struct Measure: AsyncParsableCommand {
   @Option(help: "Models to load and go round.") var models = 1
   @Option(help: "Seed of the order in which models are asked.") var seed: UInt64 = 1
   @Option(help: "CPUs of the measuring threads, in turn.") var pinWorkers: NumberList?
+  @OptionGroup var processor: ProcessorOptions
 
   func validate() throws {
     guard tokens.numbers.allSatisfy({ (1...512).contains($0) }) else {
@@ -61,6 +62,7 @@ struct Measure: AsyncParsableCommand {
   func run() async throws {
     try await runCommand {
       try Engine.initialize()
+      try processor.apply()
       let measurement = ForwardMeasurement(
         folder: repository, tokens: tokens.numbers, threads: threads.numbers, concurrency: concurrency,
         seconds: seconds, models: models, seed: seed, cpus: pinWorkers?.numbers ?? [])

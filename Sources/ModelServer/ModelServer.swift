@@ -11,7 +11,9 @@ struct ModelServer: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "model-server", abstract: "Serve a folder of PyTorch models over HTTP.",
     version: "model-server 0.1.0",
-    subcommands: [Serve.self, Synthesize.self, Measure.self, Info.self, ProbeCommand.self, CycleCommand.self],
+    subcommands: [
+      Serve.self, Synthesize.self, Convert.self, Measure.self, Info.self, ProbeCommand.self, CycleCommand.self,
+    ],
     defaultSubcommand: Serve.self)
 }
 

@@ -43,6 +43,7 @@ struct Serve: AsyncParsableCommand {
   @Option(help: "A worker without work polls so long before it sleeps; default: 1s with --pin-workers, else 0.")
   var idlePolling: String?
   @Option(help: "CPUs of everything else.") var ioCpus: NumberList?
+  @OptionGroup var processor: ProcessorOptions
   @Option(help: "Threads that speak HTTP.") var httpThreads = 1
   @Flag(help: "Pad texts to 128 tokens, as the guidance does, instead of computing them at their own length.")
   var padText = false
@@ -147,6 +148,7 @@ struct Serve: AsyncParsableCommand {
       let application = ModelServerApplication(options: options, logger: logger)
       try application.confineToIOCPUs()
       try Engine.initialize()
+      try processor.apply()
       try await application.run(stopOnStdinEOF: stopOnStdinEof) { [logger] ready in
         do { try printLine(ready) } catch { logger.error("cannot write to standard output") }
       }

@@ -58,6 +58,29 @@ public struct EngineTools: ProfilerTools {
     return (attributes?[.size] as? NSNumber)?.int64Value ?? 0
   }
 
+  /// Writes variants of a repository's fp32 models beside them.
+  ///
+  /// - Parameter progress: called after each.
+  public func writeVariants(
+    repository: String, precisions: [Precision], texts: String?,
+    progress: @escaping @Sendable (VariantReport) -> Void
+  ) async throws -> [VariantReport] {
+    var arguments = [
+      "convert", "--repository", repository, "--precision", precisions.map(\.rawValue).joined(separator: ","),
+    ]
+    if let texts { arguments += ["--texts", texts] }
+    let lines = try await command(arguments, settings: nil) { line in
+      if let report = try? JSONDecoder().decode(VariantReport.self, from: Data(line.utf8)) { progress(report) }
+    }
+    return try lines.map { line in
+      do {
+        return try JSONDecoder().decode(VariantReport.self, from: Data(line.utf8))
+      } catch {
+        throw ProfilerError("model-server convert printed a line that is no report: \(line.prefix(200))")
+      }
+    }
+  }
+
   public func measure(_ call: MeasureCall) async throws -> [MeasuredCell] {
     var arguments = [
       "measure", "--repository", call.repository, "--tokens", Self.list(call.tokens), "--threads",

@@ -17,6 +17,7 @@ enum Samples {
     case "figures": try [JSONFile.encode(embeddedFigures())]
     case "repository": try repositories.map { try JSONFile.encode($0) }
     case "model-synth": try [JSONFile.encode(Synthesized())]
+    case "model-variants": try [JSONFile.encode(Written())]
     case "ready": [#"{"ready":true,"port":40001,"models":3,"pid":4711}"#]
     default: []
     }
@@ -66,6 +67,26 @@ enum Samples {
     var models = 3
     var fileBytes: Int64 = 3_145_728
   }
+
+  struct Written: Encodable {
+    var folder = "models/mine"
+    var variants = agreements.map { agreement in
+      VariantReport(
+        model: "a", variant: "a-int8", file: "models/mine/a-int8.pt", precision: .int8, linearLayers: 13, embeddings: 3,
+        fileBytes: 3_145_728, agreement: agreement, agreementMissing: agreement == nil ? "never trained" : nil)
+    }
+  }
+
+  /// Of scores, of embeddings, and none.
+  static let agreements: [VariantAgreement?] = [
+    VariantAgreement(
+      task: .choice, reference: "a", texts: 24, fewestTokens: 3, mostTokens: 250, sameChoices: 0.98, worstCosine: nil,
+      meanCosine: nil, largestDifference: 0.1, largestValue: 7.5),
+    VariantAgreement(
+      task: .embedding, reference: "a", texts: 24, fewestTokens: 3, mostTokens: 250, sameChoices: nil,
+      worstCosine: 0.995, meanCosine: 0.999, largestDifference: 0.1, largestValue: 7.5),
+    nil,
+  ]
 
   // MARK: Parts
 
@@ -281,7 +302,13 @@ enum Samples {
     let model = RepositoryManifest.Model(
       name: "model0", file: "model0.pt", family: "bert-tiny", precision: .int8, vocabulary: 2000, maxTokens: 512,
       inputs: ["input_ids", "attention_mask", "token_type_ids"], fileBytes: 3_145_728)
+    let variants = agreements.map { agreement in
+      var variant = model
+      variant.agreement = agreement
+      return variant
+    }
     return [
+      RepositoryManifest(seed: nil, vocabularyFile: "vocab.txt", lowercases: true, models: variants),
       RepositoryManifest(seed: 1, vocabularyFile: "vocab.txt", lowercases: true, models: [model]),
       RepositoryManifest(seed: nil, vocabularyFile: nil, lowercases: false, models: [model]),
     ]

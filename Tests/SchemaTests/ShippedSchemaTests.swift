@@ -9,8 +9,8 @@ import Testing
   /// Schemas of files that people write; `YAMLSchemaTests` compares them with their readers.
   static let ofYAML = ["scenario", "workload"]
   static let names = [
-    "catalog", "check", "figures", "model-synth", "plan", "profile", "profile-check", "ready", "repository", "run",
-    "scenario", "simulation", "workload",
+    "catalog", "check", "figures", "model-synth", "model-variants", "plan", "profile", "profile-check", "ready",
+    "repository", "run", "scenario", "simulation", "workload",
   ]
   static let ofJSON = names.filter { !ofYAML.contains($0) }
 

@@ -53,9 +53,15 @@ const char *ct_version(void);
 /// Human-readable description of the parallel and BLAS configuration; valid until the next call on this thread.
 const char *ct_configuration(void);
 
-/// Loads a model for inference on `device` ("cpu"). Models of one architecture share their compiled code; on the CPU
+/// Devices of a kind ("cpu", "cuda", "neuron") that this process can use; the host counts as one.
+int32_t ct_device_count(const char *kind);
+/// Opens a library that registers operators, before the first model that names them is loaded.
+int ct_load_operators(const char *path, char *error);
+
+/// Loads a model for inference on `device` ("cpu", "cuda:0", "neuron:0"). Models of one architecture share their compiled code; on the CPU
 /// weights are used where they lie in the file, which must therefore not be changed while the model is loaded
-/// (replacing it by renaming another over it does no harm).
+/// (replacing it by renaming another over it does no harm). Parts of encoders are run by operators of this shim, with
+/// the same answers up to rounding; see docs/engine.md.
 int ct_model_load(const char *path, const char *device, ct_model **model, char *error);
 /// Hash of the code in a model's file, equal for models of one architecture: 40 hexadecimal digits and a NUL. Nothing of
 /// the file is run.
@@ -66,6 +72,8 @@ void ct_model_free(ct_model *model);
 int64_t ct_model_weight_bytes(const ct_model *model);
 /// Number of tensors that `forward` takes.
 int32_t ct_model_input_count(const ct_model *model);
+/// Name of the input at `index` as the model's code has it; NULL beyond the last.
+const char *ct_model_input_name(const ct_model *model, int32_t index);
 
 /// One forward pass. Inputs are read, never written; outputs are tensors on the host, half floats widened.
 int ct_model_run(ct_model *model, const ct_tensor *inputs, size_t input_count, ct_result **result, char *error);
@@ -88,6 +96,20 @@ typedef int (*ct_weight_source)(void *context, const char *name, const int64_t *
 
 /// Writes a TorchScript model of that shape to `path`, with weights from `source`.
 int ct_bert_write(const ct_bert *bert, ct_weight_source source, void *context, const char *path, char *error);
+
+/// What a conversion found.
+typedef struct {
+  int32_t linear_layers, embeddings;
+  /// 1 where every normalization is as it was initialized: agreement of such a model says nothing.
+  int32_t is_untrained;
+} ct_conversion;
+
+/// Writes the bf16 or int8 variant of the float32 model at `path` to `out`: weights of linear layers in that
+/// precision, embeddings in bfloat16, all else float32. Traced and scripted models alike.
+int ct_model_convert(const char *path, ct_precision precision, const char *out, ct_conversion *report, char *error);
+
+/// Loads a model file's bytes and runs it once. Always 0: whatever the bytes are, it returns.
+int ct_fuzz_model(const uint8_t *data, size_t size);
 
 #ifdef __cplusplus
 }

@@ -14,10 +14,12 @@ public struct RepositoryManifest: Codable, Hashable, Sendable {
     /// Names of `forward`'s inputs, in order.
     public var inputs: [String]
     public var fileBytes: Int64
+    /// How a variant's answers compare with those of the model it was made from; nil where nobody measured it.
+    public var agreement: VariantAgreement?
 
     public init(
       name: String, file: String, family: String, precision: Precision, vocabulary: Int, maxTokens: Int,
-      inputs: [String], fileBytes: Int64
+      inputs: [String], fileBytes: Int64, agreement: VariantAgreement? = nil
     ) {
       self.name = name
       self.file = file
@@ -27,6 +29,7 @@ public struct RepositoryManifest: Codable, Hashable, Sendable {
       self.maxTokens = maxTokens
       self.inputs = inputs
       self.fileBytes = fileBytes
+      self.agreement = agreement
     }
   }
 

@@ -1,5 +1,11 @@
 import CTorch
 import Foundation
+import Synchronization
+
+/// Processors that models can run on.
+public enum DeviceKind: String, CaseIterable, Sendable {
+  case cpu, cuda, neuron
+}
 
 /// Settings of the library that hold for the whole process, or for one thread.
 public enum Engine {
@@ -18,6 +24,29 @@ public enum Engine {
 
   /// What the library says of its threads, OpenMP and BLAS.
   public static var configuration: String { String(cString: ct_configuration()) }
+
+  /// Devices of a kind that this process can use; the host counts as one.
+  public static func deviceCount(_ kind: DeviceKind) -> Int { Int(ct_device_count(kind.rawValue)) }
+
+  /// Opens a library that registers operators, such as Neuron's for its traced models; before the first model.
+  ///
+  /// - Throws: `EngineError` (`unavailable`) where it cannot be opened.
+  public static func loadOperators(library path: String) throws(EngineError) {
+    do {
+      try checked(path) { ct_load_operators(path, $0) }
+    } catch {
+      throw EngineError(.unavailable, path, "is no library that can be loaded: \(error.message)")
+    }
+  }
+
+  private static let chosenDevice = Mutex("cpu")
+
+  /// Where models are loaded unless something else is said: `cpu`, `cuda:1`, `neuron:0`. For the whole process, set
+  /// before the first model.
+  public static var device: String {
+    get { chosenDevice.withLock { $0 } }
+    set { chosenDevice.withLock { $0 = newValue } }
+  }
 
   /// Calls into the shim and turns its error text into an `EngineError`.
   static func checked(
@@ -52,9 +81,13 @@ public final class TorchModel: @unchecked Sendable {
   public let weightBytes: Int64
   /// Tensors that `run` takes.
   public let inputCount: Int
+  /// Their names as the model's code has them, in order.
+  public let inputNames: [String]
 
-  /// - Throws: `EngineError` (`badModel`) where the file is missing, damaged or not a model.
-  public init(path: String, device: String = "cpu") throws(EngineError) {
+  /// - Parameter device: `cpu`, `cuda:0` or `neuron:0`; see `Engine.deviceCount`.
+  /// - Throws: `EngineError` (`badModel`) where the file is missing, damaged or not a model, or there is no such
+  ///   device.
+  public init(path: String, device: String = Engine.device) throws(EngineError) {
     guard FileManager.default.isReadableFile(atPath: path) else {
       throw EngineError(.badModel, path, "there is no such file, or it may not be read")
     }
@@ -69,6 +102,9 @@ public final class TorchModel: @unchecked Sendable {
     self.path = path
     weightBytes = ct_model_weight_bytes(loaded)
     inputCount = Int(ct_model_input_count(loaded))
+    inputNames = (0..<ct_model_input_count(loaded)).map { index in
+      ct_model_input_name(loaded, index).map { String(cString: $0) } ?? ""
+    }
   }
 
   /// Equal for files with the same code, whatever their weights are. Nothing of the file is run.

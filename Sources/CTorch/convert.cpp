@@ -1,0 +1,287 @@
+// Narrower variants of any traced or scripted model. See convert.h and docs/engine.md.
+#include "convert.h"
+#include "graph.h"
+#include "load.h"
+#include "shim.h"
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+#include <set>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+
+namespace ctorch {
+
+using torch::jit::Graph;
+using torch::jit::Node;
+using torch::jit::Symbol;
+using torch::jit::Value;
+
+namespace {
+
+constexpr int64_t kFloat32 = 6;  // as TorchScript writes the type
+
+class Converter {
+ public:
+  Converter(const torch::jit::Module &module, ct_precision precision)
+      : module_(module), precision_(precision), result_(torch::jit::Module("__torch__.Converted")) {}
+
+  Conversion run() {
+    graph_ = flat_forward(module_);
+    if (graph_ == nullptr) throw std::runtime_error("its code does more with its parts than call them");
+    conversion_.is_untrained = is_untrained();
+    for (const char *kind : {"aten::addmm", "aten::matmul", "aten::mm"}) each(kind, [this](Node *n) { unify(n); });
+    // Codes before all else: in the file they then lie side by side, and a page that a model has packed is not
+    // brought back because something small beside it is read.
+    each("aten::linear", [this](Node *node) { register_codes(node); });
+    each("aten::linear", [this](Node *node) { narrow_linear(node); });
+    if (conversion_.linear_layers == 0)
+      throw std::runtime_error("it has no linear layer with float32 weights, so there is nothing to convert");
+    each("aten::embedding", [this](Node *node) { narrow_embedding(node); });
+    move_attributes();
+    finish();
+    conversion_.module = result_;
+    return conversion_;
+  }
+
+ private:
+  template <typename Body> void each(const char *kind, Body body) {
+    std::vector<Node *> found;
+    collect(graph_->block(), Symbol::fromQualString(kind), found);
+    for (Node *node : found) body(node);
+  }
+
+  static void collect(torch::jit::Block *block, Symbol kind, std::vector<Node *> &found) {
+    for (Node *node : block->nodes()) {
+      if (node->kind() == kind) found.push_back(node);
+      for (torch::jit::Block *inner : node->blocks()) collect(inner, kind, found);
+    }
+  }
+
+  /// The tensor that `value` reads from the module; undefined where it reads none.
+  at::Tensor parameter(const Value *value) const {
+    const AttributePath path = path_of(value);
+    if (path.empty()) return {};
+    const c10::IValue attribute = attribute_at(module_, path);
+    return attribute.isTensor() ? attribute.toTensor() : at::Tensor();
+  }
+
+  static bool is_matrix(const at::Tensor &tensor) {
+    return tensor.defined() && tensor.dim() == 2 && tensor.scalar_type() == at::kFloat;
+  }
+
+  /// The parameter behind a transposition; null where there is none.
+  static Value *transposed(Value *value) {
+    if (Node *t = producer(value, "aten::t")) return t->input(0);
+    Node *transpose = producer(value, "aten::transpose");
+    if (transpose == nullptr) return nullptr;
+    const bool swaps = (is_constant_int(transpose->input(1), 0) && is_constant_int(transpose->input(2), 1)) ||
+                       (is_constant_int(transpose->input(1), 1) && is_constant_int(transpose->input(2), 0)) ||
+                       (is_constant_int(transpose->input(1), -1) && is_constant_int(transpose->input(2), -2)) ||
+                       (is_constant_int(transpose->input(1), -2) && is_constant_int(transpose->input(2), -1));
+    return swaps ? transpose->input(0) : nullptr;
+  }
+
+  /// Other ways to write a product by a parameter become `linear`.
+  void unify(Node *node) {
+    const bool has_bias = node->kind() == Symbol::fromQualString("aten::addmm");
+    Value *x = node->input(has_bias ? 1 : 0);
+    Value *factor = node->input(has_bias ? 2 : 1);
+    Value *bias = nullptr;
+    if (has_bias) {
+      bias = node->input(0);
+      const at::Tensor values = parameter(bias);
+      if (!values.defined() || values.dim() != 1 || constant_number(node->input(3)) != 1.0 ||
+          constant_number(node->input(4)) != 1.0)
+        return;
+    }
+    torch::jit::WithInsertPoint guard(node);
+    if (bias == nullptr) bias = graph_->insertConstant(c10::IValue());
+    Value *weight = transposed(factor);
+    if (weight != nullptr && is_matrix(parameter(weight))) {
+      replace(node, insert(node, "aten::linear", {x, weight, bias}));
+    } else if (is_matrix(parameter(factor))) {
+      // As GPT-2 keeps its weights: inputs first.
+      Value *turned = insert(node, "aten::t", {factor});
+      replace(node, insert(node, "aten::linear", {x, turned, bias}));
+    }
+  }
+
+  /// The new module's name of what is made of the old one's parameter; `make` is called for the first who asks.
+  template <typename Make> const std::string &name_of(const AttributePath &path, const std::string &role, Make make) {
+    std::string &name = names_[{path, role}];
+    if (name.empty()) {
+      name = unused_name(path, role);
+      result_.register_parameter(name, make().contiguous(), false);
+    }
+    return name;
+  }
+
+  Value *read(Node *before, const std::string &name) {
+    graph_->inputs().at(0)->setType(result_.type());
+    Node *get = graph_->createGetAttr(graph_->inputs().at(0), name);
+    get->insertBefore(before);
+    made_.insert(get);
+    return get->output();
+  }
+
+  std::string unused_name(const AttributePath &path, const std::string &role) const {
+    std::string name;
+    for (const std::string &part : path) name += (name.empty() ? "" : "_") + part;
+    name += role;
+    for (char &character : name) {
+      if (std::isalnum(static_cast<unsigned char>(character)) == 0) character = '_';
+    }
+    if (std::isalpha(static_cast<unsigned char>(name[0])) == 0) name = "p" + name;
+    while (result_.hasattr(name)) name += "_";
+    return name;
+  }
+
+  Value *widened(Node *before, Value *narrow) {
+    torch::jit::WithInsertPoint guard(before);
+    Value *no = graph_->insertConstant(false);
+    return insert(before, "aten::to", {narrow, graph_->insertConstant(kFloat32), no, no,
+                                       graph_->insertConstant(c10::IValue())});
+  }
+
+  /// The float32 weight of a linear layer, outputs first.
+  struct Weight {
+    AttributePath path;
+    at::Tensor values;
+    std::string role;
+  };
+
+  c10::optional<Weight> weight_of(const Node *linear) const {
+    const Node *turn = producer(linear->input(1), "aten::t");
+    const Value *stored = turn == nullptr ? linear->input(1) : turn->input(0);
+    const at::Tensor values = parameter(stored);
+    if (!is_matrix(values)) return {};
+    const std::string form = turn == nullptr ? "" : "_t";
+    return Weight{path_of(stored), turn == nullptr ? values : values.t(),
+                  form + (precision_ == CT_PRECISION_INT8 ? "_int8" : "_bf16")};
+  }
+
+  /// Symmetric, a scale for each output; a row of noughts keeps its noughts.
+  static at::Tensor scales_of(const at::Tensor &weight) {
+    return (weight.abs().amax({1}, true) / 127.0).clamp_min(1e-12);
+  }
+
+  const std::string &codes_of(const Weight &weight) {
+    return name_of(weight.path, weight.role, [&] {
+      if (precision_ == CT_PRECISION_BF16) return weight.values.to(at::kBFloat16);
+      return at::round(weight.values / scales_of(weight.values)).clamp(-127, 127).to(at::kChar);
+    });
+  }
+
+  void register_codes(const Node *linear) {
+    if (const auto weight = weight_of(linear)) codes_of(*weight);
+  }
+
+  void narrow_linear(Node *linear) {
+    const auto weight = weight_of(linear);
+    if (!weight) return;
+    Value *by = widened(linear, read(linear, codes_of(*weight)));
+    if (precision_ == CT_PRECISION_INT8) {
+      const std::string &scales =
+          name_of(weight->path, weight->role + "_scale", [&] { return scales_of(weight->values); });
+      by = insert(linear, "aten::mul", {by, read(linear, scales)});
+    }
+    replace(linear, insert(linear, "aten::linear", {linear->input(0), by, linear->input(2)}));
+    conversion_.linear_layers++;
+  }
+
+  void narrow_embedding(Node *embedding) {
+    const at::Tensor table = parameter(embedding->input(0));
+    if (!is_matrix(table)) return;
+    std::vector<Value *> inputs = embedding->inputs().vec();
+    const AttributePath path = path_of(embedding->input(0));
+    inputs[0] = read(embedding, name_of(path, "_table", [&] { return table.to(at::kBFloat16); }));
+    Value *rows = insert(embedding, "aten::embedding", inputs);
+    replace(embedding, widened(embedding, rows));
+    conversion_.embeddings++;
+  }
+
+  /// What is still read from the old module moves to the new one as it is.
+  void move_attributes() {
+    torch::jit::EliminateDeadCode(graph_);
+    std::vector<Node *> leaves;
+    collect(graph_->block(), c10::prim::GetAttr, leaves);
+    std::map<AttributePath, std::string> moved;
+    for (Node *leaf : leaves) {
+      const auto cls = leaf->output()->type()->cast<c10::ClassType>();
+      const AttributePath path = path_of(leaf->output());
+      if ((cls != nullptr && cls->is_module()) || made_.count(leaf) != 0) continue;
+      std::string &name = moved[path];
+      if (name.empty()) {
+        name = unused_name(path, "");
+        const c10::IValue value = attribute_at(module_, path);
+        if (value.isTensor()) {
+          result_.register_parameter(name, value.toTensor().detach(), false);
+        } else {
+          result_.register_attribute(name, leaf->output()->type(), value);
+        }
+      }
+      Value *by = read(leaf, name);
+      leaf->output()->replaceAllUsesWith(by);
+    }
+    torch::jit::EliminateDeadCode(graph_);
+  }
+
+  void finish() {
+    graph_->inputs().at(0)->setType(result_.type());
+    graph_->lint();
+    auto *function = result_._ivalue()->compilation_unit()->create_function(
+        c10::QualifiedName(*result_.type()->name(), "forward"), graph_);
+    const c10::FunctionSchema &original = module_.get_method("forward").function().getSchema();
+    std::vector<c10::Argument> arguments = original.arguments();
+    arguments[0] = c10::Argument(arguments[0].name(), result_.type());
+    function->setSchema(original.cloneWithArguments(std::move(arguments)));
+    result_.type()->addMethod(function);
+    result_.eval();
+  }
+
+  /// Freshly initialized normalizations multiply by 1 and add 0.
+  bool is_untrained() {
+    int64_t seen = 0, touched = 0;
+    each("aten::layer_norm", [&](Node *norm) {
+      const at::Tensor gamma = parameter(norm->input(2)), beta = parameter(norm->input(3));
+      if (!gamma.defined() || !beta.defined()) return;
+      seen++;
+      if (!gamma.eq(1).all().item<bool>() || !beta.eq(0).all().item<bool>()) touched++;
+    });
+    return seen > 0 && touched == 0;
+  }
+
+  const torch::jit::Module &module_;
+  const ct_precision precision_;
+  torch::jit::Module result_;
+  std::shared_ptr<Graph> graph_;
+  std::map<std::pair<AttributePath, std::string>, std::string> names_;
+  /// Reads of the new module.
+  std::set<Node *> made_;
+  Conversion conversion_;
+};
+
+}  // namespace
+
+Conversion convert(const torch::jit::Module &module, ct_precision precision) {
+  torch::NoGradGuard no_gradients;
+  return Converter(module, precision).run();
+}
+
+}  // namespace ctorch
+
+extern "C" int ct_model_convert(const char *path, ct_precision precision, const char *out, ct_conversion *report,
+                                char *error) {
+  using ctorch::fail;
+  return ctorch::guarded(error, [&] {
+    if (precision != CT_PRECISION_BF16 && precision != CT_PRECISION_INT8)
+      return fail(error, "a model can be converted to bf16 or int8");
+    const auto loaded = ctorch::load_module(path, ctorch::Placement());
+    if (!loaded.module.find_method("forward")) return fail(error, "the model has no method 'forward'");
+    const ctorch::Conversion done = ctorch::convert(loaded.module, precision);
+    *report = {done.linear_layers, done.embeddings, done.is_untrained ? 1 : 0};
+    return ctorch::write_module(done.module, out, error);
+  });
+}

@@ -1,0 +1,20 @@
+#pragma once
+#include <ATen/ATen.h>
+
+namespace ctorch {
+
+// Parts of encoders as one pass over memory. Each equals its definition up to float rounding, for operands of any
+// type, layout or size: what the fast way does not cover is computed by libtorch, which also says what does not fit.
+
+/// `x · weightᵀ + bias`, then GELU where asked. Reads the weights where they are, once for each 128 rows of x.
+at::Tensor linear_float32(const at::Tensor &x, const at::Tensor &weight, const c10::optional<at::Tensor> &bias,
+                          bool gelu);
+/// `layer_norm(a + b)` over the last `shape.size()` dimensions.
+at::Tensor add_normalize(const at::Tensor &a, const at::Tensor &b, at::IntArrayRef shape, const at::Tensor &gamma,
+                         const at::Tensor &beta, double epsilon);
+/// `softmax(q · k · scale + mask) · v`; q is [batch, heads, rows, size], k [batch, heads, size, keys], v
+/// [batch, heads, keys, size]. The result lies in memory as [batch, rows, heads, size].
+at::Tensor attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
+                     const c10::optional<at::Tensor> &mask, double scale);
+
+}  // namespace ctorch

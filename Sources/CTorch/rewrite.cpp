@@ -1,0 +1,200 @@
+// Rewriting a model's graph when it is loaded: files stay plain TorchScript that any libtorch runs.
+#include "rewrite.h"
+
+#include <map>
+#include <set>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+
+namespace ctorch {
+
+using torch::jit::Graph;
+using torch::jit::Node;
+using torch::jit::Symbol;
+using torch::jit::Value;
+
+namespace {
+
+constexpr int64_t kFloat32 = 6;  // as TorchScript writes the type
+
+/// Replacing nodes moves what they read to where the last of them stands: right only where nothing in between writes.
+bool nothing_writes_between(const Node *first, const Node *last) {
+  if (first->owningBlock() != last->owningBlock()) return false;
+  for (const Node *node = first->next(); node != last; node = node->next()) {
+    if (node->kind() == c10::prim::Return || !node->blocks().empty()) return false;
+    const auto *schema = node->maybeSchema();
+    if (schema != nullptr && schema->is_mutable()) return false;
+    const bool is_known = schema != nullptr || node->kind() == c10::prim::GetAttr ||
+                          node->kind() == c10::prim::Constant || node->kind() == c10::prim::ListConstruct ||
+                          node->kind() == c10::prim::TupleConstruct || node->kind() == c10::prim::ListUnpack ||
+                          node->kind() == c10::prim::TupleUnpack;
+    if (!is_known) return false;
+  }
+  return true;
+}
+
+bool is_read_once(const Value *value) { return value->uses().size() == 1; }
+
+class Rewriter {
+ public:
+  explicit Rewriter(std::shared_ptr<Graph> graph) : graph_(std::move(graph)) {}
+
+  RewrittenForward run() {
+    each("aten::linear", [this](Node *node) { linear(node); });
+    each("aten::gelu", [this](Node *node) { gelu(node); });
+    each("aten::layer_norm", [this](Node *node) { normalization(node); });
+    each("aten::matmul", [this](Node *node) { attention(node); });
+    torch::jit::EliminateDeadCode(graph_);
+    graph_->lint();
+    return {graph_, packable()};
+  }
+
+ private:
+  /// Offers every node of that kind, in order; the rewriting of one removes nodes before it, never after.
+  template <typename Body> void each(const char *kind, Body body) {
+    std::vector<Node *> found;
+    for (Node *node : graph_->block()->nodes()) {
+      if (node->kind() == Symbol::fromQualString(kind)) found.push_back(node);
+    }
+    for (Node *node : found) body(node);
+  }
+
+  Value *constant(Node *before, const c10::IValue &value) {
+    torch::jit::WithInsertPoint guard(before);
+    return graph_->insertConstant(value);
+  }
+
+  /// A tensor attribute behind a conversion to float32; null where it is none.
+  static Value *widened_attribute(Value *value) {
+    Node *to = producer(value, "aten::to");
+    if (to == nullptr || to->inputs().size() < 2 || !is_constant_int(to->input(1), kFloat32)) return nullptr;
+    return is_tensor_attribute(to->input(0)) ? to->input(0) : nullptr;
+  }
+
+  void linear(Node *linear) {
+    Value *weight = linear->input(1);
+    if (Value *narrow = widened_attribute(weight)) {
+      Value *no_gelu = constant(linear, false);
+      replace(linear, insert(linear, "planner::linear_bfloat16",
+                             {linear->input(0), narrow, linear->input(2), no_gelu}));
+      return;
+    }
+    if (is_tensor_attribute(weight)) {
+      Value *no_gelu = constant(linear, false);
+      replace(linear, insert(linear, "planner::linear_float32",
+                             {linear->input(0), weight, linear->input(2), no_gelu}));
+      return;
+    }
+    Node *product = producer(weight, "aten::mul");
+    if (product == nullptr) return;
+    Value *codes = widened_attribute(product->input(0));
+    if (codes == nullptr || !is_tensor_attribute(product->input(1))) return;
+    Value *no_gelu = constant(linear, false);
+    replace(linear, insert(linear, "planner::linear_int8",
+                           {linear->input(0), codes, product->input(1), linear->input(2), no_gelu}));
+  }
+
+  void gelu(Node *gelu) {
+    if (gelu->inputs().size() != 2) return;
+    const auto form = torch::jit::toIValue(gelu->input(1));
+    if (!form || !form->isString() || form->toStringRef() != "none" || !is_read_once(gelu->input(0))) return;
+    Value *before = gelu->input(0);
+    if (!nothing_writes_between(before->node(), gelu)) return;
+    for (const char *kind : {"planner::linear_float32", "planner::linear_bfloat16", "planner::linear_int8"}) {
+      Node *linear = producer(before, kind);
+      if (linear == nullptr) continue;
+      std::vector<Value *> inputs = linear->inputs().vec();
+      inputs.back() = constant(gelu, true);
+      replace(gelu, insert(gelu, kind, inputs));
+      return;
+    }
+  }
+
+  void normalization(Node *norm) {
+    Node *sum = producer(norm->input(0), "aten::add");
+    const bool is_sum = sum != nullptr && sum->inputs().size() == 3 && is_constant_int(sum->input(2), 1) &&
+                        is_read_once(sum->output()) && is_tensor(sum->input(0)) && is_tensor(sum->input(1));
+    if (!is_sum || !is_tensor_attribute(norm->input(2)) || !is_tensor_attribute(norm->input(3))) return;
+    if (!nothing_writes_between(sum, norm)) return;
+    replace(norm, insert(norm, "planner::add_normalize",
+                         {sum->input(0), sum->input(1), norm->input(1), norm->input(2), norm->input(3),
+                          norm->input(4)}));
+  }
+
+  void attention(Node *context) {
+    Node *softmax = producer(context->input(0), "aten::softmax");
+    if (softmax == nullptr || !is_read_once(softmax->output()) || !is_none(softmax->input(2)) ||
+        !is_constant_int(softmax->input(1), -1))
+      return;
+    Value *scores = softmax->input(0);
+    Value *mask = nullptr;
+    Node *add = producer(scores, "aten::add");
+    if (add != nullptr && add->inputs().size() == 3 && is_constant_int(add->input(2), 1) && is_tensor(add->input(1)) &&
+        is_read_once(scores)) {
+      mask = add->input(1);
+      scores = add->input(0);
+    }
+    double scale = 1;
+    for (const char *kind : {"aten::div", "aten::mul"}) {
+      Node *scaling = producer(scores, kind);
+      if (scaling == nullptr || scaling->inputs().size() != 2 || !is_read_once(scores)) continue;
+      const auto factor = constant_number(scaling->input(1));
+      if (!factor) return;
+      scale = std::string(kind) == "aten::div" ? 1 / *factor : *factor;
+      scores = scaling->input(0);
+      break;
+    }
+    Node *product = producer(scores, "aten::matmul");
+    if (product == nullptr || !is_read_once(scores) || !nothing_writes_between(product, context)) return;
+    Value *no_mask = mask == nullptr ? constant(context, c10::IValue()) : mask;
+    replace(context, insert(context, "planner::attention",
+                            {product->input(0), product->input(1), context->input(1), no_mask,
+                             constant(context, scale)}));
+    return;
+  }
+
+  static bool is_tensor(const Value *value) { return value->type()->isSubtypeOf(*c10::TensorType::get()); }
+  static bool is_tensor_attribute(const Value *value) { return is_tensor(value) && !path_of(value).empty(); }
+
+  /// Weights that nothing reads but the rewritten layers, by whatever path.
+  std::vector<PackableWeight> packable() const {
+    std::map<AttributePath, WeightKind> wanted;
+    std::set<AttributePath> refused;
+    collect(graph_->block(), wanted, refused);
+    std::vector<PackableWeight> found;
+    for (const auto &one : wanted) {
+      if (refused.count(one.first) == 0) found.push_back({one.first, one.second});
+    }
+    return found;
+  }
+
+  static void collect(const torch::jit::Block *block, std::map<AttributePath, WeightKind> &wanted,
+                      std::set<AttributePath> &refused) {
+    for (const Node *node : block->nodes()) {
+      for (const torch::jit::Block *inner : node->blocks()) collect(inner, wanted, refused);
+      if (node->kind() != c10::prim::GetAttr) continue;
+      const AttributePath path = path_of(node->output());
+      for (const auto &use : node->output()->uses()) {
+        const bool is_bf16 = use.user->kind() == Symbol::fromQualString("planner::linear_bfloat16");
+        const bool is_int8 = use.user->kind() == Symbol::fromQualString("planner::linear_int8");
+        if ((is_bf16 || is_int8) && use.offset == 1) {
+          const WeightKind kind = is_int8 ? WeightKind::kInt8 : WeightKind::kBFloat16;
+          if (!wanted.emplace(path, kind).second && wanted[path] != kind) refused.insert(path);
+        } else if (use.user->kind() != c10::prim::GetAttr) {
+          refused.insert(path);
+        }
+      }
+    }
+  }
+
+  std::shared_ptr<Graph> graph_;
+};
+
+}  // namespace
+
+RewrittenForward rewrite_forward(const torch::jit::Module &module) {
+  auto graph = flat_forward(module);
+  return graph == nullptr ? RewrittenForward{} : Rewriter(std::move(graph)).run();
+}
+
+}  // namespace ctorch
