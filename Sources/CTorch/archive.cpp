@@ -23,7 +23,9 @@ template <typename Integer> Integer little_endian(const char *bytes) {
   return value;
 }
 
-[[noreturn]] void damaged(const char *what) { throw std::runtime_error(std::string("the archive is damaged: ") + what); }
+[[noreturn]] void damaged(const char *what) {
+  throw std::runtime_error(std::string("the archive is damaged: ") + what);
+}
 
 constexpr uint32_t kLocalHeader = 0x04034b50, kDirectoryEntry = 0x02014b50, kDirectoryEnd = 0x06054b50;
 constexpr uint32_t kDirectoryEnd64 = 0x06064b50, kLocator64 = 0x07064b50;

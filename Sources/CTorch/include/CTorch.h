@@ -58,10 +58,10 @@ int32_t ct_device_count(const char *kind);
 /// Opens a library that registers operators, before the first model that names them is loaded.
 int ct_load_operators(const char *path, char *error);
 
-/// Loads a model for inference on `device` ("cpu", "cuda:0", "neuron:0"). Models of one architecture share their compiled code; on the CPU
-/// weights are used where they lie in the file, which must therefore not be changed while the model is loaded
-/// (replacing it by renaming another over it does no harm). Parts of encoders are run by operators of this shim, with
-/// the same answers up to rounding; see docs/engine.md.
+/// Loads a model for inference on `device` ("cpu", "cuda:0", "neuron:0"). Models of one architecture share their
+/// compiled code; on the CPU weights are used where they lie in the file, which must therefore not be changed while the
+/// model is loaded (replacing it by renaming another over it does no harm). Parts of encoders are run by operators of
+/// this shim, with the same answers up to rounding; see docs/engine.md.
 int ct_model_load(const char *path, const char *device, ct_model **model, char *error);
 /// Hash of the code in a model's file, equal for models of one architecture: 40 hexadecimal digits and a NUL. Nothing of
 /// the file is run.

@@ -19,7 +19,7 @@ public struct AgreementMeasurement: Sendable {
     var tally = AgreementTally()
     for text in texts {
       let parts = text.split(separator: "\t", maxSplits: 1).map(String.init)
-      let encoding = tokenizer.encode(parts[0], pair: parts.count > 1 ? parts[1] : nil, maxTokens: maxTokens)
+      let encoding = tokenizer.encode(parts.first ?? "", pair: parts.count > 1 ? parts[1] : nil, maxTokens: maxTokens)
       let expected = try reference.run(try Self.inputs(reference, encoding))
       let actual = try variant.run(try Self.inputs(variant, encoding))
       guard expected.map(\.shape) == actual.map(\.shape) else {

@@ -6,7 +6,7 @@ import PlannerFiles
 public struct RepositoryVariants: Sendable {
   public var folder: String
   public var precisions: [Precision]
-  /// Texts to compare answers on, one a line, a question and its context with a tab between; nil takes the built-in ones.
+  /// Texts to compare answers on, a question and its context with a tab between; nil takes the built-in ones.
   public var texts: [String]?
 
   public init(folder: String, precisions: [Precision], texts: [String]? = nil) {

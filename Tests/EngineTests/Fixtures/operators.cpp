@@ -1,7 +1,9 @@
 // A library of one operator, and with WRITER a program that writes a model which calls it.
 #include <torch/script.h>
 
-static at::Tensor scaled_sum(const at::Tensor &values, double scale) { return (values.to(at::kFloat) * scale).sum({1}); }
+static at::Tensor scaled_sum(const at::Tensor &values, double scale) {
+  return (values.to(at::kFloat) * scale).sum({1});
+}
 
 TORCH_LIBRARY(planner_test, library) {
   library.def("scaled_sum(Tensor values, float scale) -> Tensor");
