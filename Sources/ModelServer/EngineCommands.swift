@@ -98,9 +98,11 @@ struct ProbeCommand: ParsableCommand {
   @Option(help: "Length of the run, in tokens.") var tokens = 32
   @Option(help: "Seconds until the process is ended.") var timeLimit = 60
   @Option(help: "Bytes of memory beyond what the library takes.") var memoryLimit: Int64?
+  @OptionGroup var processor: ProcessorOptions
 
   func run() throws {
     try Engine.initialize()
+    try processor.apply()
     let names = inputs.split(separator: ",").map(String.init)
     let code = Probe.run(
       model: model, inputs: names, tokens: max(1, tokens), timeLimitSeconds: timeLimit, memoryLimitBytes: memoryLimit)

@@ -5,8 +5,8 @@ import Server
 struct ProcessorOptions: ParsableArguments {
   @Option(help: "Processor that models run on: cpu, cuda, neuron, or one of several, such as cuda:1.")
   var device = "cpu"
-  @Option(help: "Library with operators that models need, such as Neuron's; opened before the first model.")
-  var opLibrary: String?
+  @Option(help: "Library with operators that models need, such as Neuron's; opened before the first model. Repeatable.")
+  var opLibrary: [String] = []
 
   func validate() throws {
     let parts = device.split(separator: ":", omittingEmptySubsequences: false)
@@ -18,7 +18,7 @@ struct ProcessorOptions: ParsableArguments {
 
   /// Once the engine is initialized.
   func apply() throws(EngineError) {
-    if let opLibrary { try Engine.loadOperators(library: opLibrary) }
+    for library in opLibrary { try Engine.loadOperators(library: library) }
     let parts = device.split(separator: ":")
     if let kind = DeviceKind(rawValue: String(parts[0])) {
       let count = Engine.deviceCount(kind)

@@ -37,7 +37,13 @@ public enum Engine {
     } catch {
       throw EngineError(.unavailable, path, "is no library that can be loaded: \(error.message)")
     }
+    opened.withLock { $0.append(path) }
   }
+
+  private static let opened = Mutex<[String]>([])
+
+  /// Libraries that `loadOperators` opened, in order.
+  public static var operatorLibraries: [String] { opened.withLock { $0 } }
 
   private static let chosenDevice = Mutex("cpu")
 

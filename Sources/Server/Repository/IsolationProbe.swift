@@ -94,8 +94,10 @@ public final class IsolationProbe: Sendable {
     process.arguments = [
       "probe", "--model", path, "--inputs", inputs.joined(separator: ","), "--tokens", "\(tokens)",
       "--time-limit", "\(Int(timeLimitSeconds.rounded(.up)) + 1)",
-      "--memory-limit", "\(memoryLimitBytes + 6 * Self.fileBytes(path))",
+      "--memory-limit", "\(memoryLimitBytes + 6 * Self.fileBytes(path))", "--device", Engine.device,
     ]
+    // Its operators are part of what is tried.
+    for library in Engine.operatorLibraries { process.arguments? += ["--op-library", library] }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
