@@ -26,6 +26,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
     .package(url: "https://github.com/apple/swift-numerics", from: "1.0.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
@@ -63,6 +64,10 @@ let package = Package(
       name: "CLinux",
       cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
     .systemLibrary(name: "CZlib"),
+    .target(
+      name: "CCurl",
+      cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
+      linkerSettings: [.linkedLibrary("curl")]),
     .target(
       name: "LoadTest",
       dependencies: [
@@ -107,10 +112,11 @@ let package = Package(
     .target(
       name: "Server",
       dependencies: [
-        "PlannerCore", "PlannerFiles", "CTorch", "CLinux", "CZlib", "OpenInferenceProtos",
+        "PlannerCore", "PlannerFiles", "CTorch", "CLinux", "CCurl", "CZlib", "OpenInferenceProtos",
         .product(name: "GRPCCore", package: "grpc-swift-2"),
         // Off Apple's platforms no more than the transport's core: docs/decisions/0037.
         .product(name: "GRPCNIOTransportHTTP2TransportServices", package: "grpc-swift-nio-transport"),
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -173,6 +179,13 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"),
       ],
       exclude: ["Clients"], swiftSettings: strict),
+    .testTarget(
+      name: "RemoteTests",
+      dependencies: [
+        "ModelServer", "PlannerCore", "PlannerFiles", "Server", "TestSupport",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "CLITests", dependencies: ["PlannerCLI", "ModelServer", "TestSupport"], swiftSettings: strict),
     // What several test targets need: a JSON Schema validator, folders that go by themselves.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),

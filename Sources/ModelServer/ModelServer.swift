@@ -12,7 +12,8 @@ struct ModelServer: AsyncParsableCommand {
     commandName: "model-server", abstract: "Serve a folder of PyTorch models over HTTP.",
     version: "model-server 0.1.0",
     subcommands: [
-      Serve.self, Synthesize.self, Convert.self, Measure.self, Info.self, ProbeCommand.self, CycleCommand.self,
+      Serve.self, Pull.self, Synthesize.self, Convert.self, Measure.self, Info.self, ProbeCommand.self,
+      CycleCommand.self,
     ],
     defaultSubcommand: Serve.self)
 }
@@ -34,6 +35,7 @@ private func describe(_ error: any Error) -> (Int32, String) {
   switch error {
   case let error as FileError: (error.kind == .badData ? 65 : 69, error.description)
   case let error as EngineError: (error.kind == .unavailable ? 69 : 65, error.description)
+  case let error as RemoteError: (error.kind == .badData ? 65 : 69, error.description)
   case let error as TokenizerError: (65, error.description)
   case let error as IOError where error.errnoCode == EADDRINUSE:
     (69, "the port is in use by another process; choose another with --port or --grpc-port, or 0 for a free one")

@@ -14,7 +14,8 @@ struct Serve: AsyncParsableCommand {
       When every model is loaded and warm, one line of JSON on standard output says so and names the port.
       """)
 
-  @Option(help: "Folder of models: a manifest.json, or .pt files.") var repository: String
+  @Option(help: "Folder of models (a manifest.json, or .pt files), or https:// or s3:// address.") var repository:
+    String
   @Option(help: "Address to listen on.") var host = "127.0.0.1"
   @Option(help: "Port; 0 takes a free one.") var port = 8080
   @Option(help: "Forward passes at once.") var workers = 1
@@ -54,6 +55,9 @@ struct Serve: AsyncParsableCommand {
   var transferTimeout = "30s"
   @Option(help: "Port of gRPC; 0 takes a free one; default: no gRPC. Triton's clients look at 8001.") var grpcPort: Int?
   @OptionGroup var security: SecurityArguments
+  @Option(name: .customLong("pull"), help: "When a remote repository's models are fetched: start or first-use.")
+  var pullMoment = PullOptions.Moment.start
+  @OptionGroup var pullFlags: PullFlags
   @Flag(help: "Stop when standard input ends: whoever started the server has gone.") var stopOnStdinEof = false
 
   func validate() throws {
@@ -145,6 +149,16 @@ struct Serve: AsyncParsableCommand {
       try security.apply(to: &options, environment: environment)
       var logger = Logger(label: "model-server") { StreamLogHandler.standardError(label: $0) }
       logger.logLevel = ["true", "1"].contains((environment["QUIET"] ?? "").lowercased()) ? .warning : .notice
+      let address = try RepositoryAddress(repository)
+      switch address {
+      case .folder(let path): options.repository = path
+      default:
+        var pullOptions = pullFlags.options
+        pullOptions.moment = pullMoment
+        let remote = try RemoteRepository(address, options: pullOptions, environment: environment, logger: logger)
+        options.repository = remote.folder
+        options.remote = remote
+      }
       let application = ModelServerApplication(options: options, logger: logger)
       try application.confineToIOCPUs()
       try Engine.initialize()

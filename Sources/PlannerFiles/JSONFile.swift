@@ -22,7 +22,15 @@ public enum JSONFile {
   public static func read<Value: Decodable>(
     _ type: Value.Type, from path: String, kind: String, schemaVersion: Int
   ) throws(FileError) -> Value {
-    let text = try AtomicFile.read(path)
+    try decode(type, from: try AtomicFile.read(path), path: path, kind: kind, schemaVersion: schemaVersion)
+  }
+
+  /// Reads the text of such a file, which came from `path`.
+  ///
+  /// - Throws: `FileError` that names `path` and key.
+  public static func decode<Value: Decodable>(
+    _ type: Value.Type, from text: String, path: String, kind: String, schemaVersion: Int
+  ) throws(FileError) -> Value {
     func bad(_ key: String?, _ message: String, _ remedy: String? = nil) -> FileError {
       FileError(.badData, [FileProblem(file: path, key: key, message: message, remedy: remedy)])
     }

@@ -5,8 +5,16 @@ public enum RepositoryFile {
   /// - Throws: `FileError` with everything that is wrong in it.
   public static func read(folder: String) throws(FileError) -> RepositoryManifest {
     let path = folder + "/" + RepositoryManifest.fileName
-    let manifest = try JSONFile.read(
-      RepositoryManifest.self, from: path, kind: "repository", schemaVersion: RepositoryManifest.schemaVersion)
+    return try decode(try AtomicFile.read(path), path: path)
+  }
+
+  /// Reads a manifest's text, which came from `path`.
+  ///
+  /// - Throws: `FileError` with everything that is wrong in it.
+  public static func decode(_ text: String, path: String) throws(FileError) -> RepositoryManifest {
+    let manifest = try JSONFile.decode(
+      RepositoryManifest.self, from: text, path: path, kind: "repository",
+      schemaVersion: RepositoryManifest.schemaVersion)
     var problems: [FileProblem] = []
     func report(_ key: String, _ message: String) {
       problems.append(FileProblem(file: path, key: key, message: message))
@@ -24,6 +32,10 @@ public enum RepositoryFile {
         report("models[\(index)].vocabulary", takesTokens ? "is not above 0" : "is negative")
       }
       if model.maxTokens < 1 { report("models[\(index)].maxTokens", "is not above 0") }
+      if model.fileBytes < 0 { report("models[\(index)].fileBytes", "is below 0") }
+      if let sha256 = model.sha256, sha256.utf8.count != 64 || !sha256.utf8.allSatisfy(isLowerHexadecimal) {
+        report("models[\(index)].sha256", "is not 64 lower-case hexadecimal digits")
+      }
       if model.inputs.isEmpty || Set(model.inputs).count != model.inputs.count {
         report("models[\(index)].inputs", "is empty or has a name twice")
       }
@@ -33,6 +45,10 @@ public enum RepositoryFile {
     }
     if !problems.isEmpty { throw FileError(.badData, problems) }
     return manifest
+  }
+
+  private static func isLowerHexadecimal(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
   }
 
   private static func staysInside(_ file: String) -> Bool {

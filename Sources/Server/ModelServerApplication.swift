@@ -73,6 +73,8 @@ public struct ModelServerApplication: Sendable {
       }
     }
     let drain = DrainService {
+      // Once the server is ready, requests may be waiting for what is being pulled.
+      if state.isLoading { options.remote?.cancel() }
       state.startDraining()
       start.cancel()
     }
@@ -101,7 +103,8 @@ public struct ModelServerApplication: Sendable {
     // Two lengths show a batch's layout.
     let shorter = options.batch.max > 1 ? options.warmTokens.map { max(1, $0 / 2) } : []
     let source = RepositorySource(
-      folder: options.repository, limit: options.limitModels, warmTokens: options.warmTokens + shorter, probe: probe)
+      folder: options.repository, limit: options.limitModels, warmTokens: options.warmTokens + shorter, probe: probe,
+      remote: options.remote)
     let residency = ResidencyPolicy(budgetBytes: options.memoryBudgetBytes, maxWaiting: options.maxLoadsWaiting)
     return ModelRegistry(
       source: source, options: ModelRegistry.Options(residency: residency, loadThreads: options.loadThreads),

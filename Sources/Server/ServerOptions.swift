@@ -5,6 +5,8 @@ public struct ServerOptions: Sendable {
   public static let version: StaticString = "0.1.0"
 
   public var repository: String
+  /// Where the folder's models come from, unless they are the user's own.
+  public var remote: RemoteRepository?
   public var host = "127.0.0.1"
   /// 0 lets the system choose.
   public var port = 8080

@@ -307,10 +307,12 @@ enum Samples {
       variant.agreement = agreement
       return variant
     }
+    var hashed = model
+    hashed.sha256 = String(repeating: "0a", count: 32)
     return [
       RepositoryManifest(seed: nil, vocabularyFile: "vocab.txt", lowercases: true, models: variants),
       RepositoryManifest(seed: 1, vocabularyFile: "vocab.txt", lowercases: true, models: [model]),
-      RepositoryManifest(seed: nil, vocabularyFile: nil, lowercases: false, models: [model]),
+      RepositoryManifest(seed: nil, vocabularyFile: nil, lowercases: false, models: [model, hashed]),
     ]
   }
 }

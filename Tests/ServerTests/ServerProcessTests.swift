@@ -123,13 +123,13 @@ import Testing
     let text = try await server.ask("/metrics").body
     let lines = text.split(separator: "\n")
     #expect(lines.contains(#"model_server_model_requests_total{model="model1"} 7"#))
-    #expect(lines.contains("model_server_compute_duration_seconds_count 7"))
-    #expect(lines.contains(#"model_server_request_failures_total{status="404"} 1"#))
+    #expect(lines.contains(#"model_server_compute_duration_seconds_count{variant="fp32"} 7"#))
+    #expect(lines.contains(#"model_server_request_failures_total{reason="not_found"} 1"#))
     let families = lines.filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ")[2] }
     #expect(Set(families).count == families.count && families.count >= 9)
     var previous: (bound: Double, count: Int) = (0, 0)
     for line in lines where line.hasPrefix("model_server_compute_duration_seconds_bucket") && !line.contains("+Inf") {
-      let bound = try #require(line.split(separator: "\"").dropFirst().first.flatMap { Double($0) })
+      let bound = try #require(line.split(separator: "\"").dropLast().last.flatMap { Double($0) })
       let count = try #require(line.split(separator: " ").last.flatMap { Int($0) })
       #expect(bound > previous.bound && count >= previous.count)
       if previous.bound >= 0.001, bound <= 0.1 { #expect(bound / previous.bound <= 1.05) }

@@ -15,7 +15,7 @@ import Testing
     "LoadTest": ["PlannerCore", "CLinux"],
     "Executor": ["PlannerCore", "CLinux"],
     "Profiler": ["PlannerCore", "LoadTest", "Executor"],
-    "Server": ["PlannerCore", "PlannerFiles", "OpenInferenceProtos", "CTorch", "CLinux", "CZlib"],
+    "Server": ["PlannerCore", "PlannerFiles", "OpenInferenceProtos", "CTorch", "CLinux", "CCurl", "CZlib"],
     "OpenInferenceProtos": [],
     "ModelServer": ["PlannerCore", "PlannerFiles", "Server"],
     "PlannerCLI": [
@@ -23,8 +23,8 @@ import Testing
     ],
   ]
 
-  /// Plain C doors: to libtorch, to what glibc hides from Swift, and to zlib.
-  static let shims = ["CTorch", "CLinux", "CZlib"]
+  /// Plain C doors: to libtorch, to libcurl, to zlib, and to what glibc hides from Swift.
+  static let shims = ["CTorch", "CLinux", "CCurl", "CZlib"]
 
   /// What the pure rooms may take from outside.
   static let outside: [String: Set<String>] = [

@@ -14,12 +14,14 @@ public struct RepositoryManifest: Codable, Hashable, Sendable {
     /// Names of `forward`'s inputs, in order.
     public var inputs: [String]
     public var fileBytes: Int64
+    /// Of the file, 64 lower-case hexadecimal digits; nil where nobody computed it.
+    public var sha256: String?
     /// How a variant's answers compare with those of the model it was made from; nil where nobody measured it.
     public var agreement: VariantAgreement?
 
     public init(
       name: String, file: String, family: String, precision: Precision, vocabulary: Int, maxTokens: Int,
-      inputs: [String], fileBytes: Int64, agreement: VariantAgreement? = nil
+      inputs: [String], fileBytes: Int64, sha256: String? = nil, agreement: VariantAgreement? = nil
     ) {
       self.name = name
       self.file = file
@@ -29,6 +31,7 @@ public struct RepositoryManifest: Codable, Hashable, Sendable {
       self.maxTokens = maxTokens
       self.inputs = inputs
       self.fileBytes = fileBytes
+      self.sha256 = sha256
       self.agreement = agreement
     }
   }

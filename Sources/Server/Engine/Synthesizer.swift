@@ -38,11 +38,19 @@ public struct Synthesizer: Sendable {
     var models: [RepositoryManifest.Model] = []
     for index in 0..<count {
       let name = "model\(index)"
-      let fileBytes = try writeModel(index, to: "\(folder)/\(name).pt")
+      let path = "\(folder)/\(name).pt"
+      let fileBytes = try writeModel(index, to: path)
+      let sha256: String
+      do {
+        sha256 = try FileDigest.sha256(path)
+      } catch {
+        throw EngineError(.unavailable, path, error.message)
+      }
       models.append(
         RepositoryManifest.Model(
           name: name, file: "\(name).pt", family: family.rawValue, precision: precision, vocabulary: shape.vocabulary,
-          maxTokens: shape.maxTokens, inputs: ["input_ids", "attention_mask", "token_type_ids"], fileBytes: fileBytes))
+          maxTokens: shape.maxTokens, inputs: ["input_ids", "attention_mask", "token_type_ids"], fileBytes: fileBytes,
+          sha256: sha256))
       progress(index + 1)
     }
     let manifest = RepositoryManifest(

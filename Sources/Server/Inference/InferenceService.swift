@@ -62,13 +62,17 @@ package struct InferenceService: Sendable {
 
   /// Counts an answer as it leaves, and says where its time went.
   @discardableResult
-  package func finish(_ answer: InferenceAnswer) -> AnswerTimings {
+  package func finish(
+    _ answer: InferenceAnswer, transport: ServerMetrics.Transport = .http
+  ) -> AnswerTimings {
     let timings = AnswerTimings(answer, finished: WorkerPool.monotonicNow())
     answer.entry.counters.answered(answer.timings)
     state.statistics.answered(
       model: answer.entry.index, rows: answer.batch, timings: timings,
       isFirstOfBatch: answer.timings.isFirstOfBatch)
-    state.metrics.completed(totalSeconds: timings.total.seconds, timings: answer.timings)
+    state.metrics.completed(
+      totalSeconds: timings.total.seconds, timings: answer.timings, missWaitSeconds: answer.loadSeconds,
+      variant: answer.variant, transport: transport)
     return timings
   }
 

@@ -321,6 +321,7 @@ public final class ModelRegistry: Sendable {
       return (manifest.models, try source.tokenizer(of: manifest))
     }
     add(descriptions, tokenizer: tokenizer)
+    guard source.loadsAtStart else { return }
     var bytes: Int64 = 0
     var indices: [Int] = []
     for (index, description) in descriptions.enumerated() {

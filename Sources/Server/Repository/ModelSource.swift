@@ -17,6 +17,8 @@ public enum RegistryError: Error, Hashable, Sendable {
 public protocol ModelSource: Sendable {
   /// - Throws: `FileError`.
   func manifest() throws -> RepositoryManifest
+  /// Whether models are loaded before anybody asks for them.
+  var loadsAtStart: Bool { get }
   /// What turns text into the models' ids; nil where the repository has no vocabulary.
   ///
   /// - Throws: `TokenizerError`.
@@ -30,6 +32,10 @@ public protocol ModelSource: Sendable {
   func memoryBytes(of description: RepositoryManifest.Model) -> Int64
   /// Differs where the model's file is another one.
   func version(of description: RepositoryManifest.Model) -> String
+}
+
+extension ModelSource {
+  public var loadsAtStart: Bool { true }
 }
 
 /// What has become of the loads of a start-up.

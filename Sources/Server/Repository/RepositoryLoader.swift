@@ -20,7 +20,7 @@ public struct RepositoryLoader: Sendable {
         .unavailable,
         [FileProblem(file: folder, message: "is no folder that can be read", remedy: "check --repository")])
     }
-    let models = names.filter { $0.hasSuffix(".pt") }.sorted(by: Self.naturally)
+    let models = names.filter { $0.hasSuffix(".pt") }
     guard !models.isEmpty else {
       throw FileError(
         .badData,
@@ -30,12 +30,17 @@ public struct RepositoryLoader: Sendable {
             remedy: "write models with: planner model synth")
         ])
     }
-    return RepositoryManifest(
-      seed: nil, vocabularyFile: names.contains("vocab.txt") ? "vocab.txt" : nil, lowercases: true,
-      models: models.map { file in
+    return Self.manifest(ofFiles: models.map { ($0, 0) }, hasVocabulary: names.contains("vocab.txt"))
+  }
+
+  /// What is said of `.pt` files without a manifest: each a model called like the file, `model2` before `model10`.
+  static func manifest(ofFiles files: [(name: String, bytes: Int64)], hasVocabulary: Bool) -> RepositoryManifest {
+    RepositoryManifest(
+      seed: nil, vocabularyFile: hasVocabulary ? "vocab.txt" : nil, lowercases: true,
+      models: files.sorted { naturally($0.name, $1.name) }.map { file in
         RepositoryManifest.Model(
-          name: String(file.dropLast(3)), file: file, family: "unknown", precision: .fp32, vocabulary: 0,
-          maxTokens: 512, inputs: ["input_ids", "attention_mask", "token_type_ids"], fileBytes: 0)
+          name: String(file.name.dropLast(3)), file: file.name, family: "unknown", precision: .fp32, vocabulary: 0,
+          maxTokens: 512, inputs: ["input_ids", "attention_mask", "token_type_ids"], fileBytes: file.bytes)
       })
   }
 

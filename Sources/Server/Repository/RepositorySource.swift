@@ -9,13 +9,20 @@ public final class RepositorySource: ModelSource {
   private let limit: Int?
   private let warmTokens: [Int]
   private let probe: IsolationProbe?
+  private let remote: RemoteRepository?
   private let vocabulary = Mutex<Int?>(nil)
+  private let hasPulled = Atomic<Bool>(false)
 
   /// - Parameters:
   ///   - limit: serve the first so many models only.
   ///   - warmTokens: lengths at which each model is run before it serves.
   ///   - probe: tries code that is new in a process of its own; nil trusts it.
-  public init(folder: String, limit: Int? = nil, warmTokens: [Int] = [32], probe: IsolationProbe? = nil) {
+  ///   - remote: where the folder's files come from; nil where they are there.
+  public init(
+    folder: String, limit: Int? = nil, warmTokens: [Int] = [32], probe: IsolationProbe? = nil,
+    remote: RemoteRepository? = nil
+  ) {
+    self.remote = remote
     loader = RepositoryLoader(folder: folder)
     self.limit = limit
     self.warmTokens = warmTokens
@@ -23,7 +30,15 @@ public final class RepositorySource: ModelSource {
   }
 
   public func manifest() throws -> RepositoryManifest {
-    var manifest = try loader.manifest()
+    do {
+      return try currentManifest()
+    } catch let error as RemoteError where error.kind == .cancelled {
+      throw CancellationError()
+    }
+  }
+
+  private func currentManifest() throws -> RepositoryManifest {
+    var manifest = try remote?.manifest() ?? loader.manifest()
     if let limit {
       guard limit <= manifest.models.count else {
         throw FileError(
@@ -32,8 +47,12 @@ public final class RepositorySource: ModelSource {
       }
       manifest.models.removeLast(manifest.models.count - limit)
     }
+    // Many at once; what could not be had is said by the loads.
+    if let remote, loadsAtStart, !hasPulled.exchange(true, ordering: .relaxed) { _ = try remote.pull(manifest) }
     return manifest
   }
+
+  public var loadsAtStart: Bool { remote?.pullsAtStart ?? true }
 
   public func tokenizer(of manifest: RepositoryManifest) throws -> WordPieceTokenizer? {
     let tokenizer = try manifest.vocabularyFile.map {
@@ -45,6 +64,11 @@ public final class RepositorySource: ModelSource {
 
   public func load(_ description: RepositoryManifest.Model, isAsked: Bool) throws -> ServedModel {
     let path = loader.folder + "/" + description.file
+    do {
+      _ = try remote?.localPath(of: description)
+    } catch {
+      throw EngineError(.unavailable, error.subject, error.message)
+    }
     try probe?.check(path, inputs: description.inputs, tokens: warmTokens.max() ?? 32, forgetsFailure: isAsked)
     let model = try RepositoryLoader.load(
       description, folder: loader.folder, vocabulary: vocabulary.withLock { $0 })
@@ -71,7 +95,10 @@ public final class RepositorySource: ModelSource {
   /// Weights are mapped from the file; what a model takes beyond it is known from measurement.
   public func memoryBytes(of description: RepositoryManifest.Model) -> Int64 {
     var status = stat()
-    guard stat(loader.folder + "/" + description.file, &status) == 0 else { return 0 }
+    guard stat(loader.folder + "/" + description.file, &status) == 0 else {
+      // Still to be pulled, or not there at all.
+      return remote == nil ? 0 : description.fileBytes + Self.overheadBytes
+    }
     return Int64(status.st_size) + Self.overheadBytes
   }
 
@@ -79,6 +106,8 @@ public final class RepositorySource: ModelSource {
   private static let overheadBytes: Int64 = 104_858
 
   public func version(of description: RepositoryManifest.Model) -> String {
+    // Without the store, the file that is there is the newest.
+    _ = try? remote?.localPath(of: description)
     var status = stat()
     guard stat(loader.folder + "/" + description.file, &status) == 0 else { return "" }
     return "\(status.st_ino)-\(status.st_size)-\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
