@@ -123,7 +123,7 @@ struct ServerResponder: HTTPResponder {
 
   /// The whole body, inflated where it is compressed.
   ///
-  /// - Throws: `HTTPProblem`: 413 above the limit, 415 for an encoding that is not known.
+  /// - Throws: `HTTPProblem`: 400 where it breaks off, 413 above the limit, 415 for an encoding that is not known.
   func body(of request: Request) async throws -> ByteBuffer {
     if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > options.maxBodyBytes {
       throw HTTPProblem(.contentTooLarge, "the body of \(length) bytes is above the limit of \(options.maxBodyBytes)")
@@ -133,6 +133,11 @@ struct ServerResponder: HTTPResponder {
       body = try await request.body.collect(upTo: options.maxBodyBytes)
     } catch is NIOTooManyBytesError {
       throw HTTPProblem(.contentTooLarge, "the body is above the limit of \(options.maxBodyBytes) bytes")
+    } catch let error as any HTTPResponseError {
+      throw error
+    } catch {
+      // The client hung up, or broke the protocol.
+      throw HTTPProblem(.badRequest, "the body breaks off before its end")
     }
     guard let encoding = request.headers[.contentEncoding], encoding != "identity" else { return body }
     guard encoding == "gzip" || encoding == "deflate" else {
