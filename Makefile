@@ -2,14 +2,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo test bench lint format clean install
+.PHONY: help bootstrap build demo test bench bench-server fuzz sanitize lint format clean install
 
 # One build configuration for everything, so that nothing is compiled twice.
 BUILD_FLAGS := -c release --explicit-target-dependency-import-check error
 BIN := .build/release
 
 help: ## print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 bootstrap: ## install the Debian packages that are missing (says which and why)
 	@scripts/bootstrap
@@ -27,9 +27,22 @@ test: bootstrap ## build everything and run every test
 	@swift test $(BUILD_FLAGS) --skip-build --disable-testable-imports --skip CLITests
 	@# Whole commands, which measure and load this machine: one at a time, with nothing beside them.
 	@swift test $(BUILD_FLAGS) --skip-build --disable-testable-imports --filter CLITests --no-parallel
+	@# Two minutes of broken input, other than yesterday's.
+	@$(BIN)/fuzz --seconds 120 --seed $$(date +%Y%m%d)
 
 bench: build ## measure speed beside peers (ratios, in one run)
 	@scripts/bench
+
+bench-server: build ## measure the model server beside its peers; ARGS="smoke" or rows (docs/benchmarks.md)
+	@swift build $(BUILD_FLAGS) --product open-loop
+	@scripts/bench-server $(ARGS)
+
+fuzz: bootstrap ## try RUNS mutated inputs (default 1000000) on everything that reads what others send
+	@swift build $(BUILD_FLAGS) --product fuzz
+	@$(BIN)/fuzz --runs $(or $(RUNS),1000000) --seed $(or $(SEED),1) $(ARGS)
+
+sanitize: bootstrap ## run the server's tests under the address and thread sanitizers (docs/testing.md; slow)
+	@scripts/sanitize $(ARGS)
 
 lint: ## check the formatting of all Swift sources
 	@swift format lint --strict --parallel --recursive Sources Tests Package.swift

@@ -194,6 +194,24 @@ let package = Package(
       dependencies: ["PlannerCore", "PlannerFiles", "TestSupport", .product(name: "Yams", package: "Yams")],
       swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
+    // Feeds broken input to everything that reads what others send (docs/testing.md).
+    .executableTarget(
+      name: "fuzz",
+      dependencies: [
+        "Server", "PlannerCore", "PlannerFiles",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/Fuzz", exclude: ["corpus"], swiftSettings: strict),
+    .testTarget(name: "FuzzTests", dependencies: ["fuzz", "TestSupport"], swiftSettings: strict),
+    // The client of one row of `make bench-server`.
+    .executableTarget(
+      name: "open-loop",
+      dependencies: [
+        "LoadTest", "PlannerCore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Benchmarks/Overhead", swiftSettings: strict),
+    .testTarget(name: "BenchTests", dependencies: ["ModelServer", "PlannerCLI", "open-loop"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -1,0 +1,32 @@
+import Foundation
+import Testing
+
+/// The benches run: their smallest size shows that nothing in them has rotted, and measures nothing.
+@Suite(.serialized) struct SmokeTests {
+  static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
+  static let binaries = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+    .deletingLastPathComponent().path
+
+  @Test func benchServer() throws {
+    let folder = NSTemporaryDirectory() + "planner-bench-" + UUID().uuidString
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: Self.repository + "/scripts/bench-server")
+    process.arguments = ["smoke", "--into", folder]
+    process.environment = ProcessInfo.processInfo.environment.merging(["PLANNER_BIN": Self.binaries]) { $1 }
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    try #require(process.terminationStatus == 0, "\(said.suffix(2000))")
+    let data = try Data(contentsOf: URL(fileURLWithPath: folder + "/summary.json"))
+    let summary = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let results = try #require(summary["results"] as? [[String: Any]])
+    let rows = Set(results.compactMap { $0["row"] as? String })
+    #expect(rows.isSuperset(of: ["overhead", "guidance-tiny", "memory-fp32", "onnxruntime", "openvino"]))
+    for result in results { #expect((result["median"] as? Double ?? 0) > 0, "\(result)") }
+  }
+}
