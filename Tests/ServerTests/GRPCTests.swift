@@ -48,9 +48,11 @@ import Testing
     try Self.play("errors", server)
     let metrics = try await server.ask("/metrics").body
     #expect(
-      metrics.contains(#"model_server_request_failures_total{status="404"} 2"#),
+      metrics.contains(#"model_server_request_failures_total{reason="not_found"} 2"#),
       "\(metrics.prefix(3000))")
-    #expect(metrics.contains(#"model_server_request_failures_total{status="400"}"#))
+    #expect(metrics.contains(#"model_server_request_failures_total{reason="invalid_argument"} "#))
+    // The one that was not refused.
+    #expect(metrics.contains(#"model_server_requests_total{variant="fp32",protocol="grpc"} 1"#))
   }
 
   @Test func deadlinesAreKept() throws {

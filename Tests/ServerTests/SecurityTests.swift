@@ -131,7 +131,8 @@ import Testing
     defer { server.terminate() }
     #expect(try await server.ask("/v2").status == 401)
     let metrics = try await server.ask("/metrics")
-    #expect(metrics.status == 200 && metrics.body.contains(#"failures_total{status="401"} 1"#))
+    #expect(
+      metrics.status == 200 && metrics.body.contains(#"model_server_request_failures_total{reason="forbidden"} 1"#))
   }
 
   @Test func anOpenAddressIsWarnedOf() throws {

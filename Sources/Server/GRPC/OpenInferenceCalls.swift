@@ -145,7 +145,7 @@ struct OpenInferenceCalls: Inference_GRPCInferenceService.ServiceProtocol {
       message, remainingSeconds: remainingSeconds, arrival: arrival)
     let answer = try await service.infer(request)
     var response = Inference_ModelInferResponse(answer)
-    let timings = service.finish(answer)
+    let timings = service.finish(answer, transport: .grpc)
     if message.parameters["timings"]?.isTrue ?? false { response.add(timings) }
     return (response, timings)
   }
