@@ -6,17 +6,15 @@ import Testing
 
 /// Stores and lines that misbehave. What is in place is always whole and right, or not there.
 @Suite struct FaultTests {
-  static let address = "s3://models/p"
-
   /// One model in a bucket, its manifest fetched already and the log empty.
   static func one(
-    bytes: Int = 100_000, hashed: Bool = true, checksum: String? = nil
+    bytes: Int = 100_000, hashed: Bool = true, checksum: String? = nil, own: [String]? = nil
   ) throws -> (store: Store, sample: Sample, remote: RemoteRepository, manifest: RepositoryManifest) {
-    let store = try Store("s3")
+    let store = try Store("s3", own)
     let sample = try Sample(names: ["model0.pt"], bytes: bytes)
     try sample.upload(
       to: store, prefix: "p/", manifest: try sample.manifest(hashed: hashed), checksum: checksum)
-    let remote = try sample.repository(address, store.environment)
+    let remote = try sample.repository(store.bucket + "p", store.environment)
     let manifest = try remote.manifest()
     _ = try store.log()
     return (store, sample, remote, manifest)
@@ -47,7 +45,7 @@ import Testing
   @Test func anObjectThatChangesMeanwhileIsBegunAnew() throws {
     let (store, sample, remote, manifest) = try Self.one(hashed: false)
     let changed = String(repeating: "new content ", count: 100_000 / 12) + "1234"
-    try store.fault("model0.pt", "cut", after: 40_000, more: ["replacement": changed, "key": "p/model0.pt"])
+    try store.fault("model0.pt", "cut", after: 40_000, replacing: ("p/model0.pt", changed))
     let summary = try remote.pull(manifest)
     #expect(summary.failures.isEmpty, "\(summary)")
     #expect(FileManager.default.contents(atPath: remote.folder + "/model0.pt") == Data(changed.utf8))
@@ -73,7 +71,7 @@ import Testing
 
   @Test(arguments: [403, 404]) func whatIsRefusedIsNotAskedAgain(_ status: Int) throws {
     let (store, _, remote, manifest) = try Self.one()
-    try store.fault("model0.pt", "status", after: status, times: 9, more: ["code": "AccessDenied"])
+    try store.fault("model0.pt", "status", after: status, times: 9, code: "AccessDenied")
     let summary = try remote.pull(manifest)
     #expect(summary.failures["model0"]?.contains("AccessDenied") == true, "\(summary)")
     #expect(try store.log().map(\.status) == [status])
@@ -81,7 +79,7 @@ import Testing
 
   @Test func attemptsEnd() throws {
     let (store, _, remote, manifest) = try Self.one()
-    try store.fault("model0.pt", "status", after: 500, times: 99, more: ["code": "InternalError"])
+    try store.fault("model0.pt", "status", after: 500, times: 99, code: "InternalError")
     #expect(try remote.pull(manifest).failures["model0"]?.contains("6 times") == true)
     #expect(try store.log().count == 6)
   }
@@ -117,7 +115,7 @@ import Testing
     var manifest = try sample.manifest()
     manifest.models[1].file = "gone.pt"
     try sample.upload(to: store, prefix: "p/", manifest: manifest)
-    let remote = try sample.repository(Self.address, store.environment)
+    let remote = try sample.repository(store.bucket + "p", store.environment)
     let summary = try remote.pull(try remote.manifest())
     #expect(summary.fetched == 2 && summary.failures.keys.sorted() == ["b"])
     #expect(
@@ -126,14 +124,14 @@ import Testing
   }
 
   @Test func whatIsThereServesWhileTheStoreIsOutOfReach() throws {
-    let (store, sample, remote, manifest) = try Self.one()
+    let (store, sample, remote, manifest) = try Self.one(own: [])
     _ = try remote.pull(manifest)
     var environment = store.environment
     // Nobody listens there.
     environment["AWS_ENDPOINT_URL"] = "http://127.0.0.1:\(store.port)"
-    kill(store.process.processIdentifier, SIGKILL)
-    store.process.waitUntilExit()
-    let later = try sample.repository(Self.address, environment) { $0.retry.attempts = 2 }
+    kill(store.server.process.processIdentifier, SIGKILL)
+    store.server.process.waitUntilExit()
+    let later = try sample.repository(store.bucket + "p", environment) { $0.retry.attempts = 2 }
     #expect(try later.manifest() == manifest)
     #expect(try later.pull(manifest).failures.isEmpty)
     #expect(try later.localPath(of: manifest.models[0]) == remote.folder + "/model0.pt")
@@ -146,7 +144,7 @@ import Testing
     try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
     try #require(mount("tmpfs", disk, "tmpfs", 0, "size=2m") == 0)
     defer { umount2(disk, 2) }
-    let remote = try sample.repository(Self.address, store.environment) { $0.cache = disk }
+    let remote = try sample.repository(store.bucket + "p", store.environment) { $0.cache = disk }
     _ = try remote.manifest()
     let said = try #require(try remote.pull(manifest).failures["model0"])
     #expect(said.contains("the disk is full; make room") && !said.contains("\n"))

@@ -10,7 +10,7 @@ import Testing
     let store = try Store("https")
     let sample = try Sample(names: names)
     try sample.upload(to: store, prefix: "team/", manifest: try sample.manifest(hashed: hashed))
-    return (store, sample, "https://127.0.0.1:\(store.port)/team")
+    return (store, sample, "https://127.0.0.1:\(store.port)/\(store.prefix)team")
   }
 
   @Test(arguments: [true, false]) func modelsArePulledOnce(_ hashed: Bool) throws {
@@ -32,7 +32,7 @@ import Testing
     _ = try store.log()
     try store.fault("model0.pt", "cut", after: 30_000)
     let changed = String(repeating: "c", count: 100_000)
-    try store.fault("model0.pt", "cut", after: 30_000, more: ["replacement": changed, "key": "team/model0.pt"])
+    try store.fault("model0.pt", "cut", after: 30_000, replacing: ("team/model0.pt", changed))
     let summary = try remote.pull(manifest)
     #expect(summary.failures.isEmpty, "\(summary)")
     #expect(try store.log().map(\.status) == [200, 206, 412, 200])
@@ -41,7 +41,7 @@ import Testing
 
   @Test func redirectsAreFollowed() throws {
     let (store, sample, _) = try Self.served(["model0.pt"])
-    let remote = try sample.repository("https://127.0.0.1:\(store.port)/moved/team/", store.environment)
+    let remote = try sample.repository("https://127.0.0.1:\(store.port)/moved/\(store.prefix)team/", store.environment)
     #expect(try remote.pull(try remote.manifest()).fetched == 1)
     try sample.expectWhole(remote.folder)
   }
@@ -55,7 +55,7 @@ import Testing
     #expect(
       error?.kind == .unavailable && error?.message.contains("certificate") == true, "\(String(describing: error))")
     #expect(try store.log().isEmpty)
-    environment["SSL_CERT_FILE"] = store.folder.path + "/authority.pem"
+    environment["SSL_CERT_FILE"] = store.server.folder.path + "/authority.pem"
     #expect(try sample.repository(address, environment).manifest().models.count == 1)
   }
 

@@ -43,7 +43,7 @@ import Testing
     try sample.upload(to: store, prefix: "p/", manifest: try sample.manifest())
     try store.fault("model0.pt", "slow", after: 50_000)
     let cache = sample.cache.path + "/cache"
-    let arguments = ["--repository", "s3://models/p", "--cache", cache]
+    let arguments = ["--repository", store.bucket + "p", "--cache", cache]
     let (process, _, _) = try Self.start(arguments, store.environment)
     // Until a piece of the file is on disk.
     func part() -> Int {
@@ -74,8 +74,8 @@ import Testing
     let store = try Store("s3")
     let sample = try Sample(names: (0..<12).map { "model\($0).pt" }, bytes: 50_000)
     try sample.upload(to: store, prefix: "p/", manifest: try sample.manifest())
-    try store.fault(".pt", "slow", after: 1000, times: 12, more: ["seconds": 0.01])
-    let arguments = ["--repository", "s3://models/p", "--cache", sample.cache.path + "/cache"]
+    try store.fault(".pt", "slow", after: 1000, times: 12, seconds: 0.01)
+    let arguments = ["--repository", store.bucket + "p", "--cache", sample.cache.path + "/cache"]
     let running = try (0..<3).map { _ in try Self.start(arguments, store.environment) }
     var summaries: [RemoteRepository.Summary] = []
     for (process, output, _) in running {
@@ -96,7 +96,7 @@ import Testing
     manifest.models[0].sha256 = String(repeating: "0", count: 64)
     try sample.upload(to: store, prefix: "p/", manifest: manifest)
     let cache = ["--cache", sample.cache.path + "/cache"]
-    let wrong = try Self.run(["--repository", "s3://models/p"] + cache, store.environment)
+    let wrong = try Self.run(["--repository", store.bucket + "p"] + cache, store.environment)
     #expect(wrong.status == 69 && wrong.errors.contains("SHA-256 is not the one in the manifest"), "\(wrong)")
     #expect(!wrong.errors.contains("static+/secret"))
     for (address, status) in [("http://host/", 65), ("gs://bucket/", 65), ("s3://UPPER/x", 65), ("folder", 64)] {

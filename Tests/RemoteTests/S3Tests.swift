@@ -6,13 +6,11 @@ import Testing
 
 /// Repositories in a bucket. The store refuses every request whose signature botocore would not have made.
 @Suite struct S3Tests {
-  static let address = "s3://models/team a/bert"
-
   @Test func aManifestsModelsArePulledOnceAndChecked() throws {
     let store = try Store("s3")
     let sample = try Sample(names: ["model0.pt", "sub/mo del+é~1.pt", "model2.pt"])
     try sample.upload(to: store, prefix: "team a/bert/", manifest: try sample.manifest())
-    let remote = try sample.repository(Self.address, store.environment)
+    let remote = try sample.repository(store.bucket + "team a/bert", store.environment)
     let manifest = try remote.manifest()
     #expect(manifest == (try sample.manifest()))
     let first = try remote.pull(manifest)
@@ -21,7 +19,7 @@ import Testing
     #expect(FileManager.default.fileExists(atPath: remote.folder + "/vocab.txt"))
     _ = try store.log()
 
-    let again = try sample.repository(Self.address, store.environment)
+    let again = try sample.repository(store.bucket + "team a/bert", store.environment)
     let second = try again.pull(try again.manifest())
     #expect(second.fetched == 0 && second.models == 3)
     // Only the manifest comes again; the vocabulary has not changed.
@@ -34,7 +32,7 @@ import Testing
     try sample.upload(to: store, prefix: "p/", manifest: nil)
     try store.put("p/other/nested.pt", Data("x".utf8))
     try store.put("p/notes.txt", Data("x".utf8))
-    let remote = try sample.repository("s3://models/p", store.environment)
+    let remote = try sample.repository(store.bucket + "p", store.environment)
     let manifest = try remote.manifest()
     #expect(manifest.models.map(\.name) == (0..<7).map { "model\($0 * 3)" })
     #expect(manifest.vocabularyFile == "vocab.txt" && manifest.models.allSatisfy { $0.fileBytes == 2000 })
@@ -42,7 +40,7 @@ import Testing
     try sample.expectWhole(remote.folder)
     #expect(try store.log().filter { $0.uri.contains("list-type=2") }.count >= 4)
 
-    let again = try sample.repository("s3://models/p", store.environment)
+    let again = try sample.repository(store.bucket + "p", store.environment)
     try store.put("p/model3.pt", Data("changed".utf8))
     #expect(try again.pull(try again.manifest()).fetched == 1)
     #expect(FileManager.default.contents(atPath: again.folder + "/model3.pt") == Data("changed".utf8))
@@ -98,7 +96,7 @@ import Testing
     environment["AWS_ACCESS_KEY_ID"] = nil
     environment["AWS_SECRET_ACCESS_KEY"] = nil
     environment.merge(try source.variables(store)) { $1 }
-    let remote = try sample.repository("s3://models", environment)
+    let remote = try sample.repository(store.bucket, environment)
     #expect(try remote.pull(try remote.manifest()).fetched == 1)
   }
 
@@ -108,10 +106,10 @@ import Testing
     try sample.upload(to: store, prefix: "", manifest: try sample.manifest())
     var environment = store.environment
     environment["AWS_ACCESS_KEY_ID"] = nil
-    let strict = try sample.repository("s3://models", environment)
+    let strict = try sample.repository(store.bucket, environment)
     let error = #expect(throws: RemoteError.self) { try strict.manifest() }
     #expect(error?.description.contains("--anonymous") == true)
-    let open = try sample.repository("s3://models", environment) { $0.isAnonymousAllowed = true }
+    let open = try sample.repository(store.bucket, environment) { $0.isAnonymousAllowed = true }
     #expect(try open.pull(try open.manifest()).fetched == 1)
     #expect(try store.log().allSatisfy { $0.headers["x-amz-date"] == nil })
   }
@@ -122,7 +120,7 @@ import Testing
     try sample.upload(to: store, prefix: "", manifest: try sample.manifest())
     var environment = store.environment
     environment["AWS_SECRET_ACCESS_KEY"] = "not-the-secret"
-    let remote = try sample.repository("s3://models", environment)
+    let remote = try sample.repository(store.bucket, environment)
     let error = try #require(throws: RemoteError.self) { try remote.manifest() }
     #expect(error.kind == .unavailable && error.message.contains("SignatureDoesNotMatch"))
     #expect(!"\(error)".contains("not-the-secret") && !String(reflecting: error).contains("not-the-secret"))

@@ -23,7 +23,7 @@ import Testing
     let process = Process()
     let output = Pipe()
     process.executableURL = URL(fileURLWithPath: PullCommandTests.binary)
-    process.arguments = ["--repository", "s3://models/p", "--cache", cache, "--port", "0"] + arguments
+    process.arguments = ["--repository", store.bucket + "p", "--cache", cache, "--port", "0"] + arguments
     process.environment = ProcessInfo.processInfo.environment.merging(store.environment) { $1 }
     process.standardOutput = output
     try process.run()

@@ -7,14 +7,10 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// The store of `Fixtures/store.py`, running.
-final class Store: @unchecked Sendable {
-  struct Entry: Decodable {
-    var method: String
-    var uri: String
-    var status: Int
-    var headers: [String: String]
-  }
+/// `Fixtures/store.py`, running.
+final class StoreProcess: @unchecked Sendable {
+  /// Serves all tests that want no store of their own: moto takes seconds to start.
+  static let shared = Result { try StoreProcess("s3", []) }
 
   let folder: TemporaryFolder
   let port: Int
@@ -23,7 +19,7 @@ final class Store: @unchecked Sendable {
   private let output = Pipe()
   private let turn = Mutex(())
 
-  init(_ mode: String, _ arguments: [String] = []) throws {
+  init(_ mode: String, _ arguments: [String]) throws {
     folder = try TemporaryFolder()
     process.executableURL = URL(fileURLWithPath: Tools.python)
     let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/store.py"
@@ -37,36 +33,7 @@ final class Store: @unchecked Sendable {
 
   deinit { kill(process.processIdentifier, SIGKILL) }
 
-  /// Environment of somebody who uses this store with the key that never ends.
-  var environment: [String: String] {
-    [
-      "AWS_ENDPOINT_URL": "http://127.0.0.1:\(port)", "AWS_ACCESS_KEY_ID": "AKIDSTATIC",
-      "AWS_SECRET_ACCESS_KEY": "static+/secret", "HOME": folder.path, "AWS_EC2_METADATA_DISABLED": "true",
-      "CURL_CA_BUNDLE": folder.path + "/authority.pem",
-    ]
-  }
-
-  func put(_ key: String, _ data: Data, checksum: String? = nil) throws {
-    var command = ["do": "put", "key": key, "data": data.base64EncodedString()]
-    command["checksum"] = checksum
-    _ = try ask(command)
-  }
-
-  /// Lets the next answers under paths with this end go wrong.
-  func fault(
-    _ path: String, _ kind: String, after: Int, times: Int = 1, more: [String: any Sendable] = [:]
-  ) throws {
-    let fault: [String: any Sendable] = ["do": "fault", "path": path, "kind": kind, "after": after, "times": times]
-    _ = try ask(fault.merging(more) { $1 })
-  }
-
-  /// What was asked since the last time; ends all faults.
-  func log() throws -> [Entry] { try JSONDecoder().decode([Entry].self, from: try ask(["do": "log"])) }
-
-  /// How many were asked since the last `log`.
-  func requests() throws -> Int { try JSONDecoder().decode([Int].self, from: try ask(["do": "count"]))[0] }
-
-  private func ask(_ command: [String: any Sendable]) throws -> Data {
+  func ask(_ command: [String: any Sendable]) throws -> Data {
     let text = try JSONSerialization.data(withJSONObject: command)
     return try turn.withLock { _ in
       input.fileHandleForWriting.write(text + Data("\n".utf8))
@@ -82,6 +49,76 @@ final class Store: @unchecked Sendable {
       line += more
       if line.last == UInt8(ascii: "\n") { return line }
     }
+  }
+}
+
+/// A test's own folder in a store, with the faults and the log of that folder.
+final class Store: Sendable {
+  struct Entry: Decodable {
+    var method: String
+    var uri: String
+    var status: Int
+    var headers: [String: String]
+  }
+
+  let server: StoreProcess
+  /// A folder for the test's own small files.
+  let folder: TemporaryFolder
+  /// Ends in a slash; no other test uses it.
+  let prefix: String
+
+  /// - Parameter arguments: of a store of its own; nil shares one, where it is S3.
+  init(_ mode: String, _ arguments: [String]? = nil) throws {
+    let isShared = mode == "s3" && arguments == nil
+    server = isShared ? try StoreProcess.shared.get() : try StoreProcess(mode, arguments ?? [])
+    folder = try TemporaryFolder()
+    prefix = "t-\(UUID().uuidString)/"
+  }
+
+  var port: Int { server.port }
+  /// Address of the test's folder in the bucket.
+  var bucket: String { "s3://models/" + prefix }
+
+  /// Environment of somebody who uses this store with the key that never ends.
+  var environment: [String: String] {
+    [
+      "AWS_ENDPOINT_URL": "http://127.0.0.1:\(port)", "AWS_ACCESS_KEY_ID": "AKIDSTATIC",
+      "AWS_SECRET_ACCESS_KEY": "static+/secret", "HOME": folder.path, "AWS_EC2_METADATA_DISABLED": "true",
+      "CURL_CA_BUNDLE": server.folder.path + "/authority.pem",
+    ]
+  }
+
+  func put(_ key: String, _ data: Data, checksum: String? = nil) throws {
+    var command = ["do": "put", "key": prefix + key, "data": data.base64EncodedString()]
+    command["checksum"] = checksum
+    _ = try server.ask(command)
+  }
+
+  /// Lets the next answers under paths with this end go wrong; `replacement` is then put in the file's place.
+  func fault(
+    _ path: String, _ kind: String, after: Int, times: Int = 1, code: String? = nil, seconds: Double? = nil,
+    replacing: (key: String, text: String)? = nil
+  ) throws {
+    var fault: [String: any Sendable] = [
+      "do": "fault", "path": path, "prefix": prefix, "kind": kind, "after": after, "times": times,
+    ]
+    fault["code"] = code
+    fault["seconds"] = seconds
+    if let replacing {
+      fault["key"] = prefix + replacing.key
+      fault["replacement"] = replacing.text
+    }
+    _ = try server.ask(fault)
+  }
+
+  /// What was asked since the last time; ends all faults.
+  func log() throws -> [Entry] {
+    try JSONDecoder().decode([Entry].self, from: try server.ask(["do": "log", "prefix": prefix]))
+  }
+
+  /// How many were asked since the last `log`.
+  func requests() throws -> Int {
+    try JSONDecoder().decode([Int].self, from: try server.ask(["do": "count", "prefix": prefix]))[0]
   }
 }
 

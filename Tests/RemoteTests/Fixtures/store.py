@@ -199,7 +199,8 @@ class Faulty:
         if environ.get("HTTP_USER_AGENT", "").startswith("Boto3"):
             return self.store(environ, start)
         with lock:
-            fault = next((f for f in faults if path.endswith(f["path"]) and f["times"] > 0), None)
+            fault = next(
+                (f for f in faults if f["prefix"] in path and path.endswith(f["path"]) and f["times"] > 0), None)
             if fault:
                 fault["times"] -= 1
         entry = {"method": environ["REQUEST_METHOD"], "uri": environ["RAW_URI"], "headers": request_headers(environ)}
@@ -249,13 +250,13 @@ def obey(store, command):
                 faults.append(command)
         case "count":
             with lock:
-                return [len(log)]
+                return [sum(command["prefix"] in urllib.parse.unquote(entry["uri"]) for entry in log)]
         case "log":
             with lock:
-                copy = list(log)
-                log.clear()
-                faults.clear()
-            return copy
+                mine = [entry for entry in log if command["prefix"] in urllib.parse.unquote(entry["uri"])]
+                log[:] = [entry for entry in log if entry not in mine]
+                faults[:] = [fault for fault in faults if fault["prefix"] != command["prefix"]]
+                return mine
     return []
 
 
