@@ -69,14 +69,21 @@ import Testing
     }
   }
 
+  private static func row(_ row: Int, tokens: Int) -> [Int64] {
+    (0..<tokens).map { token in
+      let id = token * 7 + row * 31 + 5
+      return Int64(id % 300)
+    }
+  }
+
   /// A row's answer does not depend on what else is in its batch, nor on how rows are padded and split for the kernels.
   @Test(arguments: Precision.allCases) func rowsOfABatchAnswerAsAlone(_ precision: Precision) throws {
     let folder = try Folder()
     try TorchModelTests.repository(folder, precision, count: 1)
     let model = try TorchModel(path: folder.path + "/model0.pt")
     for (batch, tokens) in [(2, 3), (5, 31), (3, 129)] {
-      let rows = (0..<batch).map { row in (0..<tokens).map { Int64(($0 * 7 + row * 31 + 5) % 300) } }
-      let ids = rows.flatMap { $0 }
+      let rows: [[Int64]] = (0..<batch).map { Self.row($0, tokens: tokens) }
+      let ids: [Int64] = rows.flatMap { $0 }
       let together = try model.run([
         integers(ids, rows: batch), integers(ids.map { _ in 1 }, rows: batch),
         integers(ids.map { _ in 0 }, rows: batch),
