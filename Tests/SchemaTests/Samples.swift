@@ -18,7 +18,11 @@ enum Samples {
     case "repository": try repositories.map { try JSONFile.encode($0) }
     case "model-synth": try [JSONFile.encode(Synthesized())]
     case "model-variants": try [JSONFile.encode(Written())]
-    case "ready": [#"{"ready":true,"port":40001,"models":3,"pid":4711}"#]
+    case "ready":
+      [
+        #"{"ready":true,"port":40001,"models":3,"pid":4711}"#,
+        #"{"ready":true,"port":40001,"grpcPort":40002,"models":3,"pid":4711}"#,
+      ]
     default: []
     }
   }
