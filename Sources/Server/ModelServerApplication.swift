@@ -73,8 +73,11 @@ public struct ModelServerApplication: Sendable {
       }
     }
     let drain = DrainService {
-      // Once the server is ready, requests may be waiting for what is being pulled.
-      if state.isLoading { options.remote?.cancel() }
+      // Once the server is ready, requests may be waiting for what is being pulled or tried.
+      if state.isLoading {
+        options.remote?.cancel()
+        probe?.cancel()
+      }
       state.startDraining()
       start.cancel()
     }

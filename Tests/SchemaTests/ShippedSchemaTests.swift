@@ -144,7 +144,7 @@ import Testing
   /// Counts, times, sizes and prices are never negative; the few figures that may be are named here.
   @Test(arguments: ofJSON)
   func aNegativeFigureIsRefused(_ name: String) throws {
-    let signed = ["gap", "errorP50", "errorP99", "memoryCapacityBytes"]
+    let signed = ["gap", "errorP50", "errorP99", "memoryCapacityBytes", "worstCosine", "meanCosine"]
     let validator = try SchemaValidator.shipped(name)
     for document in try Samples.documents(name) {
       let variants = try JSONValue(parsing: document).variants { path, value in
