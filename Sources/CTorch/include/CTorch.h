@@ -108,9 +108,6 @@ typedef struct {
 /// precision, embeddings in bfloat16, all else float32. Traced and scripted models alike.
 int ct_model_convert(const char *path, ct_precision precision, const char *out, ct_conversion *report, char *error);
 
-/// Loads a model file's bytes and runs it once. Always 0: whatever the bytes are, it returns.
-int ct_fuzz_model(const uint8_t *data, size_t size);
-
 #ifdef __cplusplus
 }
 #endif

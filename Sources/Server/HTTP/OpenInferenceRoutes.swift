@@ -121,13 +121,17 @@ extension ServerResponder {
     return body
   }
 
-  private static func write(_ tensors: [TensorMetadata], to body: inout JSONText) {
+  /// Tensors with a datatype and a shape, which the protocol and Triton's configuration call and write differently.
+  private static func write(
+    _ tensors: [TensorMetadata], datatypeKey: StaticString = ",\"datatype\":", shapeKey: StaticString = ",\"shape\":",
+    to body: inout JSONText, datatype: (TensorMetadata) -> String = { $0.datatype?.rawValue ?? "UNKNOWN" }
+  ) {
     body.list(tensors) { body, tensor in
       body.raw("{\"name\":")
       body.string(tensor.name)
-      body.raw(",\"datatype\":")
-      body.string(tensor.datatype?.rawValue ?? "UNKNOWN")
-      body.raw(",\"shape\":")
+      body.raw(datatypeKey)
+      body.string(datatype(tensor))
+      body.raw(shapeKey)
       body.list(tensor.shape) { $0.number($1) }
       body.raw("}")
     }
@@ -135,16 +139,9 @@ extension ServerResponder {
 
   private static func configuration(_ configuration: ModelConfiguration) -> Response {
     func write(_ tensors: [TensorMetadata], to body: inout JSONText) {
-      body.list(tensors) { body, tensor in
-        body.raw("{\"name\":")
-        body.string(tensor.name)
-        body.raw(",\"data_type\":")
+      Self.write(tensors, datatypeKey: ",\"data_type\":", shapeKey: ",\"dims\":", to: &body) { tensor in
         // Triton's configuration has a name of its own for one type.
-        let type = tensor.datatype.map { $0 == .bytes ? "STRING" : $0.rawValue } ?? "INVALID"
-        body.string("TYPE_" + type)
-        body.raw(",\"dims\":")
-        body.list(tensor.shape) { $0.number($1) }
-        body.raw("}")
+        "TYPE_" + (tensor.datatype.map { $0 == .bytes ? "STRING" : $0.rawValue } ?? "INVALID")
       }
     }
     var body = JSONText(capacity: 512)
