@@ -47,7 +47,8 @@ struct OpenLoop: AsyncParsableCommand {
       guard sample.outcome == .completed, let timings = sample.timings else {
         throw ValidationError("a request was not answered with its timings: \(result)")
       }
-      overheads.append(sample.latencySeconds - timings.queueSeconds - timings.computeSeconds)
+      overheads.append(
+        sample.latencySeconds - timings.queueSeconds - timings.batchWaitSeconds - timings.computeSeconds)
       passes.append(timings.computeSeconds)
     }
     overheads.sort()

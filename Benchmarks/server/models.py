@@ -30,15 +30,29 @@ def folder_of(family: str, count: int = 1, precision: str = "fp32") -> pathlib.P
 
 
 def variant_of(original: pathlib.Path, family: str, count: int, precision: str) -> pathlib.Path:
-    """A repository of the same family in another precision, made by planner."""
+    """The same models in another precision, converted by model-server."""
     folder = original.with_name(f"{family}-{count}-{precision}")
     if not (folder / "manifest.json").exists():
-        planner = settings.binaries() / "planner"
-        subprocess.run(
-            [planner, "model", "synth", "--family", family, "--count", str(count), "--precision", precision, "--vocab",
-             str(vocabulary_size()), "--out", folder, "--json"], check=True, stdout=subprocess.DEVNULL)
-        # Whole words instead of the synthetic pieces, so that a text has as many tokens as for the others.
+        folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(settings.VOCABULARY, folder / "vocab.txt")
+        manifest = json.loads((original / "manifest.json").read_text())
+        for model in manifest["models"]:
+            out = folder / model["file"]
+            subprocess.run(
+                [settings.binaries() / "model-server", "convert", "--model", original / model["file"], "--out", out,
+                 "--precision", precision], check=True, stdout=subprocess.DEVNULL,
+                env={**os.environ, **settings.our_environment()})
+            model.update(precision=precision, fileBytes=out.stat().st_size)
+        write_manifest(folder, manifest)
+    return folder
+
+
+def synthesized(family: str, count: int, folder: pathlib.Path) -> pathlib.Path:
+    """A repository of models that planner writes, for rows without peers: a vocabulary of 2,000, some 3 MB each."""
+    planner = settings.binaries() / "planner"
+    subprocess.run(
+        [planner, "model", "synth", "--family", family, "--count", str(count), "--vocab", "2000", "--out", folder,
+         "--json"], check=True, stdout=subprocess.DEVNULL)
     return folder
 
 
@@ -76,16 +90,15 @@ def make(family: str, count: int, folder: pathlib.Path) -> None:
             for parameter in traced.parameters():
                 parameter.mul_(1 + 1e-3 * torch.randn(parameter.shape[-1:]))
     shutil.copyfile(settings.VOCABULARY, folder / "vocab.txt")
-    write_manifest(folder, family, count, config)
-
-
-def write_manifest(folder: pathlib.Path, family: str, count: int, config) -> None:
     models = [{
         "name": f"model{index}", "file": f"model{index}.pt", "family": family, "precision": "fp32",
         "vocabulary": config.vocab_size, "maxTokens": config.max_position_embeddings, "inputs": INPUTS,
         "fileBytes": (folder / f"model{index}.pt").stat().st_size} for index in range(count)]
-    manifest = {
-        "kind": "repository", "schemaVersion": 1, "lowercases": True, "vocabularyFile": "vocab.txt", "models": models}
+    write_manifest(folder, {
+        "kind": "repository", "schemaVersion": 1, "lowercases": True, "vocabularyFile": "vocab.txt", "models": models})
+
+
+def write_manifest(folder: pathlib.Path, manifest: dict) -> None:
     unfinished = folder / "manifest.json.tmp"
     unfinished.write_text(json.dumps(manifest, indent=2, sort_keys=True))
     os.replace(unfinished, folder / "manifest.json")

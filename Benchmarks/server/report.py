@@ -20,8 +20,8 @@ def results(row: rows.Row, records: list[dict]) -> list[dict]:
         pairs = []
         for sides in rounds.values():
             others = [side for side in sides if side != "planner"]
-            if "planner" in sides and others:
-                pairs.append((sides["planner"], sides[others[0]]))
+            if "planner" in sides and (others or row.is_alone):
+                pairs.append((sides["planner"], sides[others[0]] if others else {}))
         for goal in row.goals:
             if not pairs or goal.tokens not in (None, dict(case).get("tokens")):
                 continue

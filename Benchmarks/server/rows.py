@@ -2,8 +2,10 @@
 import dataclasses
 import json
 import os
+import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 import models
@@ -28,6 +30,8 @@ class Row:
     title: str
     records: Callable[[settings.Size], Iterator[dict]]
     goals: list[Goal]
+    # Its figures are of our side only.
+    is_alone: bool = False
 
 
 def throughput(mine: dict, other: dict) -> float:
@@ -158,6 +162,35 @@ def overhead(size: settings.Size) -> Iterator[dict]:
                 yield {"case": case, "round": round, "side": "planner", **json.loads(output.stdout)}
 
 
+# Beginning and end
+
+
+def seconds_of(action: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def lifecycle(size: settings.Size) -> Iterator[dict]:
+    """Models that are unloaded and loaded again from the page cache, the first answers of each beside its later ones,
+    and how long a server that is told to stop still says that it is ready."""
+    repository = models.synthesized(size.tiny, size.reloads, settings.stage() / "lifecycle")
+    body = json.dumps({"input_ids": [index % 1000 for index in range(32)]}).encode()
+    for round in range(size.rounds):
+        with servers.ours(repository, workers=1, threads=1, warm=(32,), more=["--allow-management"]) as server:
+            loads, firsts = [], []
+            for index in range(size.reloads):
+                infer, model = f"/v2/models/model{index}/infer", f"/v2/repository/models/model{index}"
+                server.send("POST", f"{model}/unload", b"{}")
+                loads.append(seconds_of(lambda: server.send("POST", f"{model}/load", b"{}")))
+                first, *later = [seconds_of(lambda: server.send("POST", infer, body)) for _ in range(6)]
+                firsts.append(first / statistics.median(later))
+            seconds_ready = server.seconds_ready_after_term()
+        yield {
+            "case": {"models": size.reloads}, "round": round, "side": "planner", "loadMedian": statistics.median(loads),
+            "firstOverUsual": statistics.median(firsts), "readyAfterTerm": seconds_ready}
+
+
 # The table
 
 
@@ -173,6 +206,11 @@ ROWS = [
         Goal("p50 beside the pass, ms", lambda mine, _: mine["overheadP50"] * 1e3, 0.2, at_least=False),
         Goal("p99 beside the pass, ms", lambda mine, _: mine["overheadP99"] * 1e3, 1, at_least=False),
         Goal("served pass / bare pass", lambda mine, other: mine["computeP50"] / other["median"], None)]),
+    Row("lifecycle", "nobody: loading from the page cache, first answers, SIGTERM", lifecycle, [
+        Goal("load and warm, ms", lambda mine, _: mine["loadMedian"] * 1e3, 2, at_least=False),
+        Goal("first answer / usual", lambda mine, _: mine["firstOverUsual"], 2, at_least=False),
+        Goal("ready after SIGTERM, ms", lambda mine, _: mine["readyAfterTerm"] * 1e3, 100, at_least=False)],
+        is_alone=True),
     Row("guidance-tiny", "the guidance's server, bert-tiny, its default question and context",
         served("tiny", "fp32", [None]),
         [Goal("requests/s", throughput, 3.5), Goal("p99", tail, 0.5, at_least=False)]),

@@ -1,4 +1,5 @@
 """Servers as child processes, the load on them, and what they hold in memory."""
+import http.client
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ class Server:
 
     def __init__(self, name: str, process: subprocess.Popen, port: int):
         self.name, self.process, self.port = name, process, port
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
 
     def __enter__(self):
         return self
@@ -34,6 +36,26 @@ class Server:
     def get(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=120) as answer:
             return answer.read().decode()
+
+    def send(self, method: str, path: str, body: bytes) -> bytes:
+        """A request on one connection that is kept; the answer must be 200."""
+        self.connection.request(method, path, body, {"Content-Type": "application/json"})
+        answer = self.connection.getresponse()
+        content = answer.read()
+        if answer.status != 200:
+            raise SystemExit(f"bench-server: {self.name} answered {path} with {answer.status}: {content[:200]!r}")
+        return content
+
+    def seconds_ready_after_term(self) -> float:
+        """Tells the server to stop, and asks whether it is ready until it says no or is gone."""
+        began = time.perf_counter()
+        self.process.terminate()
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/v2/health/ready", timeout=10):
+                    pass
+            except OSError:
+                return time.perf_counter() - began
 
     def memory(self) -> dict:
         """Resident and proportional bytes, as the kernel counts them: pages of mapped files count where resident."""

@@ -17,11 +17,12 @@ class Size:
     tiny: str
     base: str
     residents: int
+    reloads: int
 
 
-FULL = Size(rounds=5, seconds=4, connections=[1, 2, 8, 64], tiny="bert-tiny", base="bert-base", residents=30)
+FULL = Size(rounds=5, seconds=4, connections=[1, 2, 8, 64], tiny="bert-tiny", base="bert-base", residents=30, reloads=50)
 # Everything runs, nothing is measured well: what the tests run.
-SMOKE = Size(rounds=1, seconds=0.5, connections=[2], tiny="bert-tiny", base="bert-tiny", residents=3)
+SMOKE = Size(rounds=1, seconds=0.5, connections=[2], tiny="bert-tiny", base="bert-tiny", residents=3, reloads=3)
 
 
 def binaries() -> pathlib.Path:

@@ -1,10 +1,12 @@
 /// What a server says of one request's way through it, in its `x-planner-timings` header:
-/// `queue=<s>;compute=<s>;total=<s>;ahead=<n>`.
+/// `queue=<s>;batch_wait=<s>;compute=<s>;total=<s>;ahead=<n>`.
 public struct ServerTimings: Hashable, Sendable {
   public static let headerName = "x-planner-timings"
 
-  /// From arrival to the start of the forward pass, seconds.
+  /// Waiting for a worker, seconds.
   public var queueSeconds: Double
+  /// Waiting for company although a worker was free, seconds; not part of `queueSeconds`.
+  public var batchWaitSeconds: Double
   /// Time that a worker was occupied, seconds.
   public var computeSeconds: Double
   /// From the request's last byte in to the answer's hand-over, seconds.
@@ -17,10 +19,11 @@ public struct ServerTimings: Hashable, Sendable {
   public var loadSeconds: Double?
 
   public init(
-    queueSeconds: Double, computeSeconds: Double, totalSeconds: Double, ahead: Int, handoverSeconds: Double? = nil,
-    loadSeconds: Double? = nil
+    queueSeconds: Double, batchWaitSeconds: Double = 0, computeSeconds: Double, totalSeconds: Double, ahead: Int,
+    handoverSeconds: Double? = nil, loadSeconds: Double? = nil
   ) {
     self.queueSeconds = queueSeconds
+    self.batchWaitSeconds = batchWaitSeconds
     self.computeSeconds = computeSeconds
     self.totalSeconds = totalSeconds
     self.ahead = ahead
@@ -30,12 +33,13 @@ public struct ServerTimings: Hashable, Sendable {
 
   /// Reads a header's value; fields may come in any order and unknown ones are skipped.
   ///
-  /// - Returns: nil unless all four are there and are finite and not negative.
+  /// - Returns: nil unless queue, compute, total and ahead are there, and all are finite and not negative.
   public init?(header: some StringProtocol) {
     var queue: Double?
     var compute: Double?
     var total: Double?
     var ahead: Int?
+    var batchWait: Double?
     var handover: Double?
     var load: Double?
     for field in header.split(separator: ";") {
@@ -44,6 +48,7 @@ public struct ServerTimings: Hashable, Sendable {
       let value = field[field.index(after: equals)...]
       switch name {
       case "queue": queue = Double(value)
+      case "batch_wait": batchWait = Double(value)
       case "compute": compute = Double(value)
       case "total": total = Double(value)
       case "ahead": ahead = Int(value)
@@ -53,10 +58,10 @@ public struct ServerTimings: Hashable, Sendable {
       }
     }
     guard let queue, let compute, let total, let ahead, ahead >= 0,
-      [queue, compute, total, handover ?? 0, load ?? 0].allSatisfy({ $0.isFinite && $0 >= 0 })
+      [queue, batchWait ?? 0, compute, total, handover ?? 0, load ?? 0].allSatisfy({ $0.isFinite && $0 >= 0 })
     else { return nil }
     self.init(
-      queueSeconds: queue, computeSeconds: compute, totalSeconds: total, ahead: ahead, handoverSeconds: handover,
-      loadSeconds: load)
+      queueSeconds: queue, batchWaitSeconds: batchWait ?? 0, computeSeconds: compute, totalSeconds: total, ahead: ahead,
+      handoverSeconds: handover, loadSeconds: load)
   }
 }
