@@ -195,6 +195,17 @@ public enum Phrases {
     return found.map { ($0.subjects.joined(separator: ", "), $0.reason) }
   }
 
+  /// What narrower weights leave open; nil where all are float32.
+  static func agreement(_ plan: Plan) -> String? {
+    let nodes = plan.nodes + (plan.bestExecutable?.nodes ?? [])
+    let narrow = Precision.allCases.filter { precision in
+      precision != .fp32 && nodes.contains { $0.variant == precision }
+    }
+    guard !narrow.isEmpty else { return nil }
+    return "How far answers in \(narrow.map(\.rawValue).joined(separator: " and ")) agree with fp32’s depends on the "
+      + "trained weights, and no plan knows it: planner model variants DIR measures it on your own models."
+  }
+
   /// Each source once, in the order given, with what rests on it.
   static func sources(of nodes: [PlanNode]) -> [(subject: String, provenance: Provenance)] {
     var found: [(provenance: Provenance, types: [(name: String, figures: [String])])] = []

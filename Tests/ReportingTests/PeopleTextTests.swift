@@ -53,6 +53,7 @@ import Testing
       "No plan over the types considered costs less than $23.10 an hour, the plan is 5.4 % above it.",
       "Best plan that this program’s engine can run today: $116.70 an hour",
       "Of 46 instance types considered, 10 can carry the workload, 6 cannot, and for 30 there is no figure",
+      "How far answers in bf16 and int8 agree with fp32’s depends on the trained weights",
       "planner execute deploys",
     ] {
       #expect(text.contains(part), "\(part)")

@@ -179,5 +179,6 @@ extension HTMLReport {
     Page.sources(
       [(subject: "prices and instance types", provenance: plan.catalog)]
         + Phrases.sources(of: plan.nodes + (plan.bestExecutable?.nodes ?? [])))
+      + (Phrases.agreement(plan).map { Page.paragraph($0, style: "soft") } ?? "")
   }
 }

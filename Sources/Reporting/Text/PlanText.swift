@@ -182,5 +182,6 @@ public enum PlanText {
     for (subject, provenance) in Phrases.sources(of: plan.nodes + (plan.bestExecutable?.nodes ?? [])) {
       page.item("\(subject), \(provenance.kind.rawValue): \(provenance.source)")
     }
+    if let agreement = Phrases.agreement(plan) { page.item(agreement) }
   }
 }
