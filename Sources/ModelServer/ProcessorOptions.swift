@@ -3,7 +3,8 @@ import Server
 
 /// Which processor models run on, and the library with their operators.
 struct ProcessorOptions: ParsableArguments {
-  @Option(help: "Processor that models run on: cpu, cuda, neuron, or one of several, such as cuda:1.")
+  @Option(
+    help: "Processor that models run on: cpu, cuda or neuron, which take all that there are, or one, such as cuda:1.")
   var device = "cpu"
   @Option(help: "Library with operators that models need, such as Neuron's; opened before the first model. Repeatable.")
   var opLibrary: [String] = []
@@ -17,17 +18,20 @@ struct ProcessorOptions: ParsableArguments {
   }
 
   /// Once the engine is initialized.
-  func apply() throws(EngineError) {
+  ///
+  /// - Returns: the devices that are meant, of which the first is the process's own.
+  @discardableResult
+  func apply() throws(EngineError) -> [String] {
     for library in opLibrary { try Engine.loadOperators(library: library) }
     let parts = device.split(separator: ":")
-    if let kind = DeviceKind(rawValue: String(parts[0])) {
-      let count = Engine.deviceCount(kind)
-      let index = parts.count > 1 ? Int(parts[1]) ?? 0 : 0
-      guard index < count else {
-        throw EngineError(
-          .unavailable, "", "there is no device \(device): this machine and libtorch have \(count) of that kind")
-      }
+    let count = DeviceKind(rawValue: String(parts[0])).map(Engine.deviceCount) ?? 0
+    let index = parts.count > 1 ? Int(parts[1]) : nil
+    guard (index ?? 0) < count else {
+      throw EngineError(
+        .unavailable, "", "there is no device \(device): this machine and libtorch have \(count) of that kind")
     }
-    Engine.device = device
+    let devices = index == nil && device != "cpu" ? (0..<count).map { "\(device):\($0)" } : [device]
+    Engine.device = devices[0]
+    return devices
   }
 }

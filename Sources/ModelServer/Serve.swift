@@ -18,7 +18,7 @@ struct Serve: AsyncParsableCommand {
     String
   @Option(help: "Address to listen on.") var host = "127.0.0.1"
   @Option(help: "Port; 0 takes a free one.") var port = 8080
-  @Option(help: "Forward passes at once.") var workers = 1
+  @Option(help: "Forward passes at once, on each device.") var workers = 1
   @Option(help: "Threads of one forward pass.") var threads = 1
   @Option(help: "How many requests may wait; default: any number.") var queueCapacity: Int?
   @Option(help: "How many requests of one model may wait; default: as many as of all.")
@@ -159,10 +159,10 @@ struct Serve: AsyncParsableCommand {
         options.repository = remote.folder
         options.remote = remote
       }
-      let application = ModelServerApplication(options: options, logger: logger)
-      try application.confineToIOCPUs()
+      try ModelServerApplication.confine(toCPUs: options.ioCPUs)
       try Engine.initialize()
-      try processor.apply()
+      options.devices = try processor.apply()
+      let application = ModelServerApplication(options: options, logger: logger)
       try await application.run(stopOnStdinEOF: stopOnStdinEof) { [logger] ready in
         do { try printLine(ready) } catch { logger.error("cannot write to standard output") }
       }

@@ -37,38 +37,33 @@ public struct ModelServerApplication: Sendable {
   /// - Parameter onReady: called once, when every model is loaded and warm.
   /// - Throws: `EngineError`, `FileError`, `TokenizerError`, or an `IOError` where the port cannot be bound.
   public func run(stopOnStdinEOF: Bool, onReady: @escaping @Sendable (Ready) -> Void) async throws {
-    let pool = WorkerPool(
-      options: WorkerPool.Options(
-        workers: options.workers, threadsPerWorker: options.threadsPerWorker, queueCapacity: options.queueCapacity,
-        modelCapacity: options.queueCapacityPerModel, batch: options.batch, pinnedCPUs: options.workerCPUs,
-        idlePolling: Nanoseconds(seconds: options.idlePollingSeconds)))
-    try pool.start()
+    let pools = options.devices.indices.map(makePool)
+    for pool in pools { try pool.start() }
     let probe = options.probeSeconds.map { IsolationProbe(executable: Self.executable, timeLimitSeconds: $0) }
     let registry = makeRegistry(probe)
     // The library must not be at work when the process ends.
     defer {
       registry.stop()
-      pool.stop()
+      for pool in pools { pool.stop() }
     }
-    let state = ServerState(pool: pool, registry: registry)
+    let state = ServerState(pools: pools, registry: registry)
     let start = StartUp()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: options.httpThreads)
-    let (grpcPorts, grpcPort) = AsyncStream.makeStream(of: Int?.self)
+    let grpcPort = BoundPort()
     let grpc = try options.grpcPort.map { port in
       try GRPCFrontEnd(InferenceService(state: state, options: options), port: port, group: group) {
-        grpcPort.yield($0)
+        grpcPort.bound(to: $0)
       }
     }
-    if grpc == nil { grpcPort.yield(nil) }
-    let application = try makeHTTP(state, group) { port in
+    let http = try makeHTTP(state, group) { port in
       start.begin {
         try await load(state)
-        guard let grpcPort = await grpcPorts.first(where: { _ in true }) else { return }
         state.becomeReady()
         if state.isReady {
-          let models = state.registry.entries.count
           onReady(
-            Ready(port: port, grpcPort: grpcPort, models: models, pid: ProcessInfo.processInfo.processIdentifier))
+            Ready(
+              port: port, grpcPort: grpcPort.number, models: state.registry.entries.count,
+              pid: ProcessInfo.processInfo.processIdentifier))
         }
       }
     }
@@ -81,9 +76,9 @@ public struct ModelServerApplication: Sendable {
       state.startDraining()
       start.cancel()
     }
-    var parts: [any Service] = [application]
-    if let grpc { parts.append(grpc) }
-    parts.append(drain)
+    // HTTP waits for gRPC's port: where that cannot be had, nothing else has begun.
+    let parts: [any Service] =
+      if let grpc { [grpc, FollowingService(base: http, port: grpcPort), drain] } else { [http, drain] }
     let services = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: parts,
@@ -92,14 +87,22 @@ public struct ModelServerApplication: Sendable {
     if stopOnStdinEOF { Self.watchStdin { Task { await services.triggerGracefulShutdown() } } }
     let impatience = Impatience(limitSeconds: Self.drainSeconds)
     defer { impatience.cancel() }
-    do {
-      try await services.run()
-    } catch {
-      try await group.shutdownGracefully()
-      throw error
-    }
+    // After a failure the group stays for the process's last moments: gRPC's library still schedules on it.
+    try await services.run()
     try await group.shutdownGracefully()
     try await start.end()
+  }
+
+  /// - Parameter device: which of them; their workers take the CPUs in turn.
+  private func makePool(ofDevice device: Int) -> WorkerPool {
+    let cpus = options.workerCPUs
+    let turn = cpus.isEmpty ? 0 : device * options.workers % cpus.count
+    return WorkerPool(
+      options: WorkerPool.Options(
+        workers: options.workers, threadsPerWorker: options.threadsPerWorker, queueCapacity: options.queueCapacity,
+        modelCapacity: options.queueCapacityPerModel, batch: options.batch,
+        pinnedCPUs: Array(cpus[turn...] + cpus[..<turn]),
+        idlePolling: Nanoseconds(seconds: options.idlePollingSeconds)))
   }
 
   private func makeRegistry(_ probe: IsolationProbe?) -> ModelRegistry {
@@ -107,7 +110,7 @@ public struct ModelServerApplication: Sendable {
     let shorter = options.batch.max > 1 ? options.warmTokens.map { max(1, $0 / 2) } : []
     let source = RepositorySource(
       folder: options.repository, limit: options.limitModels, warmTokens: options.warmTokens + shorter, probe: probe,
-      remote: options.remote)
+      remote: options.remote, devices: options.devices)
     let residency = ResidencyPolicy(budgetBytes: options.memoryBudgetBytes, maxWaiting: options.maxLoadsWaiting)
     return ModelRegistry(
       source: source, options: ModelRegistry.Options(residency: residency, loadThreads: options.loadThreads),
@@ -121,13 +124,15 @@ public struct ModelServerApplication: Sendable {
 
   /// Restricts all threads of this process, and those that they start later, to the CPUs that are not the workers';
   /// workers move to their own when they start.
-  public func confineToIOCPUs() throws(EngineError) {
-    guard !options.ioCPUs.isEmpty else { return }
-    let status = options.ioCPUs.map { Int32($0) }.withUnsafeBufferPointer {
+  ///
+  /// - Parameter cpus: empty leaves them all.
+  public static func confine(toCPUs cpus: [Int]) throws(EngineError) {
+    guard !cpus.isEmpty else { return }
+    let status = cpus.map { Int32($0) }.withUnsafeBufferPointer {
       cl_set_process_affinity($0.baseAddress, $0.count)
     }
     guard status == 0 else {
-      throw EngineError(.unavailable, "CPUs \(options.ioCPUs)", "cannot be used: \(String(cString: strerror(status)))")
+      throw EngineError(.unavailable, "CPUs \(cpus)", "cannot be used: \(String(cString: strerror(status)))")
     }
   }
 
@@ -181,16 +186,18 @@ public struct ModelServerApplication: Sendable {
   private func warmWorkers(_ state: ServerState) async throws {
     var seen: Set<String> = []
     let first = state.registry.entries.filter { entry in
-      entry.model.map { InputCheck.takesTokens($0.inputs) } == true
-        && seen.insert("\(entry.description.family) \(entry.description.precision)").inserted
+      guard let model = entry.model, InputCheck.takesTokens(model.inputs) else { return false }
+      return seen.insert("\(model.queue) \(entry.description.family) \(model.precision)").inserted
     }
     for entry in first {
-      guard let lease = try? await state.registry.acquire(entry.name) else { continue }
+      guard let lease = try? await state.registry.acquire(entry) else { continue }
       for tokens in options.warmTokens {
         let inputs = lease.model.exampleInputs(tokens: tokens)
         try await withThrowingTaskGroup(of: Void.self) { group in
           for _ in 0..<(2 * options.workers) {
-            group.addTask { _ = try await state.pool.infer(lease.model.session, inputs, model: entry.index) }
+            group.addTask {
+              _ = try await state.pool(of: lease.model).infer(lease.model.session, inputs, model: entry.index)
+            }
           }
           try await group.waitForAll()
         }
@@ -253,6 +260,37 @@ private final class StartUp: Sendable {
       try await state.withLock { $0.task }?.value
     } catch is CancellationError {
     } catch is SchedulingError {}
+  }
+}
+
+/// The number of a port, once it is bound.
+private final class BoundPort: Sendable {
+  private let value = Mutex<Int?>(nil)
+  private let ends: AsyncStream<Void>
+  private let end: AsyncStream<Void>.Continuation
+
+  init() { (ends, end) = AsyncStream.makeStream() }
+
+  /// nil until it is bound.
+  var number: Int? { value.withLock { $0 } }
+
+  func bound(to number: Int) {
+    value.withLock { $0 = number }
+    end.finish()
+  }
+
+  /// Returns once it is bound, or the task is cancelled.
+  func wait() async { for await _ in ends {} }
+}
+
+/// A service that begins once a port of another is bound.
+private struct FollowingService: Service {
+  let base: any Service
+  let port: BoundPort
+
+  func run() async throws {
+    await port.wait()
+    if port.number != nil { try await base.run() }
   }
 }
 

@@ -10,6 +10,9 @@ public struct ServerOptions: Sendable {
   public var host = "127.0.0.1"
   /// 0 lets the system choose.
   public var port = 8080
+  /// `cpu`, `cuda:1`, `neuron:0`: each has a queue and workers of its own, and models are spread over them.
+  public var devices = ["cpu"]
+  /// Of each device.
   public var workers = 1
   public var threadsPerWorker = 1
   /// Requests that may wait for a worker; nil is any number.

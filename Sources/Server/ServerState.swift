@@ -2,18 +2,33 @@ import Synchronization
 
 /// What all routes of a server share.
 final class ServerState: Sendable {
-  let pool: WorkerPool
+  /// The queues, one for each device.
+  let pools: [WorkerPool]
   /// Without models until the repository has been read.
   let registry: ModelRegistry
   let metrics: ServerMetrics
-  let statistics = RequestStatistics()
   private let phase = Atomic<ServerPhase>(.loading)
 
-  init(pool: WorkerPool, registry: ModelRegistry) {
-    self.pool = pool
+  /// - Parameter pools: at least one.
+  init(pools: [WorkerPool], registry: ModelRegistry) {
+    self.pools = pools
     self.registry = registry
-    metrics = ServerMetrics(threadsPerWorker: pool.options.threadsPerWorker)
+    metrics = ServerMetrics(threadsPerWorker: pools[0].options.threadsPerWorker)
   }
+
+  /// Of the device that the model is on.
+  func pool(of model: ServedModel) -> WorkerPool { pools[model.queue] }
+
+  /// Of all queues together.
+  var load: WorkerPool.Load {
+    pools.reduce(into: WorkerPool.Load(waiting: 0, busyWorkers: 0)) { sum, pool in
+      let load = pool.load
+      sum.waiting += load.waiting
+      sum.busyWorkers += load.busyWorkers
+    }
+  }
+
+  var workers: Int { pools.reduce(0) { $0 + $1.options.workers } }
 
   var isReady: Bool { phase.load(ordering: .acquiring) == .ready }
   var isLoading: Bool { phase.load(ordering: .acquiring) == .loading }

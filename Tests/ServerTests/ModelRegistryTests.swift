@@ -101,12 +101,12 @@ private final class TestSource: ModelSource {
     #expect(registry.entries.allSatisfy { $0.state == .ready })
     for name in ["a", "c", "b", "a", "c"] {
       let lease = try await registry.acquire(name)
-      lease.entry.counters.answered(RequestTimings(queueSeconds: 0, computeSeconds: 0.5, ahead: 0))
+      lease.entry.note { $0.failed(after: Nanoseconds(seconds: 0.5)) }
       #expect(registry.totals.residentBytes <= 20 && lease.entry.isResident)
       lease.release()
       lease.release()
     }
-    #expect(registry.entries.map { $0.counters.requests.load(ordering: .relaxed) } == [2, 1, 2])
+    #expect(registry.entries.map(\.record.failure.count) == [2, 1, 2])
     let totals = registry.totals
     #expect(totals.hits + totals.misses == 5 + 2 && totals.evictions == totals.loads - 2)
     #expect(totals.misses - 2 == totals.loads - 2 && totals.loads > 2)

@@ -198,7 +198,7 @@ private final class ServerUnderHandClock: Sendable {
       }
       if isSettled {
         for (index, entry) in registry.entries.enumerated() {
-          let count = entry.counters.evictions.load(ordering: .relaxed)
+          let count = entry.record.evictions
           let isNew = state.withLock { state in
             defer { state.evictions[index] = count }
             return count > state.evictions[index]

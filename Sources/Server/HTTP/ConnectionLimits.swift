@@ -13,13 +13,13 @@ enum ConnectionLimits {
   /// HTTP/1.1 with bounds on headers, idle connections and slow transfers.
   static func server(_ options: ServerOptions) -> HTTPServerBuilder {
     let transferTimeout = options.transferTimeoutSeconds.map { TimeAmount.nanoseconds(Int64($0 * 1e9)) }
-    return .http1(
-      configuration: HTTP1Channel.Configuration(
-        additionalChannelHandlers: watches(transferTimeout),
-        idleTimeout: options.idleTimeoutSeconds.map { .nanoseconds(Int64($0 * 1e9)) },
-        httpDecoderConfiguration: .init(
-          maxHeaderFieldSize: options.maxHeaderBytes, maxHeaderListSize: options.maxHeaderBytes,
-          maxHeaderFieldCount: options.maxHeaderFields)))
+    let configuration = HTTP1Channel.Configuration(
+      additionalChannelHandlers: watches(transferTimeout),
+      idleTimeout: options.idleTimeoutSeconds.map { .nanoseconds(Int64($0 * 1e9)) },
+      httpDecoderConfiguration: .init(
+        maxHeaderFieldSize: options.maxHeaderBytes, maxHeaderListSize: options.maxHeaderBytes,
+        maxHeaderFieldCount: options.maxHeaderFields))
+    return HTTPServerBuilder { ChannelOnEventLoop(base: HTTP1Channel(responder: $0, configuration: configuration)) }
   }
 
   private static func watches(_ limit: TimeAmount?) -> [any RemovableChannelHandler] {

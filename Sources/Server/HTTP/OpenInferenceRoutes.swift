@@ -187,7 +187,7 @@ extension ServerResponder {
     body.raw(",\"execution_count\":")
     body.number(model.executionCount)
     body.raw(",\"inference_stats\":{")
-    let none = DurationStatistic(count: 0, nanoseconds: 0)
+    let none = DurationStatistic()
     let durations: [(StaticString, DurationStatistic)] = [
       ("\"success\":", model.success), (",\"fail\":", model.failure), (",\"queue\":", model.queue),
       (",\"compute_input\":", model.computeInput), (",\"compute_infer\":", model.computeInfer),

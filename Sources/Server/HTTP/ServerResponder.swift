@@ -30,10 +30,27 @@ struct ServerResponder: HTTPResponder {
   }
 
   func respond(to request: Request, context: Context) async throws -> Response {
-    var response = await answer(to: request)
+    let isShort = Self.isShort(request)
+    var response =
+      isShort
+      ? await answer(to: request)
+      : await withTaskExecutorPreference(globalConcurrentExecutor) { await answer(to: request) }
     // Clients that keep connections are to open their next one elsewhere.
     if state.isDraining { response.headers[.connection] = "close" }
     return response
+  }
+
+  /// Longest body that is read on the connection's event loop: some hundred microseconds' work.
+  private static let shortBodyBytes = 64 << 10
+
+  /// Whether answering takes the event loop so little time that other connections do not notice: small requests for
+  /// inference, and health. What tells of all models, or reads long bodies, does so elsewhere.
+  private static func isShort(_ request: Request) -> Bool {
+    if request.method == .post {
+      return request.headers[.contentLength].flatMap { Int($0) }.map { $0 <= shortBodyBytes } ?? false
+    }
+    let path = request.uri.path
+    return path == "/" || path == "/ping" || path.hasPrefix("/v2/health/")
   }
 
   private func answer(to request: Request) async -> Response {
@@ -98,8 +115,7 @@ struct ServerResponder: HTTPResponder {
         ? Self.json("{\"status\":\"Healthy\"}") : Self.json("{\"status\":\"Unhealthy\"}", status: .serviceUnavailable)
     case "metrics" where path.count == 1:
       try allow([.get], request)
-      let text = state.metrics.text(
-        registry: state.registry, load: state.pool.load, workers: state.pool.options.workers)
+      let text = state.metrics.text(registry: state.registry, load: state.load, workers: state.workers)
       return Response(
         status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
         body: ResponseBody(byteBuffer: ByteBuffer(string: text)))

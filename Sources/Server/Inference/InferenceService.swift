@@ -25,8 +25,8 @@ package struct InferenceService: Sendable {
     do {
       return try await infer(request, entry)
     } catch {
-      entry.counters.failures.add(1, ordering: .relaxed)
-      state.statistics.failed(model: entry.index, after: WorkerPool.monotonicNow() - request.arrival)
+      let time = WorkerPool.monotonicNow() - request.arrival
+      entry.note { $0.failed(after: time) }
       throw error
     }
   }
@@ -42,7 +42,7 @@ package struct InferenceService: Sendable {
     let submitted = WorkerPool.monotonicNow()
     let result: WorkerPool.Answer
     do {
-      result = try await state.pool.infer(
+      result = try await state.pool(of: model).infer(
         model.session, inputs.tensors, model: entry.index, priority: request.priority,
         timeoutSeconds: timeout.map { $0 - (lease.loadSeconds ?? 0) })
     } catch {
@@ -50,7 +50,7 @@ package struct InferenceService: Sendable {
     }
     let returned = WorkerPool.monotonicNow()
     if model.outputs.isEmpty { model.learnOutputs(result.outputs, batch: inputs.batch, tokens: inputs.tokens) }
-    if inputs.tokens == nil { state.statistics.learn(model: entry.index, inputs: request.inputs) }
+    if inputs.tokens == nil { entry.note { $0.learn(request.inputs) } }
     let names = OutputNames.names(result.outputs, batch: inputs.batch, tokens: inputs.tokens)
     let outputs = try Self.select(
       request.requestedOutputs, from: zip(names, result.outputs).map { NamedTensor(name: $0, $1) }, entry.name)
@@ -66,10 +66,9 @@ package struct InferenceService: Sendable {
     _ answer: InferenceAnswer, transport: ServerMetrics.Transport = .http
   ) -> AnswerTimings {
     let timings = AnswerTimings(answer, finished: WorkerPool.monotonicNow())
-    answer.entry.counters.answered(answer.timings)
-    state.statistics.answered(
-      model: answer.entry.index, rows: answer.batch, timings: timings,
-      isFirstOfBatch: answer.timings.isFirstOfBatch)
+    answer.entry.note {
+      $0.answered(rows: answer.batch, timings, isFirstOfBatch: answer.timings.isFirstOfBatch)
+    }
     state.metrics.completed(
       totalSeconds: timings.total.seconds, timings: answer.timings, missWaitSeconds: answer.loadSeconds,
       variant: answer.variant, transport: transport)
@@ -80,7 +79,7 @@ package struct InferenceService: Sendable {
     _ entry: ModelEntry, priority: Int, timeoutSeconds: Double?
   ) async throws(InferenceError) -> ModelLease {
     do {
-      return try await state.registry.acquire(entry.name, priority: priority, timeoutSeconds: timeoutSeconds)
+      return try await state.registry.acquire(entry, priority: priority, timeoutSeconds: timeoutSeconds)
     } catch {
       throw InferenceError(error)
     }
@@ -150,7 +149,7 @@ package struct InferenceService: Sendable {
     if InputCheck.takesTokens(names) {
       inputs = names.map { TensorMetadata(name: $0, datatype: .int64, shape: [-1, -1]) }
     } else {
-      let learned = state.statistics[entry.index].inputs ?? []
+      let learned = entry.record.inputs ?? []
       inputs = names.map { name in
         learned.first { $0.name == name } ?? TensorMetadata(name: name, datatype: nil, shape: [-1])
       }
@@ -179,7 +178,7 @@ package struct InferenceService: Sendable {
   }
 
   private func statistics(_ entry: ModelEntry) -> ModelStatistics {
-    let record = state.statistics[entry.index]
+    let record = entry.record
     return ModelStatistics(
       name: entry.name, lastInference: record.lastInference, inferenceCount: record.rows,
       executionCount: record.batches.values.reduce(0) { $0 + $1.count }, success: record.success,

@@ -47,12 +47,6 @@ package struct RepositoryIndexEntry: Hashable, Sendable {
   package var reason: String
 }
 
-/// How often something happened, and how long it took together.
-package struct DurationStatistic: Hashable, Sendable {
-  package var count: Int
-  package var nanoseconds: Int64
-}
-
 /// What became of a model's requests since the server was started.
 package struct ModelStatistics: Sendable {
   package struct Batch: Hashable, Sendable {

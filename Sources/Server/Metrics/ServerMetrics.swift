@@ -149,13 +149,10 @@ package final class ServerMetrics: Sendable {
     situation.workers = workers
     situation.busyWorkers = load.busyWorkers
     situation.models = registry.entries.map { entry in
-      let counters = entry.counters
+      let record = entry.record
       return ModelReading(
-        name: entry.name, requests: counters.requests.load(ordering: .relaxed),
-        failures: counters.failures.load(ordering: .relaxed),
-        queueSeconds: Double(counters.queueNanoseconds.load(ordering: .relaxed)) / 1e9,
-        computeSeconds: Double(counters.computeNanoseconds.load(ordering: .relaxed)) / 1e9,
-        loads: counters.loads.load(ordering: .relaxed))
+        name: entry.name, requests: record.success.count, failures: record.failure.count,
+        queueSeconds: record.queue.seconds, computeSeconds: record.compute.seconds, loads: record.loads.count)
     }
     situation.residency.models = totals.residentModels
     situation.residency.bytes = totals.residentBytes
@@ -263,7 +260,10 @@ package final class ServerMetrics: Sendable {
       ("requests_total", "Requests answered, by model.", { $0.sample($1, $2, $3.requests) }),
       ("failures_total", "Requests not answered, by model.", { $0.sample($1, $2, $3.failures) }),
       ("compute_seconds_total", "Time of forward passes, by model.", { $0.sample($1, $2, $3.computeSeconds) }),
-      ("queue_seconds_total", "Time in the queue, by model.", { $0.sample($1, $2, $3.queueSeconds) }),
+      (
+        "queue_seconds_total", "Waiting for a worker or for other requests of a batch, by model.",
+        { $0.sample($1, $2, $3.queueSeconds) }
+      ),
       ("loads_total", "Successful loads, by model.", { $0.sample($1, $2, $3.loads) }),
     ]
     var left = maxModelBytes

@@ -3,7 +3,7 @@ import Synchronization
 
 /// One model of the repository, in memory or not: what is known of it, and what became of its requests.
 ///
-/// An entry lives as long as the server does: its counters survive eviction, unloading and loading again.
+/// An entry lives as long as the server does: its record survives eviction, unloading and loading again.
 public final class ModelEntry: Sendable {
   public enum State: Hashable, Sendable {
     /// Requests are refused, and why: not loaded, or what was wrong with the file.
@@ -18,7 +18,6 @@ public final class ModelEntry: Sendable {
   public let name: String
   /// The same for the entry's whole life and no other's: what requests are batched by.
   public let index: Int
-  public let counters = ModelCounters()
 
   private struct Facts {
     var state: State
@@ -36,6 +35,7 @@ public final class ModelEntry: Sendable {
   }
 
   private let facts: Mutex<Facts>
+  private let history = Mutex(ModelRecord())
 
   init(index: Int, description: RepositoryManifest.Model, state: State, model: ServedModel? = nil) {
     self.index = index
@@ -54,6 +54,9 @@ public final class ModelEntry: Sendable {
   /// The model, while it is in memory. Whoever computes takes a lease instead.
   public var model: ServedModel? { facts.withLock { $0.model } }
 
+  /// The model, where it is in memory and requests may use it.
+  var offeredModel: ServedModel? { facts.withLock { $0.isOffered ? $0.model : nil } }
+
   /// Bytes of its weights; 0 while it is not in memory.
   public var weightBytes: Int64 { model?.weightBytes ?? 0 }
 
@@ -69,6 +72,13 @@ public final class ModelEntry: Sendable {
   public var outputs: [ServedModel.Output] {
     facts.withLock { facts in facts.model.map(\.outputs).flatMap { $0.isEmpty ? nil : $0 } ?? facts.outputs }
   }
+
+  // MARK: Record
+
+  /// As it is now.
+  package var record: ModelRecord { history.withLock { $0 } }
+
+  package func note(_ body: (inout ModelRecord) -> Void) { history.withLock { body(&$0) } }
 
   // MARK: Changes, under the registry's lock
 
@@ -93,7 +103,7 @@ public final class ModelEntry: Sendable {
 
   func describe(_ description: RepositoryManifest.Model) { facts.withLock { $0.description = description } }
 
-  func note(_ failure: any Error) { facts.withLock { $0.failure = failure } }
+  func fail(with failure: any Error) { facts.withLock { $0.failure = failure } }
 
   /// Somebody has asked for the model to be loaded.
   func ask() {
@@ -118,35 +128,6 @@ public final class ModelEntry: Sendable {
       if let outputs = facts.model?.outputs, !outputs.isEmpty { facts.outputs = outputs }
       return facts.model
     }
-  }
-}
-
-/// What became of a model's requests, since the server was started.
-public final class ModelCounters: Sendable {
-  /// Answered.
-  public let requests = Atomic<Int>(0)
-  public let failures = Atomic<Int>(0)
-  public let queueNanoseconds = Atomic<Int64>(0)
-  public let batchWaitNanoseconds = Atomic<Int64>(0)
-  public let computeNanoseconds = Atomic<Int64>(0)
-  /// Forward passes: with batches, fewer than requests.
-  public let batches = Atomic<Int>(0)
-  public let loads = Atomic<Int>(0)
-  public let loadNanoseconds = Atomic<Int64>(0)
-  public let evictions = Atomic<Int>(0)
-  /// Requests that found the model in memory, and that had to wait for it.
-  public let hits = Atomic<Int>(0)
-  public let misses = Atomic<Int>(0)
-
-  public init() {}
-
-  /// Counts one answered request.
-  public func answered(_ timings: RequestTimings) {
-    requests.add(1, ordering: .relaxed)
-    queueNanoseconds.add(Nanoseconds(seconds: timings.queueSeconds).rawValue, ordering: .relaxed)
-    batchWaitNanoseconds.add(Nanoseconds(seconds: timings.batchWaitSeconds).rawValue, ordering: .relaxed)
-    computeNanoseconds.add(Nanoseconds(seconds: timings.computeSeconds).rawValue, ordering: .relaxed)
-    if timings.isFirstOfBatch { batches.add(1, ordering: .relaxed) }
   }
 }
 

@@ -130,26 +130,29 @@ public final class ModelRegistry: Sendable {
   /// - Parameter timeoutSeconds: a request that has waited longer for its model is given up.
   /// - Throws: `RegistryError`.
   public func acquire(_ name: String, priority: Int = 0, timeoutSeconds: Double? = nil) async throws -> ModelLease {
-    if let lease = try lease(name) { return lease }
+    guard let entry = entry(named: name) else { throw RegistryError.unknownModel(name) }
+    return try await acquire(entry, priority: priority, timeoutSeconds: timeoutSeconds)
+  }
+
+  /// As by name; the entry must be this registry's.
+  public func acquire(
+    _ entry: ModelEntry, priority: Int = 0, timeoutSeconds: Double? = nil
+  ) async throws -> ModelLease {
+    if let lease = lease(entry) { return lease }
     return try await withCheckedThrowingContinuation { continuation in
-      wait(for: name, priority: priority, timeoutSeconds: timeoutSeconds, continuation)
+      wait(for: entry, priority: priority, timeoutSeconds: timeoutSeconds, continuation)
     }
   }
 
   /// nil where the model is not in memory.
-  private func lease(_ name: String) throws(RegistryError) -> ModelLease? {
-    let found = state.withLock { state -> Result<ModelLease?, RegistryError> in
-      guard let entry = state.byName[name] else { return .failure(.unknownModel(name)) }
-      guard state.residency.isResident(entry.index), let model = entry.model, entry.isOffered else {
-        return .success(nil)
-      }
+  private func lease(_ entry: ModelEntry) -> ModelLease? {
+    state.withLock { state in
+      guard state.residency.isResident(entry.index), let model = entry.offeredModel else { return nil }
       // In memory and offered: no clock is needed to decide it, and nothing else follows from it.
       state.residency.use(entry.index)
       state.totals.hits += 1
-      entry.counters.hits.add(1, ordering: .relaxed)
-      return .success(makeLease(entry, model, waited: nil))
+      return makeLease(entry, model, waited: nil)
     }
-    return try found.get()
   }
 
   private func makeLease(_ entry: ModelEntry, _ model: ServedModel, waited: Double?) -> ModelLease {
@@ -159,14 +162,11 @@ public final class ModelRegistry: Sendable {
   }
 
   private func wait(
-    for name: String, priority: Int, timeoutSeconds: Double?,
+    for entry: ModelEntry, priority: Int, timeoutSeconds: Double?,
     _ continuation: CheckedContinuation<ModelLease, any Error>
   ) {
     let now = clock()
     let effects = state.withLock { state -> Effects in
-      guard let entry = state.byName[name] else {
-        return Effects(answers: [(continuation, .failure(.unknownModel(name)))])
-      }
       let id = state.nextID
       state.nextID += 1
       state.waiters[id] = Waiter(continuation: continuation, arrival: now)
@@ -216,7 +216,6 @@ public final class ModelRegistry: Sendable {
         let waited = (now - waiter.arrival).seconds
         state.totals.misses += 1
         state.totals.missWaitSeconds += waited
-        entry.counters.misses.add(1, ordering: .relaxed)
         effects.answers.append((waiter.continuation, .success(makeLease(entry, model, waited: waited))))
       case .refuse(let request, let refusal):
         guard let waiter = state.waiters.removeValue(forKey: request.id) else { continue }
@@ -229,7 +228,7 @@ public final class ModelRegistry: Sendable {
         if let model = entry.takeModel() { effects.evicted.append(model) }
         if entry.isOffered {
           state.totals.evictions += 1
-          entry.counters.evictions.add(1, ordering: .relaxed)
+          entry.note { $0.evictions += 1 }
         } else {
           entry.become(.unavailable(reason: "it was unloaded"))
         }
@@ -288,14 +287,13 @@ public final class ModelRegistry: Sendable {
         state.totals.loads += 1
         state.totals.loadSeconds += seconds
         state.meanLoadSeconds += (seconds - state.meanLoadSeconds) * (state.meanLoadSeconds == 0 ? 1 : 0.1)
-        entry.counters.loads.add(1, ordering: .relaxed)
-        entry.counters.loadNanoseconds.add((now - started).rawValue, ordering: .relaxed)
+        entry.note { $0.loaded(in: now - started) }
         entry.become(.ready, model: model, version: version)
         state.residency.loaded(entry.index, now: now, actions: &state.actions)
       case .failure(let error):
         state.totals.failedLoads += 1
         entry.become(.unavailable(reason: String(describing: error)))
-        entry.note(error)
+        entry.fail(with: error)
         state.residency.loadFailed(entry.index, now: now, actions: &state.actions)
       }
       var effects = apply(&state, now)
@@ -330,15 +328,15 @@ public final class ModelRegistry: Sendable {
       if let budget = options.residency.budgetBytes, bytes > budget { continue }
       indices.append(index)
     }
-    let names = indices.map { descriptions[$0].name }
+    let entries = indices.compactMap { entry(named: descriptions[$0].name) }
     let outcome = Opening()
     await withTaskGroup(of: Void.self) { group in
-      for (position, name) in names.enumerated() {
+      for (position, entry) in entries.enumerated() {
         if position >= 4 * options.loadThreads { await group.next() }
         guard !Task.isCancelled, isTolerant || outcome.firstError == nil else { break }
         group.addTask { [self] in
           do {
-            try await loadNow(name)
+            try await loadNow(entry)
             progress(outcome.succeeded())
           } catch {
             outcome.failed(position, error)
@@ -380,10 +378,10 @@ public final class ModelRegistry: Sendable {
     }
     guard let entry = entry(named: name) else { throw RegistryError.unknownModel(name) }
     do {
-      if let lease = try lease(name) {
+      if let lease = lease(entry) {
         try await reload(entry, lease)
       } else {
-        try await loadNow(name)
+        try await loadNow(entry)
       }
     } catch let error as EngineError {
       throw RegistryError.unavailable(model: name, reason: error.description)
@@ -391,10 +389,9 @@ public final class ModelRegistry: Sendable {
   }
 
   /// - Throws: the `EngineError` of the load, or a `RegistryError`.
-  private func loadNow(_ name: String) async throws {
-    let bytes = entry(named: name).flatMap { source?.memoryBytes(of: $0.description) } ?? 0
+  private func loadNow(_ entry: ModelEntry) async throws {
+    let bytes = source?.memoryBytes(of: entry.description) ?? 0
     let effects = state.withLock { state -> Effects in
-      guard let entry = state.byName[name] else { return Effects() }
       entry.ask()
       state.residency.offer(entry.index, bytes: bytes)
       guard state.residency.isResident(entry.index) else { return Effects() }
@@ -404,11 +401,10 @@ public final class ModelRegistry: Sendable {
     }
     perform(effects)
     do {
-      try await acquire(name).release()
+      try await acquire(entry).release()
     } catch RegistryError.unavailable(let model, let reason) {
-      let entry = entry(named: name)
-      if entry?.state == .loading { entry?.become(.unavailable(reason: reason)) }
-      throw entry?.failure ?? RegistryError.unavailable(model: model, reason: reason)
+      if entry.state == .loading { entry.become(.unavailable(reason: reason)) }
+      throw entry.failure ?? RegistryError.unavailable(model: model, reason: reason)
     }
   }
 
@@ -421,8 +417,8 @@ public final class ModelRegistry: Sendable {
       guard version != entry.version else { return }
       let started = clock()
       let model = try source.load(entry.description, isAsked: true)
-      entry.counters.loads.add(1, ordering: .relaxed)
-      entry.counters.loadNanoseconds.add((clock() - started).rawValue, ordering: .relaxed)
+      let time = clock() - started
+      entry.note { $0.loaded(in: time) }
       state.withLock { $0.totals.loads += 1 }
       entry.become(.ready, model: model, version: version)
     }
@@ -432,11 +428,10 @@ public final class ModelRegistry: Sendable {
   ///
   /// - Throws: `RegistryError`.
   public func unload(_ name: String) async throws {
-    guard entry(named: name) != nil else { throw RegistryError.unknownModel(name) }
+    guard let entry = entry(named: name) else { throw RegistryError.unknownModel(name) }
     await withCheckedContinuation { continuation in
       let now = clock()
       let effects = state.withLock { state -> Effects in
-        guard let entry = state.byName[name] else { return Effects(unloaded: [continuation]) }
         entry.withdraw()
         state.unloading[entry.index, default: []].append(continuation)
         state.residency.withdraw(entry.index, now: now, actions: &state.actions)

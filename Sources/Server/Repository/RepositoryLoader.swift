@@ -57,11 +57,13 @@ public struct RepositoryLoader: Sendable {
     return try Self.load(manifest.models[index], folder: folder, vocabulary: nil)
   }
 
-  /// - Parameter vocabulary: size of the repository's, for models that do not state their own.
+  /// - Parameters:
+  ///   - vocabulary: size of the repository's, for models that do not state their own.
+  ///   - place: nil puts it on the process's own device.
   static func load(
-    _ entry: RepositoryManifest.Model, folder: String, vocabulary: Int?
+    _ entry: RepositoryManifest.Model, folder: String, vocabulary: Int?, place: DeviceBalance.Place? = nil
   ) throws(EngineError) -> ServedModel {
-    let model = try TorchModel(path: folder + "/" + entry.file)
+    let model = try TorchModel(path: folder + "/" + entry.file, device: place?.device ?? Engine.device)
     guard model.inputCount == entry.inputs.count else {
       throw EngineError(
         .badModel, model.path, "takes \(model.inputCount) inputs; the manifest names \(entry.inputs.count)")
@@ -70,6 +72,6 @@ public struct RepositoryLoader: Sendable {
       name: entry.name, session: BatchedSession(model, layout: BatchLayout(inputs: entry.inputs)),
       precision: entry.precision,
       vocabulary: entry.vocabulary > 0 ? entry.vocabulary : vocabulary ?? Int.max, maxTokens: entry.maxTokens,
-      inputs: entry.inputs, weightBytes: model.weightBytes)
+      inputs: entry.inputs, weightBytes: model.weightBytes, place: place)
   }
 }

@@ -10,6 +10,7 @@ public final class RepositorySource: ModelSource {
   private let warmTokens: [Int]
   private let probe: IsolationProbe?
   private let remote: RemoteRepository?
+  private let balance: DeviceBalance
   private let vocabulary = Mutex<Int?>(nil)
   private let hasPulled = Atomic<Bool>(false)
 
@@ -18,11 +19,13 @@ public final class RepositorySource: ModelSource {
   ///   - warmTokens: lengths at which each model is run before it serves.
   ///   - probe: tries code that is new in a process of its own; nil trusts it.
   ///   - remote: where the folder's files come from; nil where they are there.
+  ///   - devices: those that the models are spread over.
   public init(
     folder: String, limit: Int? = nil, warmTokens: [Int] = [32], probe: IsolationProbe? = nil,
-    remote: RemoteRepository? = nil
+    remote: RemoteRepository? = nil, devices: [String] = [Engine.device]
   ) {
     self.remote = remote
+    balance = DeviceBalance(devices: devices)
     loader = RepositoryLoader(folder: folder)
     self.limit = limit
     self.warmTokens = warmTokens
@@ -71,7 +74,8 @@ public final class RepositorySource: ModelSource {
     }
     try probe?.check(path, inputs: description.inputs, tokens: warmTokens.max() ?? 32, forgetsFailure: isAsked)
     let model = try RepositoryLoader.load(
-      description, folder: loader.folder, vocabulary: vocabulary.withLock { $0 })
+      description, folder: loader.folder, vocabulary: vocabulary.withLock { $0 },
+      place: balance.place(bytes: memoryBytes(of: description)))
     try Self.warm(model, tokens: warmTokens)
     return model
   }

@@ -12,6 +12,7 @@ public final class ServedModel: Sendable {
   /// Names of its inputs, in order.
   public let inputs: [String]
   public let weightBytes: Int64
+  private let place: DeviceBalance.Place?
   private let learned = Mutex<[Output]>([])
 
   /// One of a model's outputs, as its first run showed it.
@@ -27,6 +28,9 @@ public final class ServedModel: Sendable {
     }
   }
 
+  /// Which of the server's queues is its own.
+  public var queue: Int { place?.index ?? 0 }
+
   /// Empty until the model has run once.
   public var outputs: [Output] { learned.withLock { $0 } }
 
@@ -40,7 +44,7 @@ public final class ServedModel: Sendable {
 
   public init(
     name: String, session: any InferenceSession, precision: Precision, vocabulary: Int, maxTokens: Int,
-    inputs: [String], weightBytes: Int64
+    inputs: [String], weightBytes: Int64, place: DeviceBalance.Place? = nil
   ) {
     self.name = name
     self.session = session
@@ -49,5 +53,6 @@ public final class ServedModel: Sendable {
     self.maxTokens = maxTokens
     self.inputs = inputs
     self.weightBytes = weightBytes
+    self.place = place
   }
 }
