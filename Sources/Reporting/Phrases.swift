@@ -102,8 +102,11 @@ public enum Phrases {
   static func calibration(_ record: RunRecord) -> String? {
     guard let calibration = record.calibration else { return nil }
     let profile = calibration.profileOnly
+    let basis =
+      calibration.requests >= MeasuredTimes.leastRequests
+      ? "simulated with the times of these requests" : "the profile’s at that speed"
     return "Just before the run, in \(requests(calibration.requests)), \(speed(calibration.speed)); the prediction is "
-      + "the profile’s at that speed. Without that look: p50 \(Format.duration(profile.p50Seconds)) "
+      + "\(basis). Without that look: p50 \(Format.duration(profile.p50Seconds)) "
       + "(\(Format.signedPercent(profile.errorP50))), p99 \(Format.duration(profile.p99Seconds)) "
       + "(\(Format.signedPercent(profile.errorP99)))."
   }

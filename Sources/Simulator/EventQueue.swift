@@ -3,6 +3,8 @@ import PlannerCore
 /// What happens at a time in a fleet.
 enum EventKind: Hashable, Sendable {
   case arrival(model: Int)
+  /// A request has come through the node's front end.
+  case entry(request: Int)
   case completion(node: Int, worker: Int)
   case wake(node: Int)
   case loaded(node: Int, model: Int)

@@ -23,7 +23,7 @@ package struct SimulatedDecision: Hashable, Sendable {
 /// One run of a fleet: arrivals, nodes that run the shared `Dispatcher`, and what became of each request.
 ///
 /// Models: one queue a node, workers alike, forward passes that are not interrupted, delays of the network
-/// that occupy nobody, and on nodes with a memory budget the shared `Residency`: loads take time and no worker.
+/// that occupy nobody, front ends in which nobody overtakes, and on nodes with a memory budget the shared `Residency`: loads take time and no worker.
 /// Ignores: contention between workers and loads beyond what their times carry, failed loads, failures of nodes.
 struct FleetRun {
   /// Everything a run needs to know of one model.
@@ -49,6 +49,8 @@ struct FleetRun {
     var wake = Nanoseconds.zero
     /// Replaces the models' service times: measured times, drawn in spells.
     var serviceTrace: ServiceTrace?
+    /// The way in to the queue and out again; nil takes no time.
+    var frontEnd: FrontEnd?
     /// nil keeps all models in memory.
     var residency: ResidencyPolicy?
     var expiry = ExpiryPolicy.atStart
@@ -83,6 +85,10 @@ struct FleetRun {
     var model: Int
     var node: Int
     var arrival: Nanoseconds
+    /// Through the front end, where it may be queued.
+    var entry: Nanoseconds
+    /// From the end of its pass to the client.
+    var wayOutSeconds = 0.0
     var serviceSeconds: Double
     var isCounted: Bool
     /// Had to wait for its model.
@@ -117,6 +123,9 @@ struct FleetRun {
   private var arrivalRandom: [RandomStream]
   private var serviceRandom: [RandomStream]
   private var delayRandom: [RandomStream]
+  private var frontEndRandom: [RandomStream]
+  /// When the last request came through each node's front end.
+  private var lastEntry: [Nanoseconds]
   var loadRandom: [RandomStream] = []
   private var traceIndex: [Int]
   private var scheduleIndex = 0
@@ -154,6 +163,8 @@ struct FleetRun {
     arrivalRandom = models.indices.map { RandomStream(seed: seed, stream: "arrivals", index: UInt64($0)) }
     serviceRandom = models.indices.map { RandomStream(seed: seed, stream: "service", index: UInt64($0)) }
     delayRandom = models.indices.map { RandomStream(seed: seed, stream: "network delay", index: UInt64($0)) }
+    frontEndRandom = nodes.indices.map { RandomStream(seed: seed, stream: "front end", index: UInt64($0)) }
+    lastEntry = Array(repeating: .zero, count: nodes.count)
     traceIndex = Array(repeating: 0, count: models.count)
     observation.workers = nodes.reduce(0) { $0 + $1.workers }
     observation.windowSeconds = (end - warmup).seconds
@@ -176,6 +187,7 @@ struct FleetRun {
     while let event = events.popFirst(), event.time < end {
       switch event.kind {
       case .arrival(let model): arrive(model: model, now: event.time)
+      case .entry(let request): enter(request, now: event.time)
       case .completion(let node, let worker): complete(node: node, worker: worker, now: event.time)
       case .wake(let node):
         dispatchers[node].woke(now: event.time, actions: &actions)
@@ -238,10 +250,21 @@ struct FleetRun {
     if isCounted { observation.counts.arrived += 1 }
     // Drawn at arrival from the model's own stream: request i of a model takes the same time under every policy.
     let service = traces[node]?.next() ?? models[model].service.sample(from: &serviceRandom[model])
-    let id = store(
-      Request(
-        model: model, node: node, arrival: now, serviceSeconds: service, isCounted: isCounted, number: arrived))
+    var request = Request(
+      model: model, node: node, arrival: now, entry: now, serviceSeconds: service, isCounted: isCounted,
+      number: arrived)
     arrived += 1
+    guard let frontEnd = nodes[node].frontEnd else { return enter(store(request), now: now) }
+    let way = frontEnd.draw(from: &frontEndRandom[node])
+    request.entry = max(now + Nanoseconds(seconds: way.in), lastEntry[node])
+    request.wayOutSeconds = way.out
+    lastEntry[node] = request.entry
+    events.insert(.entry(request: store(request)), at: request.entry)
+  }
+
+  /// The request is the node's now.
+  private mutating func enter(_ id: Int, now: Nanoseconds) {
+    let (model, node) = (requests[id].model, requests[id].node)
     let deadline = models[model].deadline.map { now + $0 } ?? .never
     let pending = PendingRequest(
       id: id, model: model, priority: models[model].priority, arrival: now, deadline: deadline)
@@ -326,7 +349,7 @@ struct FleetRun {
   }
 
   private mutating func noteWait(_ id: Int, _ now: Nanoseconds) {
-    if requests[id].isCounted { observation.waitSeconds.append((now - requests[id].arrival).seconds) }
+    if requests[id].isCounted { observation.waitSeconds.append((now - requests[id].entry).seconds) }
   }
 
   private mutating func complete(node: Int, worker: Int, now: Nanoseconds) {
@@ -344,7 +367,7 @@ struct FleetRun {
     let request = requests[id]
     if request.isCounted {
       observation.counts.completed += 1
-      var latency = (now - nodes[request.node].handover - request.arrival).seconds
+      var latency = (now - nodes[request.node].handover - request.arrival).seconds + request.wayOutSeconds
       if let delay = models[request.model].networkDelay {
         latency += delay.sample(from: &delayRandom[request.model])
       }

@@ -143,13 +143,13 @@ public enum NodeSimulation {
     let queues = runsOn ? load.queues : 1
     let service = ServiceDistribution.empirical(
       factor == 1 ? load.service.computeSeconds : load.service.computeSeconds.scaled(by: factor))
-    let overhead = ServiceDistribution.empirical(load.service.overheadSeconds)
-    let runModels = (0..<models).map { FleetRun.Model(service: service, networkDelay: overhead, node: $0 % queues) }
+    let runModels = (0..<models).map { FleetRun.Model(service: service, node: $0 % queues) }
     let node = FleetRun.Node(
       workers: load.workers, queueCapacity: nil, batch: .single,
       handover: Nanoseconds(seconds: (load.service.handoverSeconds ?? 0) * factor),
       wake: Nanoseconds(seconds: (load.service.wakeSeconds ?? 0) * factor),
-      serviceTrace: load.service.computeTraceSeconds.flatMap { ServiceTrace($0.map { $0 * factor }) })
+      serviceTrace: load.service.computeTraceSeconds.flatMap { ServiceTrace($0.map { $0 * factor }) },
+      frontEnd: FrontEnd(delay: load.service.overheadSeconds))
     // A given schedule runs on until its last request is answered, as a measured run does.
     let end = runsOn ? Nanoseconds.never : Nanoseconds(seconds: schedule.durationSeconds)
     var run = FleetRun(

@@ -5,9 +5,11 @@ import PlannerCore
 /// A machine is slow for a while and fast for a while. Independent draws lose that, and with it the length of the
 /// queues that slow spells build up (moving block bootstrap: Künsch, 1989).
 struct ServiceTrace: Sendable {
-  /// Long beside the spells that matter to a queue, short beside the trace.
-  static let spell = 400
+  /// Shortest spell: long beside those that matter to a queue.
+  static let leastSpell = 400
 
+  /// Of a long trace an eighth: a machine also drifts over many seconds, and short spells would mix that away.
+  let spell: Int
   let seconds: [Double]
   var random = RandomStream(seed: 0, stream: "service trace")
   private var position = 0
@@ -15,14 +17,15 @@ struct ServiceTrace: Sendable {
 
   /// - Returns: nil for a trace too short to hold spells.
   init?(_ seconds: [Double]) {
-    guard seconds.count >= 2 * Self.spell else { return nil }
+    guard seconds.count >= 2 * Self.leastSpell else { return nil }
     self.seconds = seconds
+    spell = max(Self.leastSpell, seconds.count / 8)
   }
 
   mutating func next() -> Double {
     if remaining == 0 {
       position = random.integer(below: seconds.count)
-      remaining = Self.spell
+      remaining = spell
     }
     remaining -= 1
     defer { position = position + 1 == seconds.count ? 0 : position + 1 }

@@ -37,6 +37,20 @@ import Testing
     #expect(service.at(.asProfiled) == service)
   }
 
+  @Test func manyMeasuredTimesStandForThemselves() throws {
+    let service = try Self.service()
+    let compute = (0..<MeasuredTimes.leastRequests).map { 0.001 + 0.000001 * Double($0 * 7919 % 1000) }
+    var times = MeasuredTimes(compute: compute, overhead: [0.0003, 0.0005, 0.0004], wake: 3e-6, handover: nil)
+    let measured = try #require(service.with(times))
+    #expect(measured.computeTraceSeconds == compute && measured.wakeSeconds == 3e-6)
+    #expect(abs(measured.computeSeconds.mean - compute.reduce(0, +) / Double(compute.count)) < 1e-7)
+    #expect(measured.overheadSeconds.quantile(0.5) == 0.0004)
+    // What was not seen, and what one occasion cannot tell, stays the profile's.
+    #expect(measured.handoverSeconds == 1e-5 && measured.driftCV == 0.1)
+    times.compute.removeLast()
+    #expect(service.with(times) == nil)
+  }
+
   @Test func tooFewRequestsTellNothing() throws {
     let service = try Self.service()
     let many = Array(repeating: 0.001, count: 100)

@@ -49,6 +49,17 @@ import Testing
     #expect(abs(split.throughputPerSecond - 300) < 6)
   }
 
+  /// One request in fifty is held up for 20 ms, half of them on the way in, and with each of those the ten that come
+  /// meanwhile: nearly a tenth of all wait long, where independent delays would give a fiftieth.
+  @Test func aHeldUpFrontEndHoldsWhoeverComesMeanwhile() throws {
+    var load = Self.load(models: 1, rate: 500, compute: 0.0001)
+    load.service.overheadSeconds = try #require(
+      QuantileTable(probabilities: [0, 0.98, 0.9801, 1], seconds: [0.0002, 0.0002, 0.02, 0.02], sampleCount: 1))
+    let prediction = try #require(NodeSimulation.predict(load, seed: 1, effort: .search))
+    #expect(prediction.latencySeconds.p95.estimate > 0.005)
+    #expect(prediction.latencySeconds.p50.estimate < 0.0005)
+  }
+
   @Test func driftWidensTheInterval() throws {
     let steady = try #require(NodeSimulation.predict(Self.load(models: 50, rate: 3), seed: 1, effort: .search))
     let drifting = try #require(

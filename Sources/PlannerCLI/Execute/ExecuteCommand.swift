@@ -138,16 +138,16 @@ struct ExecuteCommand: PlannerCommand {
   /// The schedule first, then the prediction on exactly that schedule, and only then the load.
   private func predictAndLoad(_ node: NodeUnderLoad, _ deployment: Deployment, _ plan: Plan) async throws -> Outcome {
     let schedule = node.schedule(seconds: duration, seed: seed)
-    let profiled = try predict(deployment, plan, schedule, .asProfiled)
+    let profiled = try predict(deployment, plan, schedule, deployment.node.service)
     var prediction = profiled
     var calibration: RunComparison.Calibration?
     if !noCalibration {
       Output.note("ready; finding out how fast the machine is at the moment")
       let found = try await node.calibrate(against: deployment.node.service, seed: seed &+ 1)
-      if let (speed, requests, seconds) = found {
-        prediction = try predict(deployment, plan, schedule, speed)
-        calibration = .init(speed: speed, requests: requests, seconds: seconds, profiled: profiled)
-        Output.note("\(Phrases.speed(speed)) in \(requests) requests")
+      if let found {
+        prediction = try predict(deployment, plan, schedule, found.service)
+        calibration = .init(speed: found.speed, requests: found.requests, seconds: found.seconds, profiled: profiled)
+        Output.note("\(Phrases.speed(found.speed)) in \(found.requests) requests")
       } else {
         Output.note("too few requests at this rate to tell; the profile's figures stand")
       }
@@ -164,10 +164,10 @@ struct ExecuteCommand: PlannerCommand {
   }
 
   private func predict(
-    _ deployment: Deployment, _ plan: Plan, _ schedule: Schedule, _ speed: MachineSpeed
+    _ deployment: Deployment, _ plan: Plan, _ schedule: Schedule, _ service: ServiceModel
   ) throws -> NodePrediction {
     let load = NodeLoad(
-      service: deployment.node.service.at(speed), queues: 1, workers: deployment.node.workers,
+      service: service, queues: 1, workers: deployment.node.workers,
       models: deployment.models, ratePerModelPerSecond: plan.workload.ratePerModelPerSecond,
       arrivals: plan.workload.arrivals)
     let prediction = NodeSimulation.predict(

@@ -16,26 +16,39 @@ struct NodeUnderLoad {
   /// Sent before the counted part of a run, in simulation and run alike.
   static let warmupSeconds = 3.0
   /// A calibration lasts at least so long, and until so many requests are due.
-  static let calibrationSeconds = 10.0
-  static let calibrationRequests = 400.0
-  static let longestCalibrationSeconds = 30.0
+  static let calibrationSeconds = 30.0
+  static let calibrationRequests = 1.2 * Double(MeasuredTimes.leastRequests)
+  static let longestCalibrationSeconds = 60.0
+
+  struct Calibration {
+    var speed: MachineSpeed
+    /// What the node does at the moment.
+    var service: ServiceModel
+    var requests: Int
+    var seconds: Double
+  }
 
   /// Asks the node as the run will, for a short while, and tells how fast this machine is at the moment.
   ///
   /// - Returns: nil where too few requests were answered to tell.
   /// - Throws: what the load generator throws, or the server's end.
-  func calibrate(
-    against service: ServiceModel, seed: UInt64
-  ) async throws -> (speed: MachineSpeed, requests: Int, seconds: Double)? {
+  func calibrate(against service: ServiceModel, seed: UInt64) async throws -> Calibration? {
     let rate = Double(models) * workload.ratePerModelPerSecond
     let seconds = min(max(Self.calibrationSeconds, Self.calibrationRequests / rate), Self.longestCalibrationSeconds)
     let result = try await load(schedule(seconds: seconds, seed: seed), label: "calibrating: ")
     let timed = result.samples.compactMap { sample in sample.timings.map { (sample, $0) } }
+      .sorted { $0.0.dueSeconds < $1.0.dueSeconds }
     let alone = timed.filter { $1.ahead == 0 }
-    let speed = MachineSpeed(
-      of: service, compute: timed.map(\.1.computeSeconds),
-      overhead: alone.map { max(0, $0.latencySeconds - $1.queueSeconds - $1.computeSeconds) })
-    return speed.map { ($0, timed.count, seconds) }
+    let handovers = timed.compactMap(\.1.handoverSeconds)
+    let times = MeasuredTimes(
+      compute: timed.map(\.1.computeSeconds),
+      overhead: alone.map { max(0, $0.latencySeconds - $1.queueSeconds - $1.computeSeconds) },
+      wake: alone.reduce(0) { $0 + $1.1.queueSeconds } / Double(max(1, alone.count)),
+      handover: handovers.isEmpty ? nil : handovers.reduce(0, +) / Double(handovers.count))
+    return MachineSpeed(of: service, compute: times.compute, overhead: times.overhead).map { speed in
+      Calibration(
+        speed: speed, service: service.with(times) ?? service.at(speed), requests: timed.count, seconds: seconds)
+    }
   }
 
   func schedule(seconds: Double, seed: UInt64) -> Schedule {

@@ -67,7 +67,45 @@ public struct MachineSpeed: Codable, Hashable, Sendable {
   }
 }
 
+/// What requests took on a deployed node just before its run, seconds.
+public struct MeasuredTimes: Sendable {
+  /// Forward passes, in the order in which requests were due.
+  public var compute: [Double]
+  /// Of requests that met nobody: all but queue and forward pass.
+  public var overhead: [Double]
+  /// Mean time that a worker took to start for a request that met nobody.
+  public var wake: Double
+  /// Mean time between one pass and the next; nil where no request waited.
+  public var handover: Double?
+
+  public init(compute: [Double], overhead: [Double], wake: Double, handover: Double?) {
+    self.compute = compute
+    self.overhead = overhead
+    self.wake = wake
+    self.handover = handover
+  }
+
+  /// From so many on they stand for themselves; fewer only tell how fast the machine is.
+  public static let leastRequests = 1000
+}
+
 extension ServiceModel {
+  /// With these times in place of the profile's, and the profile's drift from one occasion to the next.
+  ///
+  /// - Returns: nil for fewer than `MeasuredTimes.leastRequests`.
+  public func with(_ times: MeasuredTimes) -> ServiceModel? {
+    guard times.compute.count >= MeasuredTimes.leastRequests, let compute = QuantileTable(samples: times.compute),
+      let overhead = QuantileTable(samples: times.overhead)
+    else { return nil }
+    var measured = self
+    measured.computeSeconds = compute
+    measured.overheadSeconds = overhead
+    measured.computeTraceSeconds = times.compute
+    measured.wakeSeconds = times.wake
+    measured.handoverSeconds = times.handover ?? handoverSeconds
+    return measured
+  }
+
   /// The same distributions on a machine of that speed. Waking and hand-over are the worker's time: they go with
   /// compute.
   public func at(_ speed: MachineSpeed) -> ServiceModel {

@@ -50,7 +50,7 @@ struct ServerResponder: HTTPResponder {
       return request.headers[.contentLength].flatMap { Int($0) }.map { $0 <= shortBodyBytes } ?? false
     }
     let path = request.uri.path
-    return path == "/" || path == "/ping" || path.hasPrefix("/v2/health/")
+    return path.hasPrefix("/predictions/") || path.hasPrefix("/v2/health/") || path == "/ping" || path == "/"
   }
 
   private func answer(to request: Request) async -> Response {

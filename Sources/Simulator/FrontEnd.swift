@@ -1,0 +1,24 @@
+import PlannerCore
+
+/// Network, HTTP and tokenizer of a node: one thread, in which no request overtakes another on its way in.
+///
+/// A front end that is held up for a moment lets everybody who came meanwhile go at once, and so makes queues that
+/// independent delays would not. Of a request's delay, half of what is usual is spent on either way; what is
+/// beyond it falls on one of them, either as likely. On the way out the measured delays hold the waiting already.
+struct FrontEnd {
+  let delay: QuantileTable
+  private let usual: Double
+
+  init(delay: QuantileTable) {
+    self.delay = delay
+    usual = delay.quantile(0.5)
+  }
+
+  /// Seconds in and out.
+  func draw(from random: inout RandomStream) -> (in: Double, out: Double) {
+    let whole = delay.quantile(random.uniform())
+    let excess = max(0, whole - usual)
+    let half = (whole - excess) / 2
+    return random.uniform() < 0.5 ? (half + excess, half) : (half, half + excess)
+  }
+}
