@@ -22,8 +22,9 @@ package struct SimulatedDecision: Hashable, Sendable {
 
 /// One run of a fleet: arrivals, nodes that run the shared `Dispatcher`, and what became of each request.
 ///
-/// Models: one queue a node, workers alike, forward passes that are not interrupted, delays of the network
-/// that occupy nobody, front ends in which nobody overtakes, and on nodes with a memory budget the shared `Residency`: loads take time and no worker.
+/// Models: one queue a node, workers alike, forward passes that are not interrupted, delays of the network that occupy
+/// nobody, front ends in which nobody overtakes, and on nodes with a memory budget the shared `Residency`: loads take
+/// time and no worker.
 /// Ignores: contention between workers and loads beyond what their times carry, failed loads, failures of nodes.
 struct FleetRun {
   /// Everything a run needs to know of one model.
