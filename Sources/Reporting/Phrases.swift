@@ -104,7 +104,7 @@ public enum Phrases {
     let profile = calibration.profileOnly
     let basis =
       calibration.requests >= MeasuredTimes.leastRequests
-      ? "simulated with the times of these requests" : "the profile’s at that speed"
+      ? "simulated with the times of these requests beside the profile’s" : "the profile’s at that speed"
     return "Just before the run, in \(requests(calibration.requests)), \(speed(calibration.speed)); the prediction is "
       + "\(basis). Without that look: p50 \(Format.duration(profile.p50Seconds)) "
       + "(\(Format.signedPercent(profile.errorP50))), p99 \(Format.duration(profile.p99Seconds)) "

@@ -90,17 +90,23 @@ public struct MeasuredTimes: Sendable {
 }
 
 extension ServiceModel {
-  /// With these times in place of the profile's, and the profile's drift from one occasion to the next.
+  /// With these times beside the profile's own, which are stretched to the same speed: what is rare, and makes p99, is
+  /// seen on both occasions or on one. The drift from one occasion to the next stays the profile's.
   ///
   /// - Returns: nil for fewer than `MeasuredTimes.leastRequests`.
   public func with(_ times: MeasuredTimes) -> ServiceModel? {
-    guard times.compute.count >= MeasuredTimes.leastRequests, let compute = QuantileTable(samples: times.compute),
-      let overhead = QuantileTable(samples: times.overhead)
+    guard times.compute.count >= MeasuredTimes.leastRequests,
+      let speed = MachineSpeed(of: self, compute: times.compute, overhead: times.overhead)
+    else { return nil }
+    let profiled = at(speed)
+    let trace = times.compute + (profiled.computeTraceSeconds ?? [])
+    guard let compute = QuantileTable(samples: trace),
+      let overhead = QuantileTable(samples: times.overhead + profiled.overheadSeconds.spread())
     else { return nil }
     var measured = self
     measured.computeSeconds = compute
     measured.overheadSeconds = overhead
-    measured.computeTraceSeconds = times.compute
+    measured.computeTraceSeconds = trace
     measured.wakeSeconds = times.wake
     measured.handoverSeconds = times.handover ?? handoverSeconds
     return measured

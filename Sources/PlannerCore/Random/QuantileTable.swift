@@ -49,6 +49,11 @@ public struct QuantileTable: Hashable, Sendable {
     return seconds[low] + (seconds[high] - seconds[low]) * (p - probabilities[low]) / span
   }
 
+  /// As many times as it was made from, evenly over the distribution; none where it was read off a summary.
+  func spread() -> [Double] {
+    (0..<sampleCount).map { quantile((Double($0) + 0.5) / Double(sampleCount)) }
+  }
+
   /// Mean of the piecewise-linear distribution, so that it agrees with what is sampled.
   public var mean: Double {
     moment { (a, b) in (a + b) / 2 }
