@@ -56,8 +56,8 @@ def processor_name() -> str:
 
 def our_environment() -> dict[str, str]:
     """The settings that `planner profile` tries: OpenBLAS that shares OpenMP's threads, kernels for what the
-    processor has (OpenBLAS takes newer AMD cores for old ones), threads that sleep when they have no work."""
-    settings = {"OMP_WAIT_POLICY": "PASSIVE"}
+    processor has (OpenBLAS takes newer AMD cores for old ones)."""
+    settings = {}
     folder = f"/usr/lib/{platform.machine()}-linux-gnu/openblas-openmp"
     if os.path.isdir(folder):
         settings["LD_LIBRARY_PATH"] = folder

@@ -2,10 +2,10 @@
 // sums turned back to float32 together with bias and activation function.
 #include "linear.h"
 #include "kernels.h"
+#include "parallel.h"
 #include "products.h"
 #include "workspace.h"
 
-#include <ATen/Parallel.h>
 #include <cstring>
 
 namespace ctorch {
@@ -45,8 +45,7 @@ void apply_block(const Layer &layer, const float *x, int64_t rows, float *out) {
   float scales[kRowBlock];
   int32_t zeros[kRowBlock];
   const int32_t levels = is_int8 ? activation_levels() : 0;
-  const int64_t grain = std::max<int64_t>(1, 16384 / std::max(inputs, outputs));
-  at::parallel_for(0, rows, grain, [&](int64_t first, int64_t last) {
+  parallel_for(rows, 8 * inputs, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; row++) {
       char *code = codes + static_cast<size_t>(row * inputs) * code_size;
       if (is_int8) {
@@ -60,7 +59,7 @@ void apply_block(const Layer &layer, const float *x, int64_t rows, float *out) {
   std::memset(codes + static_cast<size_t>(rows * inputs) * code_size, 0,
               static_cast<size_t>((padded - rows) * inputs) * code_size);
   multiply_packed(*layer.weight, codes, padded, sums);
-  at::parallel_for(0, rows, grain, [&](int64_t first, int64_t last) {
+  parallel_for(rows, 16 * outputs, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; row++) {
       float *to = out + row * outputs;
       if (is_int8) {

@@ -3,9 +3,9 @@
 #include "ops.h"
 #include "kernels.h"
 #include "linear.h"
+#include "parallel.h"
 #include "workspace.h"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/jit/runtime/custom_operator.h>
 
 namespace ctorch {
@@ -16,8 +16,6 @@ bool is_plain(const at::Tensor &tensor) {
   return tensor.device().is_cpu() && tensor.scalar_type() == at::kFloat && tensor.layout() == at::kStrided &&
          tensor.numel() > 0;
 }
-
-int64_t grain_for(int64_t row_work) { return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, row_work)); }
 
 /// Where one head's operands lie.
 struct Head {
@@ -96,7 +94,7 @@ at::Tensor linear_float32(const at::Tensor &x, const at::Tensor &weight, const c
   const auto *from = dense.data_ptr<float>(), *by = weight.data_ptr<float>();
   const auto *plus = has_bias ? bias->data_ptr<float>() : nullptr;
   auto *to = out.data_ptr<float>();
-  at::parallel_for(0, (outputs + 3) / 4, grain_for(rows * inputs), [&](int64_t begin, int64_t end) {
+  parallel_for((outputs + 3) / 4, 4 * rows * inputs, [&](int64_t begin, int64_t end) {
     const int64_t first = begin * 4, last = std::min(end * 4, outputs);
     for (int64_t row = 0; row < rows; row += kBlock) {
       const int64_t count = std::min(kBlock, rows - row);
@@ -125,7 +123,7 @@ at::Tensor add_normalize(const at::Tensor &a, const at::Tensor &b, at::IntArrayR
   const auto *by = gamma.data_ptr<float>(), *plus = beta.data_ptr<float>();
   auto *to = out.data_ptr<float>();
   const int64_t columns = shape[0];
-  at::parallel_for(0, a.numel() / columns, grain_for(columns), [&](int64_t first, int64_t last) {
+  parallel_for(a.numel() / columns, 16 * columns, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; row++) {
       const int64_t at = row * columns;
       kernels().add_normalize(left + at, right + at, columns, by, plus, static_cast<float>(epsilon), to + at);
@@ -151,7 +149,7 @@ at::Tensor attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor 
   const auto *from_q = q.data_ptr<float>(), *from_k = k.data_ptr<float>(), *from_v = v.data_ptr<float>();
   const auto *from_mask = added.defined() ? added.data_ptr<float>() : nullptr;
   auto *to = out.data_ptr<float>();
-  at::parallel_for(0, batch * heads, grain_for(rows * keys * size / 16), [&](int64_t first, int64_t last) {
+  parallel_for(batch * heads, 2 * rows * keys * size, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; i++) {
       const int64_t b = i / heads, h = i % heads;
       const float *own = from_mask == nullptr ? nullptr : from_mask + b * added.stride(0) + h * added.stride(1);

@@ -52,11 +52,11 @@ public struct LibraryCandidates: Sendable {
 
   /// The environment that brings a combination about in a child process.
   ///
-  /// OpenMP threads that have run out of work are told to sleep rather than spin: with as many workers as cores,
-  /// a spinning thread takes the core that the next request needs.
+  /// How long OpenMP's idle threads spin is left to the library: asleep they make a pass of two threads a tenth to a
+  /// half longer, and with more threads than CPUs it spins a thousandth as long by itself.
   public static func settings(_ flavour: Flavour, coreType: String?, inherited libraryPath: String?) -> LibrarySettings
   {
-    var environment: [String: String] = ["OMP_WAIT_POLICY": "PASSIVE"]
+    var environment: [String: String] = [:]
     if let folder = flavour.folder {
       environment["LD_LIBRARY_PATH"] = libraryPath.map { "\(folder):\($0)" } ?? folder
     }
