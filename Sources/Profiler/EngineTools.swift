@@ -166,10 +166,8 @@ public struct EngineTools: ProfilerTools {
           + (result.firstFailure.map { ": \($0)" } ?? ""))
     }
     return try result.samples.map { sample in
-      guard let timings = sample.timings else { throw ProfilerError("the server sent no timings") }
-      return ServedSample(
-        due: sample.dueSeconds, latency: sample.latencySeconds, queue: timings.queueSeconds,
-        compute: timings.computeSeconds, ahead: timings.ahead, handover: timings.handoverSeconds)
+      guard let served = ServedSample(sample) else { throw ProfilerError("the server sent no timings") }
+      return served
     }
   }
 }

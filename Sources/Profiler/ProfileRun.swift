@@ -292,16 +292,10 @@ extension ProfileRun.Subject {
 }
 
 extension ServedCell {
-  /// Takes served requests apart.
-  ///
-  /// Overhead is looked at in requests that found the server idle: what they took beyond compute is HTTP, parsing
-  /// the answer's way back; the waking of a worker is kept by itself. Compute comes from all requests.
   init?(rounds: [[ServedSample]], call: ServeCall) {
     let samples = rounds.flatMap { $0 }
-    let alone = samples.filter { $0.ahead == 0 }
-    let handovers = samples.compactMap(\.handover)
-    guard let compute = QuantileTable(samples: samples.map(\.compute)),
-      let overhead = QuantileTable(samples: alone.map { max(0, $0.latency - $0.queue - $0.compute) })
+    let times = MeasuredTimes(samples)
+    guard let compute = QuantileTable(samples: times.compute), let overhead = QuantileTable(samples: times.overhead)
     else { return nil }
     // Of each round as much, without a gap in it.
     let share = Self.mostTraced / max(1, rounds.count)
@@ -311,8 +305,7 @@ extension ServedCell {
       residentModels: call.modelNames.count,
       ratePerSecond: Double(samples.count) / (call.schedule.durationSeconds * Double(max(1, rounds.count))),
       computeSeconds: compute, overheadSeconds: overhead, driftCV: Self.drift(between: rounds),
-      handoverSeconds: handovers.isEmpty ? nil : handovers.reduce(0, +) / Double(handovers.count),
-      wakeSeconds: alone.reduce(0) { $0 + $1.queue } / Double(alone.count),
+      handoverSeconds: times.handover, wakeSeconds: times.wake,
       computeTraceSeconds: trace.map { ($0 * 1e7).rounded() / 1e7 })
   }
 

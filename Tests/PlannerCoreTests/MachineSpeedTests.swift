@@ -37,12 +37,13 @@ import Testing
     #expect(service.at(.asProfiled) == service)
   }
 
-  @Test func manyMeasuredTimesStandForThemselves() throws {
+  @Test func manyMeasuredTimesStandBesideTheProfiles() throws {
     let service = try Self.service()
     let compute = (0..<MeasuredTimes.leastRequests).map { 0.001 + 0.000001 * Double($0 * 7919 % 1000) }
     let overhead = (0..<99).map { 0.0003 + 0.0001 * Double($0 % 3) }
     var times = MeasuredTimes(compute: compute, overhead: overhead, wake: 3e-6, handover: nil)
-    let measured = try #require(service.with(times))
+    let speed = try #require(MachineSpeed(of: service, compute: compute, overhead: overhead))
+    let measured = service.at(speed, beside: times)
     let mean = compute.reduce(0, +) / Double(compute.count)
     #expect(abs(measured.computeSeconds.mean - mean) < 0.01 * mean && measured.wakeSeconds == 3e-6)
     // First what was measured now, then the profile's at that speed.
@@ -53,7 +54,7 @@ import Testing
     // What was not seen, and what one occasion cannot tell, stays the profile's.
     #expect(measured.handoverSeconds == 1e-5 && measured.driftCV == 0.1)
     times.compute.removeLast()
-    #expect(service.with(times) == nil)
+    #expect(service.at(speed, beside: times) == service.at(speed))
   }
 
   @Test func tooFewRequestsTellNothing() throws {

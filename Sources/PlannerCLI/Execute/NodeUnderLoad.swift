@@ -36,18 +36,10 @@ struct NodeUnderLoad {
     let rate = Double(models) * workload.ratePerModelPerSecond
     let seconds = min(max(Self.calibrationSeconds, Self.calibrationRequests / rate), Self.longestCalibrationSeconds)
     let result = try await load(schedule(seconds: seconds, seed: seed), label: "calibrating: ")
-    let timed = result.samples.compactMap { sample in sample.timings.map { (sample, $0) } }
-      .sorted { $0.0.dueSeconds < $1.0.dueSeconds }
-    let alone = timed.filter { $1.ahead == 0 }
-    let handovers = timed.compactMap(\.1.handoverSeconds)
-    let times = MeasuredTimes(
-      compute: timed.map(\.1.computeSeconds),
-      overhead: alone.map { max(0, $0.latencySeconds - $1.queueSeconds - $1.computeSeconds) },
-      wake: alone.reduce(0) { $0 + $1.1.queueSeconds } / Double(max(1, alone.count)),
-      handover: handovers.isEmpty ? nil : handovers.reduce(0, +) / Double(handovers.count))
+    let times = MeasuredTimes(result.samples.compactMap(ServedSample.init))
     return MachineSpeed(of: service, compute: times.compute, overhead: times.overhead).map { speed in
       Calibration(
-        speed: speed, service: service.with(times) ?? service.at(speed), requests: timed.count, seconds: seconds)
+        speed: speed, service: service.at(speed, beside: times), requests: times.compute.count, seconds: seconds)
     }
   }
 

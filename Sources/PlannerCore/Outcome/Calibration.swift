@@ -85,25 +85,21 @@ public struct MeasuredTimes: Sendable {
     self.handover = handover
   }
 
-  /// From so many on they stand for themselves; fewer only tell how fast the machine is.
+  /// From so many on they stand beside the profile's; fewer only tell how fast the machine is.
   public static let leastRequests = 1000
 }
 
 extension ServiceModel {
-  /// With these times beside the profile's own, which are stretched to the same speed: what is rare, and makes p99, is
-  /// seen on both occasions or on one. The drift from one occasion to the next stays the profile's.
+  /// As `at(_:)`, and beside it the times that showed the speed: what is rare, and makes p99, is seen on both occasions
+  /// or on one. The drift from one occasion to the next stays the profile's.
   ///
-  /// - Returns: nil for fewer than `MeasuredTimes.leastRequests`.
-  public func with(_ times: MeasuredTimes) -> ServiceModel? {
-    guard times.compute.count >= MeasuredTimes.leastRequests,
-      let speed = MachineSpeed(of: self, compute: times.compute, overhead: times.overhead)
-    else { return nil }
-    let profiled = at(speed)
-    let trace = times.compute + (profiled.computeTraceSeconds ?? [])
-    guard let compute = QuantileTable(samples: trace),
-      let overhead = QuantileTable(samples: times.overhead + profiled.overheadSeconds.spread())
-    else { return nil }
-    var measured = self
+  /// - Parameter times: fewer than `MeasuredTimes.leastRequests` are left out.
+  public func at(_ speed: MachineSpeed, beside times: MeasuredTimes) -> ServiceModel {
+    var measured = at(speed)
+    let trace = times.compute + (measured.computeTraceSeconds ?? [])
+    guard times.compute.count >= MeasuredTimes.leastRequests, let compute = QuantileTable(samples: trace),
+      let overhead = QuantileTable(samples: times.overhead + measured.overheadSeconds.spread())
+    else { return measured }
     measured.computeSeconds = compute
     measured.overheadSeconds = overhead
     measured.computeTraceSeconds = trace
