@@ -142,7 +142,7 @@ struct ExecuteCommand: PlannerCommand {
     var prediction = profiled
     var calibration: RunComparison.Calibration?
     if !noCalibration {
-      Output.note("ready; finding out how fast the machine is at the moment")
+      Output.note("ready; letting it settle, then finding out how fast the machine is at the moment")
       let found = try await node.calibrate(against: deployment.node.service, seed: seed &+ 1)
       if let found {
         prediction = try predict(deployment, plan, schedule, found.service)
