@@ -6,7 +6,7 @@ import PlannerCore
 /// Sends Poisson arrivals to one served model and prints what a request took beside its queue, its batch and its
 /// forward pass: HTTP, tokenizer, hand-over and loopback, as the client sees them.
 @main
-struct OpenLoop: AsyncParsableCommand {
+struct OpenLoop: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "open-loop", abstract: "Latency of a served model beside its forward pass (scripts/bench-server).")
 
@@ -24,39 +24,40 @@ struct OpenLoop: AsyncParsableCommand {
     var overheadP50: Double
     var overheadP99: Double
     var computeP50: Double
+    /// How late the client was; part of the overheads.
     var lagP99: Double
-    /// Why the generator's own figures say nothing of the server; absent where it kept to its schedule.
-    var invalid: String?
   }
 
   func validate() throws {
-    guard rate > 0, seconds > 0 else { throw ValidationError("--rate and --seconds must be above 0") }
+    guard rate > 0, rate < 1e6, seconds > 0 else { throw ValidationError("--rate and --seconds must be above 0") }
   }
 
-  func run() async throws {
+  func run() throws {
     let schedule = Schedule.make(
       models: 1, ratePerModelPerSecond: rate, arrivals: .poisson, durationSeconds: seconds, seed: seed)
     let request = try RequestTemplate(host: "127.0.0.1", port: port).text(model: model, tokens: tokens, index: 0)
-    var options = LoadOptions()
-    options.cpu = cpu
-    options.warmupSeconds = seconds / 4
-    let result = try await LoadGenerator(port: port, options: options).run(schedule: schedule, requests: [request])
+    let due = schedule.requests.map(\.due.seconds)
+    var client = try PollingClient(port: port)
+    let samples = try client.run(dueSeconds: due, request: request.bytes, cpu: cpu)
     var overheads: [Double] = []
     var passes: [Double] = []
-    for sample in result.samples {
-      guard sample.outcome == .completed, let timings = sample.timings else {
-        throw ValidationError("a request was not answered with its timings: \(result)")
-      }
+    var lags: [Double] = []
+    for (due, sample) in zip(due, samples) where due >= seconds / 4 {
+      guard let text = PollingClient.field(ServerTimings.headerName, of: sample.head[...]),
+        let timings = ServerTimings(header: text)
+      else { throw ValidationError("an answer does not carry its timings") }
       overheads.append(
         sample.latencySeconds - timings.queueSeconds - timings.batchWaitSeconds - timings.computeSeconds)
       passes.append(timings.computeSeconds)
+      lags.append(sample.lagSeconds)
     }
+    lags.sort()
     overheads.sort()
     passes.sort()
     let figures = Figures(
-      requests: overheads.count, requestsPerSecond: result.throughputPerSecond, overheadP50: overheads.quantile(0.5),
-      overheadP99: overheads.quantile(0.99), computeP50: passes.quantile(0.5), lagP99: result.lagQuantileSeconds(0.99),
-      invalid: result.invalidReason)
+      requests: overheads.count, requestsPerSecond: Double(overheads.count) / (seconds * 0.75),
+      overheadP50: overheads.quantile(0.5), overheadP99: overheads.quantile(0.99), computeP50: passes.quantile(0.5),
+      lagP99: lags.quantile(0.99))
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     FileHandle.standardOutput.write(try encoder.encode(figures) + Data("\n".utf8))

@@ -52,6 +52,11 @@ int cl_get_thread_affinity(int32_t *cpus, size_t capacity) {
   return (int)found;
 }
 
+int cl_set_idle_priority(void) {
+  const struct sched_param none = {.sched_priority = 0};
+  return sched_setscheduler(0, SCHED_IDLE, &none) == 0 ? 0 : errno;
+}
+
 int cl_pipe(int32_t ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : errno; }
 
 int cl_close_from(posix_spawn_file_actions_t *actions, int32_t first) {

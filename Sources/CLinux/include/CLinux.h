@@ -20,6 +20,9 @@ int cl_set_process_affinity(const int32_t *cpus, size_t count);
 /// Returns how many there are, or the negative error number.
 int cl_get_thread_affinity(int32_t *cpus, size_t capacity);
 
+/// Lets every other thread of the calling thread's CPU go before it. Returns 0, or the error number.
+int cl_set_idle_priority(void);
+
 /// A pipe whose ends are not inherited. Returns 0, or the error number.
 int cl_pipe(int32_t ends[2]);
 
