@@ -2,10 +2,10 @@
 #include "archive.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <libdeflate.h>
 #include <stdexcept>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -31,42 +31,7 @@ constexpr uint32_t kLocalHeader = 0x04034b50, kDirectoryEntry = 0x02014b50, kDir
 constexpr uint32_t kDirectoryEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
 constexpr size_t kDirectoryEndSize = 22, kLocatorSize = 20, kEntrySize = 46, kLocalHeaderSize = 30;
 
-/// Tables for 16 bytes at a time ("slicing-by-16", after Kounavis and Berry, 2005).
-using ChecksumTables = std::array<std::array<uint32_t, 256>, 16>;
-
-ChecksumTables make_tables() {
-  ChecksumTables tables{};
-  for (uint32_t byte = 0; byte < 256; byte++) {
-    uint32_t value = byte;
-    for (int bit = 0; bit < 8; bit++) value = (value >> 1) ^ ((value & 1) != 0 ? 0xEDB88320U : 0U);
-    tables[0][byte] = value;
-  }
-  for (size_t slice = 1; slice < tables.size(); slice++) {
-    for (size_t byte = 0; byte < 256; byte++) {
-      const uint32_t before = tables[slice - 1][byte];
-      tables[slice][byte] = (before >> 8) ^ tables[0][before & 0xFF];
-    }
-  }
-  return tables;
-}
-
 }  // namespace
-
-uint32_t crc32(const void *data, size_t count) {
-  static const ChecksumTables tables = make_tables();
-  const char *bytes = static_cast<const char *>(data);
-  uint32_t value = ~0U;
-  for (; count >= 16; count -= 16, bytes += 16) {
-    const uint64_t low = little_endian<uint64_t>(bytes) ^ value, high = little_endian<uint64_t>(bytes + 8);
-    value = 0;
-    for (size_t i = 0; i < 8; i++) {
-      value ^= tables[15 - i][(low >> (8 * i)) & 0xFF] ^ tables[7 - i][(high >> (8 * i)) & 0xFF];
-    }
-  }
-  for (; count > 0; count--, bytes++)
-    value = (value >> 8) ^ tables[0][(value ^ static_cast<unsigned char>(*bytes)) & 0xFF];
-  return ~value;
-}
 
 MappedArchive::MappedArchive(const std::string &path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -110,7 +75,7 @@ const MappedArchive::Record *MappedArchive::find(const std::string &name) const 
 
 char *MappedArchive::verified(const Record &record) const {
   char *data = bytes_ + record.offset;
-  if (crc32(data, record.size) != record.checksum) damaged("a record's checksum is not that of its directory");
+  if (::libdeflate_crc32(0, data, record.size) != record.checksum) damaged("a record's checksum is not that of its directory");
   return data;
 }
 

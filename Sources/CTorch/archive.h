@@ -49,7 +49,4 @@ class MappedArchive : public caffe2::serialize::ReadAdapterInterface {
   std::unordered_map<std::string, Record> records_;
 };
 
-/// CRC-32 as zip uses it (ISO 3309, reflected polynomial 0xEDB88320).
-uint32_t crc32(const void *data, size_t count);
-
 }  // namespace ctorch

@@ -370,11 +370,13 @@ public final class ModelRegistry: Sendable {
 
   /// Loads a model, or loads it again where its file is another one, and returns once it answers requests.
   ///
-  /// The repository is read again first, so that models that have appeared are found.
+  /// The repository is read again first where it has changed, so that models that have appeared are found.
   /// - Throws: `RegistryError`, `FileError`.
   public func load(_ name: String) async throws {
     if let source {
-      try await onLoader { [self] in add(try source.manifest().models, tokenizer: nil) }
+      try await onLoader { [self] in
+        if let changed = try source.changedManifest() { add(changed.models, tokenizer: nil) }
+      }
     }
     guard let entry = entry(named: name) else { throw RegistryError.unknownModel(name) }
     do {

@@ -17,6 +17,10 @@ public enum RegistryError: Error, Hashable, Sendable {
 public protocol ModelSource: Sendable {
   /// - Throws: `FileError`.
   func manifest() throws -> RepositoryManifest
+  /// The manifest where it may have changed since it was last read; nil where it has not.
+  ///
+  /// - Throws: `FileError`.
+  func changedManifest() throws -> RepositoryManifest?
   /// Whether models are loaded before anybody asks for them.
   var loadsAtStart: Bool { get }
   /// What turns text into the models' ids; nil where the repository has no vocabulary.
@@ -36,6 +40,7 @@ public protocol ModelSource: Sendable {
 
 extension ModelSource {
   public var loadsAtStart: Bool { true }
+  public func changedManifest() throws -> RepositoryManifest? { try manifest() }
 }
 
 /// What has become of the loads of a start-up.

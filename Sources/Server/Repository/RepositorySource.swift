@@ -13,6 +13,9 @@ public final class RepositorySource: ModelSource {
   private let balance: DeviceBalance
   private let vocabulary = Mutex<Int?>(nil)
   private let hasPulled = Atomic<Bool>(false)
+  /// What the manifest was last read from; nil where that was changed so shortly before that it may have been changed
+  /// once more within a tick of the file system's clock.
+  private let lastRead = Mutex<RepositoryLoader.Stamp?>(nil)
 
   /// - Parameters:
   ///   - limit: serve the first so many models only.
@@ -40,8 +43,19 @@ public final class RepositorySource: ModelSource {
     }
   }
 
+  public func changedManifest() throws -> RepositoryManifest? {
+    if remote == nil, let stamp = loader.stamp(), lastRead.withLock({ $0 }) == stamp { return nil }
+    return try manifest()
+  }
+
+  /// Longer than the coarsest clock of a file system that is still in use: FAT's.
+  private static let clockTickSeconds = 2.0
+
   private func currentManifest() throws -> RepositoryManifest {
+    let stamp = remote == nil ? loader.stamp() : nil
     var manifest = try remote?.manifest() ?? loader.manifest()
+    let isSettled = Date().timeIntervalSince1970 - (stamp?.changed ?? 0) > Self.clockTickSeconds
+    lastRead.withLock { $0 = isSettled ? stamp : nil }
     if let limit {
       guard limit <= manifest.models.count else {
         throw FileError(

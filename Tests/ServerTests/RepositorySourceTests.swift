@@ -1,0 +1,72 @@
+import Foundation
+import PlannerCore
+import PlannerFiles
+import Server
+import Testing
+
+/// When a load reads the repository again.
+@Suite struct RepositorySourceTests {
+  /// Files of a folder, with changes that lie in the past.
+  struct Repository {
+    let folder = NSTemporaryDirectory() + "planner-source-" + UUID().uuidString
+
+    init() throws { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) }
+
+    func write(_ name: String, _ text: String = "", secondsAgo: Double) throws {
+      try text.write(toFile: folder + "/" + name, atomically: false, encoding: .utf8)
+      for path in [folder + "/" + name, folder] {
+        try FileManager.default.setAttributes(
+          [.modificationDate: Date(timeIntervalSinceNow: -secondsAgo)], ofItemAtPath: path)
+      }
+    }
+
+    func remove() { try? FileManager.default.removeItem(atPath: folder) }
+  }
+
+  @Test func filesWithoutAManifestAreListedAgainWhereTheFolderHasChanged() throws {
+    let repository = try Repository()
+    defer { repository.remove() }
+    try repository.write("a.pt", secondsAgo: 100)
+    let source = RepositorySource(folder: repository.folder)
+    #expect(try source.manifest().models.map(\.name) == ["a"])
+    #expect(try source.changedManifest() == nil)
+    try repository.write("b.pt", secondsAgo: 50)
+    #expect(try source.changedManifest()?.models.map(\.name) == ["a", "b"])
+    #expect(try source.changedManifest() == nil)
+  }
+
+  @Test func whatWasChangedJustNowIsReadAgain() throws {
+    let repository = try Repository()
+    defer { repository.remove() }
+    try repository.write("a.pt", secondsAgo: 0)
+    let source = RepositorySource(folder: repository.folder)
+    _ = try source.manifest()
+    // A second file within the same tick of the file system's clock would leave the folder's time as it is.
+    #expect(try source.changedManifest() != nil)
+  }
+
+  @Test func aManifestThatAppearsOrIsReplacedIsRead() throws {
+    let repository = try Repository()
+    defer { repository.remove() }
+    try repository.write("a.pt", secondsAgo: 100)
+    let source = RepositorySource(folder: repository.folder)
+    _ = try source.manifest()
+    for (name, age) in [("first", 60.0), ("second", 40.0)] {
+      let listed = RepositoryManifest(
+        seed: nil, vocabularyFile: nil, lowercases: true,
+        models: [
+          RepositoryManifest.Model(
+            name: name, file: "a.pt", family: "unknown", precision: .fp32, vocabulary: 10, maxTokens: 512,
+            inputs: ["input_ids"], fileBytes: 0)
+        ])
+      let path = repository.folder + "/" + RepositoryManifest.fileName
+      try JSONFile.write(listed, to: path)
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date(timeIntervalSinceNow: -age)], ofItemAtPath: path)
+      #expect(try source.changedManifest()?.models.map(\.name) == [name])
+      #expect(try source.changedManifest() == nil)
+    }
+    try FileManager.default.removeItem(atPath: repository.folder + "/" + RepositoryManifest.fileName)
+    #expect(try source.changedManifest()?.models.map(\.name) == ["a"])
+  }
+}
