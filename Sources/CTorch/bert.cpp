@@ -108,9 +108,12 @@ class Builder {
     dense(n + "up", theirs + "intermediate.dense", inner, hidden);
     dense(n + "down", theirs + "output.dense", hidden, inner);
     layer_norm(n + "norm2", theirs + "output.LayerNorm");
-    source_ << "  q, k, v = " << apply(n + "qkv", "x") << ".view(batch, tokens, 3, " << bert_.heads << ", " << head
-            << ").permute(2, 0, 3, 1, 4).unbind(0)\n"
-            << "  p = torch.softmax(torch.matmul(q, k.transpose(-1, -2)) + mask, -1)\n"
+    source_ << "  q, k, v = torch.chunk(" << apply(n + "qkv", "x") << ", 3, -1)\n";
+    for (const char *part : {"q", "k", "v"}) {
+      source_ << "  " << part << " = " << part << ".view(batch, tokens, " << bert_.heads << ", " << head
+              << ").transpose(1, 2)\n";
+    }
+    source_ << "  p = torch.softmax(torch.matmul(q, k.transpose(-1, -2)) + mask, -1)\n"
             << "  c = torch.matmul(p, v).transpose(1, 2).reshape(batch, tokens, " << hidden << ")\n"
             << "  x = " << normalize(n + "norm1", apply(n + "out", "c") + " + x") << "\n"
             << "  h = torch.gelu(" << apply(n + "up", "x") << ")\n"

@@ -1,5 +1,6 @@
 // Loading and running models. See CTorch.h for the conventions.
 #include "load.h"
+#include "parallel.h"
 #include "shim.h"
 
 #include <ATen/Parallel.h>
@@ -134,6 +135,8 @@ int ct_set_threads(int threads, char *error) {
     return 0;
   });
 }
+
+int ct_loop_threads(void) { return static_cast<int>(ctorch::loop_threads()); }
 
 const char *ct_version(void) { return TORCH_VERSION; }
 

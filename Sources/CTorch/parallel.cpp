@@ -4,7 +4,12 @@
 #include <ATen/Parallel.h>
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <dlfcn.h>
+#include <mutex>
+#include <set>
+#include <thread>
 
 namespace ctorch {
 
@@ -41,6 +46,22 @@ void parallel_for(int64_t count, int64_t item_work, const std::function<void(int
   // More parts than threads: one that lost its CPU for a moment leaves the rest to the others.
   Loop loop{body, count, std::min(count, 4 * threads)};
   region()([](void *data) { static_cast<Loop *>(data)->work(); }, &loop, static_cast<unsigned>(threads), 0);
+}
+
+int64_t loop_threads() {
+  const auto wanted = static_cast<size_t>(at::get_num_threads());
+  std::mutex mutex;
+  std::condition_variable has_come;
+  std::set<std::thread::id> seen;
+  // Whoever comes waits for the others, so that nobody does another's part.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  parallel_for(static_cast<int64_t>(wanted), kThreadWork, [&](int64_t, int64_t) {
+    std::unique_lock<std::mutex> lock(mutex);
+    seen.insert(std::this_thread::get_id());
+    has_come.notify_all();
+    has_come.wait_until(lock, end, [&] { return seen.size() >= wanted; });
+  });
+  return static_cast<int64_t>(seen.size());
 }
 
 }  // namespace ctorch

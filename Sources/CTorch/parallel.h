@@ -16,4 +16,7 @@ constexpr int64_t kThreadWork = 1 << 19;
 /// `item_work`: multiply-adds of one item, roughly.
 void parallel_for(int64_t count, int64_t item_work, const std::function<void(int64_t first, int64_t last)> &body);
 
+/// Threads that a large loop of the calling thread really runs on; waits for a second for those that do not come.
+int64_t loop_threads();
+
 }  // namespace ctorch

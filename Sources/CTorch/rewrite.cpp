@@ -44,6 +44,7 @@ class Rewriter {
     each("aten::gelu", [this](Node *node) { gelu(node); });
     each("aten::layer_norm", [this](Node *node) { normalization(node); });
     each("aten::matmul", [this](Node *node) { attention(node); });
+    each("planner::attention", [this](Node *node) { heads(node); });
     torch::jit::EliminateDeadCode(graph_);
     graph_->lint();
     return {graph_, packable()};
@@ -150,7 +151,96 @@ class Rewriter {
     replace(context, insert(context, "planner::attention",
                             {product->input(0), product->input(1), context->input(1), no_mask,
                              constant(context, scale)}));
-    return;
+  }
+
+  /// A tensor in which heads lie side by side, and the shape that makes them a dimension of their own.
+  struct Joined {
+    Node *view = nullptr;
+    Value *tensor = nullptr, *shape = nullptr;
+  };
+
+  /// What `value`, [batch, heads, rows, size], was taken apart from; nothing where it came about otherwise.
+  static c10::optional<Joined> joined(Value *value) {
+    Node *exchange = value->node();
+    if (!exchanges_rows_and_heads(exchange)) return {};
+    for (const char *kind : {"aten::view", "aten::reshape"}) {
+      Node *view = producer(exchange->input(0), kind);
+      if (view != nullptr) return Joined{view, view->input(0), view->input(1)};
+    }
+    return {};
+  }
+
+  static bool exchanges_rows_and_heads(const Node *node) {
+    if (node->kind() == Symbol::fromQualString("aten::permute")) {
+      const auto order = torch::jit::constant_as<c10::List<int64_t>>(node->input(1));
+      return order && order->vec() == std::vector<int64_t>{0, 2, 1, 3};
+    }
+    return exchanges(node, {{1, 2}, {2, 1}});
+  }
+
+  static bool exchanges(const Node *node, const std::vector<std::pair<int64_t, int64_t>> &dimensions) {
+    if (node->kind() != Symbol::fromQualString("aten::transpose") || node->inputs().size() != 3) return false;
+    for (const auto &pair : dimensions) {
+      if (is_constant_int(node->input(1), pair.first) && is_constant_int(node->input(2), pair.second)) return true;
+    }
+    return false;
+  }
+
+  /// Takes the splitting into heads and the joining of them into the attention itself: they only say where things lie.
+  void heads(Node *attention) {
+    Node *turned = attention->input(1)->node();
+    if (!exchanges(turned, {{-1, -2}, {-2, -1}, {2, 3}, {3, 2}})) return;
+    const auto q = joined(attention->input(0)), k = joined(turned->input(0)), v = joined(attention->input(2));
+    if (!q || !k || !v || !is_read_once(attention->output())) return;
+    Node *end = attention->output()->uses()[0].user;
+    if (!exchanges_rows_and_heads(end)) return;
+    Node *view = nullptr;
+    std::vector<Node *> sizes;
+    if (!follow(end->output(), view, sizes) || view == nullptr) return;
+    Node *first = q->view;
+    for (Node *other : {k->view, v->view}) {
+      if (other->isBefore(first)) first = other;
+    }
+    if (!nothing_writes_between(first, view)) return;
+    std::vector<Value *> known;
+    for (Node *size : sizes) known.push_back(stated_size(size, q->shape));
+    if (std::find(known.begin(), known.end(), nullptr) != known.end()) return;
+    for (size_t i = 0; i < sizes.size(); i++) sizes[i]->output()->replaceAllUsesWith(known[i]);
+    replace(view, insert(view, "planner::attention_of_heads",
+                         {q->tensor, k->tensor, v->tensor, q->shape, k->shape, v->shape, attention->input(3),
+                          attention->input(4), view->input(1)}));
+  }
+
+  /// Finds the one view that the joined heads end in, and whoever asks for their sizes on the way; false where there is
+  /// anybody else.
+  static bool follow(Value *value, Node *&view, std::vector<Node *> &sizes) {
+    for (const auto &use : value->uses()) {
+      Node *user = use.user;
+      const std::string kind = user->kind().toQualString();
+      if (kind == "aten::size" && user->inputs().size() == 2) {
+        sizes.push_back(user);
+      } else if (kind == "aten::contiguous") {
+        if (!follow(user->output(), view, sizes)) return false;
+      } else if ((kind == "aten::view" || kind == "aten::reshape") && use.offset == 0 && view == nullptr) {
+        view = user;
+      } else {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /// The size that `size` asks the joined heads for, from the shape that the model stated; null where that may say
+  /// "whatever is left".
+  static Value *stated_size(const Node *size, const Value *shape) {
+    const auto dimension = torch::jit::constant_as<int64_t>(size->input(1));
+    if (!dimension || *dimension < 0 || *dimension > 3) return nullptr;
+    if (shape->node()->kind() != c10::prim::ListConstruct || shape->node()->inputs().size() != 4) return nullptr;
+    Value *stated = shape->node()->input(static_cast<size_t>(*dimension));
+    const auto number = torch::jit::constant_as<int64_t>(stated);
+    const bool is_asked = stated->node()->kind() == Symbol::fromQualString("aten::size") ||
+                          stated->node()->kind() == Symbol::fromQualString("aten::Int");
+    return is_asked || (number && *number >= 0) ? stated : nullptr;
   }
 
   static bool is_tensor(const Value *value) { return value->type()->isSubtypeOf(*c10::TensorType::get()); }

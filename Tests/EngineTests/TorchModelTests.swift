@@ -46,6 +46,15 @@ import Testing
     #expect(try answer(other, "model0.pt") != expected)
   }
 
+  /// Not libtorch's own loops but the shim's, which are most of a rewritten pass.
+  @Test func loopsRunOnAsManyThreadsAsAreSet() throws {
+    _ = SetUp.engine
+    for threads in [2, 3, 1] {
+      try Engine.setThreads(threads)
+      #expect(Engine.loopThreads == threads)
+    }
+  }
+
   @Test func threadsGetTheSameAnswers() throws {
     let folder = try Folder()
     try Self.repository(folder)
@@ -56,6 +65,23 @@ import Testing
       for _ in 0..<50 where (try? model.run(request(Self.ids))) != expected { wrong.withLock { $0 += 1 } }
     }
     #expect(wrong.withLock { $0 } == 0)
+  }
+
+  /// Short and long requests go through different kernels.
+  @Test func paddingChangesNothing() throws {
+    let folder = try Folder()
+    try Self.repository(folder, count: 1)
+    let model = try TorchModel(path: folder.path + "/model0.pt")
+    let expected = try model.run(request(Self.ids))[0].floats
+    for length in [12, 30, 33, 128, 200] {
+      let rest = Array(repeating: Int64(7), count: length - Self.ids.count)
+      let mask = Self.ids.map { _ in Int64(1) } + rest.map { _ in 0 }
+      var padded = request(Self.ids + rest)
+      padded[1] = integers(mask)
+      let answer = try model.run(padded)[0].floats
+      #expect(answer.count == length)
+      #expect(largestDifference(Array(answer.prefix(expected.count)), expected) < 1e-5, "\(length)")
+    }
   }
 
   @Test func badInputsAreRefusedAndTheModelLives() throws {

@@ -19,6 +19,10 @@ public enum Engine {
     try checked("") { ct_set_threads(Int32(threads), $0) }
   }
 
+  /// Threads that the shim's own loops really run on in passes started by the calling thread. Fewer than were set where
+  /// this libtorch does not use GNU's OpenMP; it then takes a second to find out.
+  public static var loopThreads: Int { Int(ct_loop_threads()) }
+
   /// Version of libtorch, such as `1.13.1`.
   public static var version: String { String(cString: ct_version()) }
 
