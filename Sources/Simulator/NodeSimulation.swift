@@ -149,7 +149,7 @@ public enum NodeSimulation {
       handover: Nanoseconds(seconds: (load.service.handoverSeconds ?? 0) * factor),
       wake: Nanoseconds(seconds: (load.service.wakeSeconds ?? 0) * factor),
       serviceTrace: load.service.computeTraceSeconds.flatMap { ServiceTrace($0.map { $0 * factor }) },
-      frontEnd: FrontEnd(delay: load.service.overheadSeconds))
+      frontEnd: FrontEnd(delay: load.service.overheadSeconds.scaled(by: factor)))
     // A given schedule runs on until its last request is answered, as a measured run does.
     let end = runsOn ? Nanoseconds.never : Nanoseconds(seconds: schedule.durationSeconds)
     var run = FleetRun(

@@ -143,7 +143,8 @@ struct ExecuteCommand: PlannerCommand {
     var calibration: RunComparison.Calibration?
     if !noCalibration {
       Output.note("ready; letting it settle, then finding out how fast the machine is at the moment")
-      let found = try await node.calibrate(against: deployment.node.service, seed: seed &+ 1)
+      let found = try await node.calibrate(
+        against: deployment.node.service, runSeconds: duration, seed: seed &+ 1)
       if let found {
         prediction = try predict(deployment, plan, schedule, found.service)
         calibration = .init(speed: found.speed, requests: found.requests, seconds: found.seconds, profiled: profiled)

@@ -34,12 +34,14 @@ struct NodeUnderLoad {
   /// Asks the node as the run will until it has settled, and for a short while more, which tells how fast this machine
   /// is at the moment.
   ///
+  /// - Parameter runSeconds: how long the run will be; settling takes no longer.
   /// - Returns: nil where too few requests were answered to tell.
   /// - Throws: what the load generator throws, or the server's end.
-  func calibrate(against service: ServiceModel, seed: UInt64) async throws -> Calibration? {
+  func calibrate(against service: ServiceModel, runSeconds: Double, seed: UInt64) async throws -> Calibration? {
     let rate = Double(models) * workload.ratePerModelPerSecond
     let seconds = min(max(Self.calibrationSeconds, Self.calibrationRequests / rate), Self.longestCalibrationSeconds)
-    _ = try await load(schedule(seconds: Self.settlingSeconds, seed: seed &+ 1), label: "settling: ")
+    let settling = schedule(seconds: min(Self.settlingSeconds, runSeconds), seed: seed &+ 1)
+    _ = try await load(settling, label: "settling: ")
     let result = try await load(schedule(seconds: seconds, seed: seed), label: "calibrating: ")
     let times = MeasuredTimes(result.samples.compactMap(ServedSample.init))
     return MachineSpeed(of: service, compute: times.compute, overhead: times.overhead).map { speed in
