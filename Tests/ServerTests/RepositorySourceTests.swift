@@ -45,6 +45,16 @@ import Testing
     #expect(try source.changedManifest() != nil)
   }
 
+  @Test func aRepositoryThatIsTooSmallIsRefusedEachTime() throws {
+    let repository = try Repository()
+    defer { repository.remove() }
+    try repository.write("a.pt", secondsAgo: 100)
+    let source = RepositorySource(folder: repository.folder, limit: 2)
+    for _ in 0..<2 { #expect(throws: FileError.self) { try source.changedManifest() } }
+    try repository.write("b.pt", secondsAgo: 50)
+    #expect(try source.changedManifest()?.models.count == 2)
+  }
+
   @Test func aManifestThatAppearsOrIsReplacedIsRead() throws {
     let repository = try Repository()
     defer { repository.remove() }

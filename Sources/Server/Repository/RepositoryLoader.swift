@@ -33,25 +33,9 @@ public struct RepositoryLoader: Sendable {
     return Self.manifest(ofFiles: models.map { ($0, 0) }, hasVocabulary: names.contains("vocab.txt"))
   }
 
-  /// What a manifest is read from, and as which file it was found.
-  struct Stamp: Hashable, Sendable {
-    var path: String
-    var inode: UInt64
-    var size: Int64
-    /// Last change, seconds since 1970.
-    var changed: Double
-  }
-
-  /// Another one where `manifest()` may have another answer; nil where there is nothing to be read.
-  func stamp() -> Stamp? {
-    for path in [folder + "/" + RepositoryManifest.fileName, folder] {
-      var status = stat()
-      guard stat(path, &status) == 0 else { continue }
-      return Stamp(
-        path: path, inode: UInt64(status.st_ino), size: Int64(status.st_size),
-        changed: Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) * 1e-9)
-    }
-    return nil
+  /// Of what `manifest()` reads: another one where it may have another answer; nil where there is nothing to be read.
+  func stamp() -> FileStamp? {
+    FileStamp(path: folder + "/" + RepositoryManifest.fileName) ?? FileStamp(path: folder)
   }
 
   /// What is said of `.pt` files without a manifest: each a model called like the file, `model2` before `model10`.

@@ -13,9 +13,9 @@ public final class RepositorySource: ModelSource {
   private let balance: DeviceBalance
   private let vocabulary = Mutex<Int?>(nil)
   private let hasPulled = Atomic<Bool>(false)
-  /// What the manifest was last read from; nil where that was changed so shortly before that it may have been changed
-  /// once more within a tick of the file system's clock.
-  private let lastRead = Mutex<RepositoryLoader.Stamp?>(nil)
+  /// What the manifest was last read from; nil where that is a store, or was changed so shortly before that it may have
+  /// been changed once more within a tick of the file system's clock.
+  private let lastRead = Mutex<FileStamp?>(nil)
 
   /// - Parameters:
   ///   - limit: serve the first so many models only.
@@ -44,7 +44,7 @@ public final class RepositorySource: ModelSource {
   }
 
   public func changedManifest() throws -> RepositoryManifest? {
-    if remote == nil, let stamp = loader.stamp(), lastRead.withLock({ $0 }) == stamp { return nil }
+    if let stamp = loader.stamp(), lastRead.withLock({ $0 }) == stamp { return nil }
     return try manifest()
   }
 
@@ -54,8 +54,7 @@ public final class RepositorySource: ModelSource {
   private func currentManifest() throws -> RepositoryManifest {
     let stamp = remote == nil ? loader.stamp() : nil
     var manifest = try remote?.manifest() ?? loader.manifest()
-    let isSettled = Date().timeIntervalSince1970 - (stamp?.changed ?? 0) > Self.clockTickSeconds
-    lastRead.withLock { $0 = isSettled ? stamp : nil }
+    let settled = stamp.flatMap { Date().timeIntervalSince($0.changed) > Self.clockTickSeconds ? $0 : nil }
     if let limit {
       guard limit <= manifest.models.count else {
         throw FileError(
@@ -64,6 +63,8 @@ public final class RepositorySource: ModelSource {
       }
       manifest.models.removeLast(manifest.models.count - limit)
     }
+    // Only what could be used: a manifest that was refused is refused again.
+    lastRead.withLock { $0 = settled }
     // Many at once; what could not be had is said by the loads.
     if let remote, loadsAtStart, !hasPulled.exchange(true, ordering: .relaxed) { _ = try remote.pull(manifest) }
     return manifest
@@ -126,9 +127,7 @@ public final class RepositorySource: ModelSource {
   public func version(of description: RepositoryManifest.Model) -> String {
     // Without the store, the file that is there is the newest.
     _ = try? remote?.localPath(of: description)
-    var status = stat()
-    guard stat(loader.folder + "/" + description.file, &status) == 0 else { return "" }
-    return "\(status.st_ino)-\(status.st_size)-\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+    return FileStamp(path: loader.folder + "/" + description.file)?.description ?? ""
   }
 }
 
