@@ -15,8 +15,8 @@ struct NodeUnderLoad {
 
   /// Sent before the counted part of a run, in simulation and run alike.
   static let warmupSeconds = 3.0
-  /// A node that has just loaded its models is slower for about so long: 15 % at p50 with 3 GB of them, while their
-  /// memory is still being laid out in larger pages below a virtual machine.
+  /// A node that has just loaded its models was seen to be slower for about so long: 15 % at p50 with 3 GB of them on a
+  /// virtual machine. Why is not known.
   static let settlingSeconds = 30.0
   /// A calibration lasts at least so long, and until so many requests are due.
   static let calibrationSeconds = 30.0
