@@ -84,20 +84,60 @@ class Forms(torch.nn.Module):
         return logits, seen + self.offset.sum(), weights.sum((1, 3))
 
 
+class Embeddings(torch.nn.Module):
+    """Sums of looked up rows that are normalized, and what only looks like one."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = torch.nn.Embedding(50, 24)
+        self.positions = torch.nn.Embedding(40, 24)
+        self.norm = torch.nn.LayerNorm(24)
+        self.register_buffer("places", torch.arange(40)[None])
+
+    def forward(self, ids, mask):
+        tokens = ids.size(1)
+        places = self.places[:, :tokens]
+        in_place = self.words(ids)
+        in_place += self.positions(places)
+        sums = [
+            in_place,
+            self.words(ids) + self.positions(places) + self.positions(mask),
+            self.words(ids) + self.positions.weight[:tokens],
+            self.words(ids) + self.positions(places[0]),  # ids without a batch
+            torch.add(self.words(ids), self.positions(places), alpha=2),
+            self.words(ids) + self.positions(places) * 3,
+            mask[:, :, None] + self.words(ids),
+        ]
+        outputs = [self.norm(total) for total in sums]
+        shared = self.words(ids)
+        outputs.append(self.norm(shared + self.positions(places)) + shared)
+        kept = self.words(ids)
+        total = self.words(ids) + kept
+        kept.add_(1)  # written between its use and the norm
+        outputs.append(self.norm(total) + kept)
+        return tuple(outputs)
+
+
+def save(name, module, sizes):
+    """The module traced, with cases of what it answers, one for each batch and length."""
+    cases = []
+    with torch.no_grad():
+        example = (torch.randint(0, 50, (1, 9)), torch.ones(1, 9, dtype=torch.long))
+        traced = torch.jit.trace(module, example)
+        for batch, tokens in sizes:
+            ids = torch.randint(0, 50, (batch, tokens))
+            mask = torch.ones_like(ids)
+            mask[-1, -2:] = 0
+            cases.append({
+                "batch": batch, "ids": ids.flatten().tolist(), "mask": mask.flatten().tolist(),
+                "outputs": [output.flatten().tolist() for output in module(ids, mask)]})
+    traced.save(f"{folder}/traced-{name}.torchscript")
+    with open(f"{folder}/{name}.json", "w") as file:
+        json.dump({"cases": cases}, file, indent=None, sort_keys=True)
+
+
 torch.manual_seed(5)
-forms = Forms().eval()
-cases = []
-with torch.no_grad():
-    example = (torch.randint(0, 50, (1, 9)), torch.ones(1, 9, dtype=torch.long))
-    traced = torch.jit.trace(forms, example)
-    for batch, tokens in [(1, 9), (1, 33), (3, 17)]:
-        ids = torch.randint(0, 50, (batch, tokens))
-        mask = torch.ones_like(ids)
-        mask[-1, -2:] = 0
-        cases.append({
-            "batch": batch, "ids": ids.flatten().tolist(), "mask": mask.flatten().tolist(),
-            "outputs": [output.flatten().tolist() for output in forms(ids, mask)]})
-traced.save(folder + "/traced-forms.torchscript")
-with open(folder + "/forms.json", "w") as file:
-    json.dump({"cases": cases}, file, indent=None, sort_keys=True)
+save("forms", Forms().eval(), [(1, 9), (1, 33), (3, 17)])
+torch.manual_seed(6)
+save("embeddings", Embeddings().eval(), [(1, 9), (3, 5)])
 print("written to", folder)

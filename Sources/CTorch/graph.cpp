@@ -87,6 +87,18 @@ c10::optional<double> constant_number(const Value *value) {
   return {};
 }
 
+c10::optional<std::vector<int64_t>> constant_ints(const Value *value) {
+  if (const auto whole = torch::jit::constant_as<c10::List<int64_t>>(value)) return whole->vec();
+  if (value->node()->kind() != c10::prim::ListConstruct) return {};
+  std::vector<int64_t> numbers;
+  for (const Value *element : value->node()->inputs()) {
+    const auto number = torch::jit::constant_as<int64_t>(element);
+    if (!number) return {};
+    numbers.push_back(*number);
+  }
+  return numbers;
+}
+
 bool is_constant_int(const Value *value, int64_t expected) {
   const auto constant = torch::jit::toIValue(value);
   return constant && constant->isInt() && constant->toInt() == expected;

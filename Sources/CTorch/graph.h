@@ -23,6 +23,8 @@ c10::IValue attribute_at(const torch::jit::Module &module, const AttributePath &
 torch::jit::Node *producer(const torch::jit::Value *value, const char *kind);
 /// A constant as a number, from a scalar or a tensor of no dimension.
 c10::optional<double> constant_number(const torch::jit::Value *value);
+/// A constant list of integers, as one constant or made of several; nothing where an element is not known.
+c10::optional<std::vector<int64_t>> constant_ints(const torch::jit::Value *value);
 bool is_constant_int(const torch::jit::Value *value, int64_t expected);
 bool is_none(const torch::jit::Value *value);
 

@@ -56,8 +56,8 @@ std::shared_ptr<Forward> make_forward(const torch::jit::Module &module) {
   if (!takes_tensors_only(module)) return forward;
   auto rewritten = rewrite_forward(module);
   if (rewritten.graph == nullptr) return forward;
-  forward->function = std::make_unique<torch::jit::GraphFunction>(c10::QualifiedName("forward"),
-                                                                  std::move(rewritten.graph), nullptr);
+  forward->graph = std::move(rewritten.graph);
+  forward->code = torch::jit::Code(forward->graph, "forward");
   forward->weights = std::move(rewritten.weights);
   return forward;
 }

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/runtime/interpreter.h>
 #include <torch/script.h>
 #include <vector>
 
@@ -13,7 +13,10 @@ namespace ctorch {
 /// How models of one class are run; shared by all of them.
 struct Forward {
   /// Null where the module's own `forward` is called.
-  std::unique_ptr<torch::jit::GraphFunction> function;
+  std::shared_ptr<torch::jit::Graph> graph;
+  /// The graph for the library's interpreter. Not through its graph executor, which compiles the graph once more for
+  /// every kind of arguments, and puts groups of operators into a fuser that then does nothing with them.
+  torch::jit::Code code;
   std::vector<PackableWeight> weights;
 };
 

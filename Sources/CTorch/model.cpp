@@ -76,12 +76,12 @@ void append(ct_result &result, const at::Tensor &tensor) {
 }
 
 c10::IValue forward(ctorch::LoadedModule &loaded, std::vector<c10::IValue> arguments) {
-  if (loaded.forward->function == nullptr) return loaded.module.forward(std::move(arguments));
+  if (loaded.forward->graph == nullptr) return loaded.module.forward(std::move(arguments));
   torch::jit::Stack stack;
   stack.reserve(arguments.size() + 1);
   stack.emplace_back(loaded.module._ivalue());
   for (c10::IValue &argument : arguments) stack.push_back(std::move(argument));
-  loaded.forward->function->get_executor().run(stack);
+  torch::jit::InterpreterState(loaded.forward->code).run(stack);
   return torch::jit::pop(stack);
 }
 
@@ -177,6 +177,14 @@ int32_t ct_model_input_count(const ct_model *model) { return static_cast<int32_t
 const char *ct_model_input_name(const ct_model *model, int32_t index) {
   if (index < 0 || static_cast<size_t>(index) >= model->input_names.size()) return nullptr;
   return model->input_names[static_cast<size_t>(index)].c_str();
+}
+
+int32_t ct_model_operator_count(const ct_model *model, const char *kind) {
+  int32_t count = 0;
+  if (model->loaded.forward->graph == nullptr) return count;
+  for (const auto *node : model->loaded.forward->graph->block()->nodes())
+    count += node->kind() == c10::Symbol::fromQualString(kind) ? 1 : 0;
+  return count;
 }
 
 int ct_model_run(ct_model *model, const ct_tensor *inputs, size_t input_count, ct_result **result, char *error) {

@@ -6,6 +6,7 @@
 #include "parallel.h"
 #include "workspace.h"
 
+#include <ATen/EmptyTensor.h>
 #include <torch/csrc/jit/runtime/custom_operator.h>
 
 namespace ctorch {
@@ -16,6 +17,9 @@ bool is_plain(const at::Tensor &tensor) {
   return tensor.device().is_cpu() && tensor.scalar_type() == at::kFloat && tensor.layout() == at::kStrided &&
          tensor.numel() > 0;
 }
+
+/// A dense tensor of float32, without asking the library's dispatcher who makes it.
+at::Tensor empty(at::IntArrayRef sizes) { return at::detail::empty_cpu(sizes, at::kFloat); }
 
 /// Where one head's operands lie.
 struct Head {
@@ -103,6 +107,44 @@ bool is_joined(const at::Tensor &joined, at::IntArrayRef shape) {
          shape[2] <= joined.size(2) && shape[3] <= joined.size(2) && shape[2] * shape[3] == joined.size(2);
 }
 
+/// Rows that are summed to embed tokens: those of a table that ids name, or one for each token.
+struct Summand {
+  const float *rows;
+  const int64_t *ids;
+  int64_t batch_stride, token_stride;
+
+  int64_t id(int64_t batch, int64_t token) const { return ids[batch * batch_stride + token * token_stride]; }
+  const float *row(int64_t batch, int64_t token, int64_t width) const {
+    return rows + (ids == nullptr ? batch * batch_stride + token * token_stride : id(batch, token) * width);
+  }
+};
+
+/// Looks up in a table; false where the fast way does not cover it. Throws where an id is beyond the table.
+bool look_up(const at::Tensor &table, const at::Tensor &ids, int64_t batch, int64_t tokens, int64_t width,
+             Summand &found) {
+  const bool is_covered = is_plain(table) && table.dim() == 2 && table.is_contiguous() && table.size(1) == width &&
+                          ids.device().is_cpu() && ids.scalar_type() == at::kLong && ids.dim() == 2 &&
+                          ids.size(1) == tokens && (ids.size(0) == batch || ids.size(0) == 1);
+  if (!is_covered) return false;
+  found = {table.data_ptr<float>(), ids.data_ptr<int64_t>(), ids.size(0) == batch ? ids.stride(0) : 0, ids.stride(1)};
+  for (int64_t b = 0; b < batch; b++) {
+    for (int64_t t = 0; t < tokens; t++) {
+      const int64_t id = found.id(b, t);
+      TORCH_CHECK_INDEX(id >= 0 && id < table.size(0), "index out of range in self");
+    }
+  }
+  return true;
+}
+
+/// A tensor with a row for each token, for all of a batch or for each; false where the fast way does not cover it.
+bool add_rows(const at::Tensor &plus, int64_t batch, int64_t tokens, int64_t width, Summand &found) {
+  const int64_t dims = plus.dim();
+  const bool is_covered = is_plain(plus) && (dims == 2 || dims == 3) && plus.size(-1) == width &&
+                          plus.stride(-1) == 1 && plus.size(-2) == tokens && (dims == 2 || plus.size(0) == batch);
+  if (is_covered) found = {plus.data_ptr<float>(), nullptr, dims == 3 ? plus.stride(0) : 0, plus.stride(-2)};
+  return is_covered;
+}
+
 at::Tensor attention_by_parts(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
                               const c10::optional<at::Tensor> &mask, double scale) {
   at::Tensor scores = at::matmul(q, k) * scale;
@@ -120,7 +162,7 @@ at::Tensor linear_float32(const at::Tensor &x, const at::Tensor &weight, const c
                           (!has_bias || (is_plain(*bias) && bias->dim() == 1 && bias->is_contiguous() &&
                                          bias->size(0) == weight.size(0)));
   // A step is what the kernels take of the outputs at once.
-  constexpr int64_t kBlock = 128, kFew = 16, kStep = 32;
+  constexpr int64_t kBlock = 128, kFew = 16, kStep = 16;
   const int64_t inputs = is_covered ? x.size(-1) : 1, rows = x.numel() / inputs;
   // Narrow vectors gain nothing over a BLAS but that it would copy the weights, which few rows do not pay for.
   if (!is_covered || (kernels().lanes < 8 && rows > kFew)) {
@@ -129,9 +171,9 @@ at::Tensor linear_float32(const at::Tensor &x, const at::Tensor &weight, const c
   }
   const int64_t outputs = weight.size(0);
   const at::Tensor dense = x.contiguous();
-  auto sizes = x.sizes().vec();
+  at::DimVector sizes(x.sizes());
   sizes.back() = outputs;
-  at::Tensor out = at::empty(sizes, x.options().memory_format(at::MemoryFormat::Contiguous));
+  at::Tensor out = empty(sizes);
   const auto *from = dense.data_ptr<float>(), *by = weight.data_ptr<float>();
   const auto *plus = has_bias ? bias->data_ptr<float>() : nullptr;
   auto *to = out.data_ptr<float>();
@@ -159,7 +201,7 @@ at::Tensor add_normalize(const at::Tensor &a, const at::Tensor &b, at::IntArrayR
                           beta.dim() == 1 && beta.is_contiguous() && beta.size(0) == shape[0];
   if (!is_covered) return at::layer_norm(a + b, shape, gamma, beta, epsilon);
   const at::Tensor dense_a = a.contiguous(), dense_b = b.contiguous();
-  at::Tensor out = at::empty(a.sizes(), a.options().memory_format(at::MemoryFormat::Contiguous));
+  at::Tensor out = empty(a.sizes());
   const auto *left = dense_a.data_ptr<float>(), *right = dense_b.data_ptr<float>();
   const auto *by = gamma.data_ptr<float>(), *plus = beta.data_ptr<float>();
   auto *to = out.data_ptr<float>();
@@ -173,13 +215,51 @@ at::Tensor add_normalize(const at::Tensor &a, const at::Tensor &b, at::IntArrayR
   return out;
 }
 
+at::Tensor embed_normalize(const c10::List<at::Tensor> &tables, const c10::List<at::Tensor> &ids,
+                           const c10::optional<at::Tensor> &plus, at::IntArrayRef shape, const at::Tensor &gamma,
+                           const at::Tensor &beta, double epsilon) {
+  TORCH_CHECK(tables.size() == ids.size() && !tables.empty(), "an embedding needs ids for each of its tables");
+  const at::Tensor first = ids.get(0);
+  const bool is_plane = first.dim() == 2 && first.numel() > 0;
+  const int64_t batch = is_plane ? first.size(0) : 0, tokens = is_plane ? first.size(1) : 0;
+  const int64_t width = gamma.dim() == 1 ? gamma.size(0) : 0;
+  bool is_covered = is_plane && shape.size() == 1 && shape[0] == width && is_plain(gamma) && gamma.is_contiguous() &&
+                    is_plain(beta) && beta.sizes() == gamma.sizes() && beta.is_contiguous();
+  c10::SmallVector<Summand, 4> parts(tables.size() + (plus ? 1 : 0));
+  for (size_t i = 0; i < tables.size() && is_covered; i++)
+    is_covered = look_up(tables.get(i), ids.get(i), batch, tokens, width, parts[i]);
+  if (is_covered && plus) is_covered = add_rows(*plus, batch, tokens, width, parts.back());
+  if (!is_covered || parts.size() < 2) {
+    at::Tensor sum = at::embedding(tables.get(0), first);
+    for (size_t i = 1; i < tables.size(); i++) sum = sum + at::embedding(tables.get(i), ids.get(i));
+    return at::layer_norm(plus ? sum + *plus : sum, shape, gamma, beta, epsilon);
+  }
+  at::Tensor out = empty({batch, tokens, width});
+  auto *to = out.data_ptr<float>();
+  const auto *by = gamma.data_ptr<float>(), *shift = beta.data_ptr<float>();
+  parallel_for(batch * tokens, 16 * width, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      const int64_t b = i / tokens, t = i % tokens;
+      float *row = to + i * width;
+      const float *sum = parts[0].row(b, t, width);
+      for (size_t part = 1; part + 1 < parts.size(); part++) {
+        const float *more = parts[part].row(b, t, width);
+        for (int64_t k = 0; k < width; k++) row[k] = sum[k] + more[k];
+        sum = row;
+      }
+      kernels().add_normalize(sum, parts.back().row(b, t, width), width, by, shift, static_cast<float>(epsilon), row);
+    }
+  });
+  return out;
+}
+
 at::Tensor attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
                      const c10::optional<at::Tensor> &mask, double scale) {
   if (!fits(q, k, v)) return attention_by_parts(q, k, v, mask, scale);
   const int64_t batch = q.size(0), heads = q.size(1), rows = q.size(2), size = q.size(3), keys = k.size(3);
   at::Tensor added;
   if (!expand_mask(mask, {batch, heads, rows, keys}, added)) return attention_by_parts(q, k, v, mask, scale);
-  at::Tensor out = at::empty({batch, rows, heads, size}, q.options().memory_format(at::MemoryFormat::Contiguous));
+  at::Tensor out = empty({batch, rows, heads, size});
   const Heads all{rows, keys, size, q.stride(2), k.stride(2), k.stride(3), v.stride(2), 0, 0,
                   static_cast<float>(scale)};
   attend_all(all, {q.data_ptr<float>(), q.stride(0), q.stride(1)}, {k.data_ptr<float>(), k.stride(0), k.stride(1)},
@@ -201,7 +281,7 @@ at::Tensor attention_of_heads(const at::Tensor &q, const at::Tensor &k, const at
         .reshape(shape);
   }
   const int64_t batch = q_shape[0], heads = q_shape[2], size = q_shape[3];
-  at::Tensor out = at::empty(shape, q.options().memory_format(at::MemoryFormat::Contiguous));
+  at::Tensor out = empty(shape);
   const Heads all{q_shape[1], k_shape[1], size, q.stride(1), 1, k.stride(1), v.stride(1), 0, 0,
                   static_cast<float>(scale)};
   attend_all(all, {q.data_ptr<float>(), q.stride(0), size}, {k.data_ptr<float>(), k.stride(0), size},
@@ -212,63 +292,62 @@ at::Tensor attention_of_heads(const at::Tensor &q, const at::Tensor &k, const at
 namespace {
 
 using torch::jit::Operator;
-using torch::jit::pop;
 using torch::jit::Stack;
 
-c10::optional<at::Tensor> optional_tensor(c10::IValue value) {
+c10::optional<at::Tensor> optional_tensor(const c10::IValue &value) {
   return value.isNone() ? c10::optional<at::Tensor>() : value.toTensor();
 }
 
-/// The last `count` operands, taken from the stack.
-std::vector<c10::IValue> take(Stack &stack, size_t count) {
-  std::vector<c10::IValue> taken(std::make_move_iterator(stack.end() - static_cast<std::ptrdiff_t>(count)),
-                                 std::make_move_iterator(stack.end()));
-  torch::jit::drop(stack, count);
-  return taken;
+/// An operator whose `COUNT` operands become one tensor.
+template <size_t COUNT, typename Body> auto operation(Body body) {
+  return [body](Stack &stack) {
+    at::Tensor out = body(torch::jit::last(stack, COUNT));
+    torch::jit::drop(stack, COUNT);
+    stack.emplace_back(std::move(out));
+  };
 }
 
+using Operands = at::ArrayRef<c10::IValue>;
 const auto kPure = c10::AliasAnalysisKind::FROM_SCHEMA;
 
 const torch::jit::RegisterOperators kOperators({
     Operator("planner::linear_bfloat16(Tensor x, Tensor weight, Tensor? bias, bool gelu) -> Tensor",
-             [](Stack &stack) {
-               const auto in = take(stack, 4);
-               stack.emplace_back(linear_bfloat16(in[0].toTensor(), in[1].toTensor(), optional_tensor(in[2]),
-                                                  in[3].toBool()));
-             }, kPure),
+             operation<4>([](Operands in) {
+               return linear_bfloat16(in[0].toTensor(), in[1].toTensor(), optional_tensor(in[2]), in[3].toBool());
+             }), kPure),
     Operator("planner::linear_int8(Tensor x, Tensor weight, Tensor scales, Tensor? bias, bool gelu) -> Tensor",
-             [](Stack &stack) {
-               const auto in = take(stack, 5);
-               stack.emplace_back(linear_int8(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(),
-                                              optional_tensor(in[3]), in[4].toBool()));
-             }, kPure),
+             operation<5>([](Operands in) {
+               return linear_int8(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(), optional_tensor(in[3]),
+                                  in[4].toBool());
+             }), kPure),
     Operator("planner::linear_float32(Tensor x, Tensor weight, Tensor? bias, bool gelu) -> Tensor",
-             [](Stack &stack) {
-               const auto in = take(stack, 4);
-               stack.emplace_back(linear_float32(in[0].toTensor(), in[1].toTensor(), optional_tensor(in[2]),
-                                                 in[3].toBool()));
-             }, kPure),
+             operation<4>([](Operands in) {
+               return linear_float32(in[0].toTensor(), in[1].toTensor(), optional_tensor(in[2]), in[3].toBool());
+             }), kPure),
     Operator("planner::add_normalize(Tensor a, Tensor b, int[] shape, Tensor gamma, Tensor beta, float epsilon) -> "
              "Tensor",
-             [](Stack &stack) {
-               const auto in = take(stack, 6);
-               stack.emplace_back(add_normalize(in[0].toTensor(), in[1].toTensor(), in[2].toIntVector(),
-                                                in[3].toTensor(), in[4].toTensor(), in[5].toDouble()));
-             }, kPure),
+             operation<6>([](Operands in) {
+               return add_normalize(in[0].toTensor(), in[1].toTensor(), in[2].toDimVector(), in[3].toTensor(),
+                                    in[4].toTensor(), in[5].toDouble());
+             }), kPure),
+    Operator("planner::embed_normalize(Tensor[] tables, Tensor[] ids, Tensor? plus, int[] shape, Tensor gamma, "
+             "Tensor beta, float epsilon) -> Tensor",
+             operation<7>([](Operands in) {
+               return embed_normalize(in[0].toTensorList(), in[1].toTensorList(), optional_tensor(in[2]),
+                                      in[3].toDimVector(), in[4].toTensor(), in[5].toTensor(), in[6].toDouble());
+             }), kPure),
     Operator("planner::attention_of_heads(Tensor q, Tensor k, Tensor v, int[] q_shape, int[] k_shape, int[] v_shape, "
              "Tensor? mask, float scale, int[] shape) -> Tensor",
-             [](Stack &stack) {
-               const auto in = take(stack, 9);
-               stack.emplace_back(attention_of_heads(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(),
-                                                     in[3].toIntVector(), in[4].toIntVector(), in[5].toIntVector(),
-                                                     optional_tensor(in[6]), in[7].toDouble(), in[8].toIntVector()));
-             }, kPure),
+             operation<9>([](Operands in) {
+               return attention_of_heads(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(), in[3].toDimVector(),
+                                         in[4].toDimVector(), in[5].toDimVector(), optional_tensor(in[6]),
+                                         in[7].toDouble(), in[8].toDimVector());
+             }), kPure),
     Operator("planner::attention(Tensor q, Tensor k, Tensor v, Tensor? mask, float scale) -> Tensor",
-             [](Stack &stack) {
-               const auto in = take(stack, 5);
-               stack.emplace_back(attention(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(),
-                                            optional_tensor(in[3]), in[4].toDouble()));
-             }, kPure),
+             operation<5>([](Operands in) {
+               return attention(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(), optional_tensor(in[3]),
+                                in[4].toDouble());
+             }), kPure),
 });
 
 }  // namespace

@@ -12,6 +12,11 @@ at::Tensor linear_float32(const at::Tensor &x, const at::Tensor &weight, const c
 /// `layer_norm(a + b)` over the last `shape.size()` dimensions.
 at::Tensor add_normalize(const at::Tensor &a, const at::Tensor &b, at::IntArrayRef shape, const at::Tensor &gamma,
                          const at::Tensor &beta, double epsilon);
+/// `layer_norm(Σ embedding(tables[i], ids[i]) + plus)` over the last dimension, summed in that order; ids are [batch,
+/// tokens], or but the first [1, tokens] for all of a batch. Throws where an id is beyond its table.
+at::Tensor embed_normalize(const c10::List<at::Tensor> &tables, const c10::List<at::Tensor> &ids,
+                           const c10::optional<at::Tensor> &plus, at::IntArrayRef shape, const at::Tensor &gamma,
+                           const at::Tensor &beta, double epsilon);
 /// `softmax(q · k · scale + mask) · v`; q is [batch, heads, rows, size], k [batch, heads, size, keys], v
 /// [batch, heads, keys, size]. The result lies in memory as [batch, rows, heads, size].
 at::Tensor attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,

@@ -4,7 +4,12 @@
 #include <map>
 #include <set>
 #include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/common_subexpression_elimination.h>
+#include <torch/csrc/jit/passes/constant_pooling.h>
+#include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
+#include <torch/csrc/jit/passes/peephole.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 
 namespace ctorch {
 
@@ -18,9 +23,10 @@ namespace {
 constexpr int64_t kFloat32 = 6;  // as TorchScript writes the type
 
 /// Replacing nodes moves what they read to where the last of them stands: right only where nothing in between writes.
-bool nothing_writes_between(const Node *first, const Node *last) {
+bool nothing_writes_between(const Node *first, const Node *last, const Node *but = nullptr) {
   if (first->owningBlock() != last->owningBlock()) return false;
   for (const Node *node = first->next(); node != last; node = node->next()) {
+    if (node == but) continue;
     if (node->kind() == c10::prim::Return || !node->blocks().empty()) return false;
     const auto *schema = node->maybeSchema();
     if (schema != nullptr && schema->is_mutable()) return false;
@@ -42,15 +48,27 @@ class Rewriter {
   RewrittenForward run() {
     each("aten::linear", [this](Node *node) { linear(node); });
     each("aten::gelu", [this](Node *node) { gelu(node); });
+    each("aten::layer_norm", [this](Node *node) { embedding(node); });
     each("aten::layer_norm", [this](Node *node) { normalization(node); });
+    each("aten::Int", [](Node *node) { number(node); });
     each("aten::matmul", [this](Node *node) { attention(node); });
     each("planner::attention", [this](Node *node) { heads(node); });
-    torch::jit::EliminateDeadCode(graph_);
+    tidy();
     graph_->lint();
     return {graph_, packable()};
   }
 
  private:
+  /// What the library's executor would do as well.
+  void tidy() {
+    torch::jit::runRequiredPasses(graph_);
+    torch::jit::ConstantPropagation(graph_);
+    torch::jit::PeepholeOptimize(graph_);
+    torch::jit::EliminateCommonSubexpression(graph_);
+    torch::jit::ConstantPooling(graph_);
+    torch::jit::EliminateDeadCode(graph_);
+  }
+
   /// Offers every node of that kind, in order; the rewriting of one removes nodes before it, never after.
   template <typename Body> void each(const char *kind, Body body) {
     std::vector<Node *> found;
@@ -111,11 +129,71 @@ class Rewriter {
     }
   }
 
+  /// A sum of two in which nothing is scaled, made anew or in the place of the first; null where `value` is none.
+  static Node *sum_of_two(const Value *value) {
+    for (const char *kind : {"aten::add", "aten::add_"}) {
+      Node *sum = producer(value, kind);
+      if (sum != nullptr && sum->inputs().size() == 3 && is_constant_int(sum->input(2), 1) && is_read_once(value) &&
+          is_tensor(sum->input(0)) && is_tensor(sum->input(1)))
+        return sum;
+    }
+    return nullptr;
+  }
+
+  /// Words, types and positions are looked up, summed and normalized in one pass over memory.
+  void embedding(Node *norm) {
+    if (!is_tensor_attribute(norm->input(2)) || !is_tensor_attribute(norm->input(3))) return;
+    std::vector<Value *> parts;
+    Node *in_place = nullptr;
+    Value *left = norm->input(0);
+    while (Node *sum = sum_of_two(left)) {
+      if (sum->kind() == Symbol::fromQualString("aten::add_")) {
+        if (in_place != nullptr) return;
+        in_place = sum;
+      }
+      parts.insert(parts.begin(), sum->input(1));
+      left = sum->input(0);
+    }
+    parts.insert(parts.begin(), left);
+    std::vector<Value *> tables, ids;
+    Node *first = norm;
+    Value *plus = nullptr;
+    for (Value *part : parts) {
+      Node *lookup = producer(part, "aten::embedding");
+      if (plus != nullptr) return;
+      if (lookup == nullptr || !is_read_once(part) || !is_tensor_attribute(lookup->input(0))) {
+        plus = part;
+        continue;
+      }
+      tables.push_back(lookup->input(0));
+      ids.push_back(lookup->input(1));
+      if (lookup->owningBlock() != norm->owningBlock()) return;
+      if (lookup->isBefore(first)) first = lookup;
+    }
+    // What is written to in place is then what a lookup or a sum has just made, and nobody else reads.
+    if (tables.empty() || parts.size() < 2 || !nothing_writes_between(first, norm, in_place)) return;
+    Value *more = plus == nullptr ? constant(norm, c10::IValue()) : plus;
+    replace(norm, insert(norm, "planner::embed_normalize",
+                         {list(norm, tables), list(norm, ids), more, norm->input(1), norm->input(2), norm->input(3),
+                          norm->input(4)}));
+  }
+
+  Value *list(Node *before, const std::vector<Value *> &tensors) {
+    torch::jit::WithInsertPoint guard(before);
+    return graph_->insertNode(graph_->createList(c10::TensorType::get(), tensors))->output();
+  }
+
+  /// A number that a trace took through a tensor, and perhaps added nought to.
+  static void number(Node *taken) {
+    Node *sum = producer(taken->input(0), "aten::add");
+    const bool is_plus_nought = sum != nullptr && sum->inputs().size() == 3 && constant_number(sum->input(1)) == 0.0;
+    Node *made = producer(is_plus_nought ? sum->input(0) : taken->input(0), "prim::NumToTensor");
+    if (made != nullptr && made->input(0)->type()->isSubtypeOf(*c10::IntType::get())) replace(taken, made->input(0));
+  }
+
   void normalization(Node *norm) {
-    Node *sum = producer(norm->input(0), "aten::add");
-    const bool is_sum = sum != nullptr && sum->inputs().size() == 3 && is_constant_int(sum->input(2), 1) &&
-                        is_read_once(sum->output()) && is_tensor(sum->input(0)) && is_tensor(sum->input(1));
-    if (!is_sum || !is_tensor_attribute(norm->input(2)) || !is_tensor_attribute(norm->input(3))) return;
+    Node *sum = sum_of_two(norm->input(0));
+    if (sum == nullptr || sum->kind() != Symbol::fromQualString("aten::add") || !is_tensor_attribute(norm->input(2)) || !is_tensor_attribute(norm->input(3))) return;
     if (!nothing_writes_between(sum, norm)) return;
     replace(norm, insert(norm, "planner::add_normalize",
                          {sum->input(0), sum->input(1), norm->input(1), norm->input(2), norm->input(3),
@@ -172,8 +250,7 @@ class Rewriter {
 
   static bool exchanges_rows_and_heads(const Node *node) {
     if (node->kind() == Symbol::fromQualString("aten::permute")) {
-      const auto order = torch::jit::constant_as<c10::List<int64_t>>(node->input(1));
-      return order && order->vec() == std::vector<int64_t>{0, 2, 1, 3};
+      return constant_ints(node->input(1)) == std::vector<int64_t>{0, 2, 1, 3};
     }
     return exchanges(node, {{1, 2}, {2, 1}});
   }

@@ -45,6 +45,7 @@ struct Measure: AsyncParsableCommand {
   @Option(help: "Models to load and go round.") var models = 1
   @Option(help: "Seed of the order in which models are asked.") var seed: UInt64 = 1
   @Option(help: "CPUs of the measuring threads, in turn.") var pinWorkers: NumberList?
+  @Flag(help: "Pass after pass on one thread, without the server's handing over in between.") var backToBack = false
   @OptionGroup var processor: ProcessorOptions
 
   func validate() throws {
@@ -65,7 +66,7 @@ struct Measure: AsyncParsableCommand {
       try processor.apply()
       let measurement = ForwardMeasurement(
         folder: repository, tokens: tokens.numbers, threads: threads.numbers, concurrency: concurrency,
-        seconds: seconds, models: models, seed: seed, cpus: pinWorkers?.numbers ?? [])
+        seconds: seconds, models: models, seed: seed, cpus: pinWorkers?.numbers ?? [], isBackToBack: backToBack)
       try await measurement.run { try printLine($0) }
     }
   }

@@ -21,14 +21,14 @@ import Testing
 
   static let path = ParityTests.folder + "/traced-forms.torchscript"
 
-  static func cases() throws -> [Fixture.Case] {
-    let data = try Data(contentsOf: URL(fileURLWithPath: ParityTests.folder + "/forms.json"))
+  static func cases(of name: String = "forms") throws -> [Fixture.Case] {
+    let data = try Data(contentsOf: URL(fileURLWithPath: ParityTests.folder + "/\(name).json"))
     return try JSONDecoder().decode(Fixture.self, from: data).cases
   }
 
   /// Differences grow with the numbers, which reach 100 here.
-  static func check(_ model: TorchModel, _ tolerance: Float) throws {
-    for one in try cases() {
+  static func check(_ model: TorchModel, _ tolerance: Float, as name: String = "forms") throws {
+    for one in try cases(of: name) {
       let outputs = try model.run(one.inputs)
       #expect(outputs.count == one.outputs.count)
       for (output, expected) in zip(outputs, one.outputs) {
@@ -43,6 +43,30 @@ import Testing
     let model = try TorchModel(path: Self.path)
     #expect(model.inputNames == ["ids", "mask"])
     try Self.check(model, 1e-5)
+  }
+
+  /// Sums of embeddings that are normalized in one pass, and those that only look like it.
+  @Test func embeddingsKeepTheAnswers() throws {
+    _ = SetUp.engine
+    let model = try TorchModel(path: ParityTests.folder + "/traced-embeddings.torchscript")
+    try Self.check(model, 1e-5, as: "embeddings")
+    // A scaled sum and one of which a part is written to stay what they are; one that begins with the mask, and one
+    // whose words are read again, are sums of any two.
+    #expect(model.operators(ofKind: "planner::embed_normalize") == 5)
+    #expect(model.operators(ofKind: "planner::add_normalize") == 2)
+    #expect(model.operators(ofKind: "aten::layer_norm") == 2)
+  }
+
+  @Test func anIdBeyondItsTableIsRefused() throws {
+    _ = SetUp.engine
+    let model = try TorchModel(path: ParityTests.folder + "/traced-embeddings.torchscript")
+    for id in [Int64(50), -1] {
+      let error = #expect(throws: EngineError.self) {
+        try model.run([integers([1, id, 2]), integers([1, 1, 1])])
+      }
+      #expect(error?.kind == .badInput)
+      #expect(error?.message.contains("out of range") == true, "\(String(describing: error))")
+    }
   }
 
   @Test(arguments: [(Precision.bf16, Float(0.02)), (.int8, 0.03)])

@@ -90,4 +90,22 @@ import Testing
       #expect(largestDifference(outputs[1].floats, one.end) <= 1e-5)
     }
   }
+
+  /// Equal answers do not show that the fast way was taken: of a model that is traced and of one that we write, each
+  /// part of a layer is one operator.
+  @Test func partsOfLayersAreOneOperatorEach() throws {
+    _ = SetUp.engine
+    let fixture = try Self.fixture()
+    let folder = try Folder()
+    _ = try Self.write(fixture, .fp32, to: folder.path + "/m.pt")
+    for path in [folder.path + "/m.pt", Self.folder + "/traced-bert.torchscript"] {
+      let model = try TorchModel(path: path)
+      #expect(model.operators(ofKind: "planner::attention_of_heads") == fixture.layers, "\(path)")
+      #expect(model.operators(ofKind: "planner::add_normalize") == 2 * fixture.layers, "\(path)")
+      #expect(model.operators(ofKind: "planner::embed_normalize") == 1, "\(path)")
+      for kind in ["aten::linear", "aten::gelu", "aten::softmax", "aten::layer_norm", "aten::permute", "aten::add_"] {
+        #expect(model.operators(ofKind: kind) == 0, "\(path): \(kind)")
+      }
+    }
+  }
 }

@@ -75,7 +75,7 @@ import Testing
     let size = try #require(
       FileManager.default.attributesOfItem(atPath: ServerProcess.repository + "/model0.pt")[.size] as? Int)
     // Room for one model: every request for another is a load, which takes long since it is warmed at many lengths.
-    let lengths = (480..<512).map(String.init).joined(separator: ",")
+    let lengths = (384..<512).map(String.init).joined(separator: ",")
     let server = try ServerProcess.ready(["--memory-budget", "\(size + size / 2)", "--warm-tokens", lengths])
     let sockets = try (0..<6).map { _ in try server.connected(seconds: 30) }
     defer { sockets.forEach { close($0) } }

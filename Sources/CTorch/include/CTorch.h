@@ -77,6 +77,9 @@ int64_t ct_model_weight_bytes(const ct_model *model);
 int32_t ct_model_input_count(const ct_model *model);
 /// Name of the input at `index` as the model's code has it; NULL beyond the last.
 const char *ct_model_input_name(const ct_model *model, int32_t index);
+/// Operators of that kind, such as `planner::attention_of_heads`, in the graph that is run; 0 where the module's own
+/// code is run as it is.
+int32_t ct_model_operator_count(const ct_model *model, const char *kind);
 
 /// One forward pass. Inputs are read, never written; outputs are tensors on the host, half floats widened.
 int ct_model_run(ct_model *model, const ct_tensor *inputs, size_t input_count, ct_result **result, char *error);

@@ -27,10 +27,12 @@ public struct ForwardMeasurement: Sendable {
   public var seed: UInt64
   /// CPUs of the measuring threads, in turn; empty leaves them to the system.
   public var cpus: [Int]
+  /// Pass after pass on a thread, with warm caches, and no handing over between threads as a server has it.
+  public var isBackToBack: Bool
 
   public init(
     folder: String, tokens: [Int], threads: [Int], concurrency: Int, seconds: Double, models: Int, seed: UInt64,
-    cpus: [Int]
+    cpus: [Int], isBackToBack: Bool = false
   ) {
     self.folder = folder
     self.tokens = tokens
@@ -40,6 +42,7 @@ public struct ForwardMeasurement: Sendable {
     self.models = models
     self.seed = seed
     self.cpus = cpus
+    self.isBackToBack = isBackToBack
   }
 
   /// What loading cost, the same for all cells.
@@ -114,13 +117,18 @@ public struct ForwardMeasurement: Sendable {
     return try await withThrowingTaskGroup(of: [Double].self) { group in
       for worker in 0..<concurrency {
         group.addTask {
-          var random = RandomStream(seed: seed, stream: "measure", index: UInt64(worker))
-          var samples: [Double] = []
-          let clock = ContinuousClock()
+          var turns = Turns(
+            random: RandomStream(seed: seed, stream: "measure", index: UInt64(worker)), models: models.count,
+            seconds: seconds)
+          guard !isBackToBack else {
+            let loop = PassLoop(models: models, inputs: inputs, turns: turns)
+            _ = try await pool.infer(loop, [], model: -1 - worker)
+            return loop.samples
+          }
           for _ in 0..<3 { _ = try await pool.infer(models[0].session, inputs[0]) }
-          let began = clock.now
-          while samples.count < 30 || clock.now - began < .seconds(seconds) {
-            let index = random.integer(below: models.count)
+          turns.begin()
+          var samples: [Double] = []
+          while let index = turns.next() {
             samples.append(try await pool.infer(models[index].session, inputs[index]).timings.computeSeconds)
           }
           return samples
@@ -140,6 +148,60 @@ public struct ForwardMeasurement: Sendable {
       let values = name == "input_ids" ? ids : Array(repeating: name == "attention_mask" ? 1 : 0, count: tokens)
       return HostTensor(shape: [1, tokens], elements: .int64(values))
     }
+  }
+}
+
+/// Whose pass is next: a random model's, for `seconds`, but at least 30 times.
+private struct Turns: Sendable {
+  var random: RandomStream
+  let models: Int
+  let seconds: Double
+  private var taken = 0
+  private var end: ContinuousClock.Instant?
+
+  init(random: RandomStream, models: Int, seconds: Double) {
+    self.random = random
+    self.models = models
+    self.seconds = seconds
+  }
+
+  mutating func begin() { end = ContinuousClock.now + .seconds(seconds) }
+
+  mutating func next() -> Int? {
+    guard let end, taken < 30 || ContinuousClock.now < end else { return nil }
+    taken += 1
+    return random.integer(below: models)
+  }
+}
+
+/// What looks to a worker like one request is a whole loop of passes.
+private final class PassLoop: InferenceSession {
+  private let models: [ServedModel]
+  private let inputs: [[HostTensor]]
+  private let turns: Turns
+  private let timed = Mutex<[Double]>([])
+
+  init(models: [ServedModel], inputs: [[HostTensor]], turns: Turns) {
+    self.models = models
+    self.inputs = inputs
+    self.turns = turns
+  }
+
+  /// Seconds of each pass, once the loop has been run.
+  var samples: [Double] { timed.withLock { $0 } }
+
+  func infer(_: [HostTensor]) throws(EngineError) -> [HostTensor] {
+    for _ in 0..<3 { _ = try models[0].session.infer(inputs[0]) }
+    var turns = turns
+    turns.begin()
+    var samples: [Double] = []
+    while let index = turns.next() {
+      let began = ContinuousClock.now
+      _ = try models[index].session.infer(inputs[index])
+      samples.append((ContinuousClock.now - began) / .seconds(1))
+    }
+    timed.withLock { $0 = samples }
+    return []
   }
 }
 

@@ -130,6 +130,10 @@ public final class TorchModel: @unchecked Sendable {
 
   deinit { ct_model_free(handle) }
 
+  /// Operators of a kind, such as `planner::attention_of_heads`, in the graph that is run; 0 where the model's own code
+  /// is run as it is.
+  public func operators(ofKind kind: String) -> Int { Int(ct_model_operator_count(handle, kind)) }
+
   /// One forward pass.
   ///
   /// - Throws: `EngineError` (`badInput`) where number, type or shape of the inputs do not fit, or a token is out
