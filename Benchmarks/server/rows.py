@@ -106,8 +106,8 @@ def memory(precision: str) -> Callable[[settings.Size], Iterator[dict]]:
 
 def our_passes(repository, tokens: int, threads: int, seconds: float, more=()) -> dict:
     command = [
-        settings.binaries() / "model-server", "measure", "--repository", repository, "--tokens", tokens, "--threads",
-        threads, "--seconds", seconds, *more]
+        settings.binaries() / "model-server", "measure", "--back-to-back", "--repository", repository, "--tokens", tokens,
+        "--threads", threads, "--seconds", seconds, *more]
     output = subprocess.run(
         [str(word) for word in command], check=True, capture_output=True, text=True,
         env={**os.environ, **settings.our_environment()}).stdout

@@ -33,7 +33,7 @@ constexpr size_t kDirectoryEndSize = 22, kLocatorSize = 20, kEntrySize = 46, kLo
 
 }  // namespace
 
-MappedArchive::MappedArchive(const std::string &path) {
+MappedArchive::MappedArchive(const std::string &path, Pages pages) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) throw std::runtime_error(std::strerror(errno));
   struct stat status {};
@@ -44,7 +44,8 @@ MappedArchive::MappedArchive(const std::string &path) {
   } else if (status.st_size > 0) {
     size_ = static_cast<size_t>(status.st_size);
     // Read-only while its pages are brought in, or each of them would be copied at once.
-    mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, 0);
+    const int populate = pages == Pages::kAll ? MAP_POPULATE : 0;
+    mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE | populate, file, 0);
     if (mapped == MAP_FAILED || ::mprotect(mapped, size_, PROT_READ | PROT_WRITE) != 0) problem = errno;
   }
   ::close(file);
@@ -75,7 +76,8 @@ const MappedArchive::Record *MappedArchive::find(const std::string &name) const 
 
 char *MappedArchive::verified(const Record &record) const {
   char *data = bytes_ + record.offset;
-  if (::libdeflate_crc32(0, data, record.size) != record.checksum) damaged("a record's checksum is not that of its directory");
+  if (::libdeflate_crc32(0, data, record.size) != record.checksum)
+    damaged("a record's checksum is not that of its directory");
   return data;
 }
 
@@ -152,6 +154,7 @@ void MappedArchive::add(const char *entry) {
   Record record;
   record.offset = start;
   record.size = size;
+  record.packed_size = compressed;
   record.checksum = little_endian<uint32_t>(entry + 16);
   record.is_stored = little_endian<uint16_t>(entry + 10) == 0 && compressed == size;
   if (!records_.emplace(std::move(name), record).second) damaged("a record is there twice");

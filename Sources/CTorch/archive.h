@@ -15,13 +15,18 @@ class MappedArchive : public caffe2::serialize::ReadAdapterInterface {
   struct Record {
     size_t offset = 0;
     size_t size = 0;
+    /// Bytes in the file: fewer than `size` where it is compressed.
+    size_t packed_size = 0;
     uint32_t checksum = 0;
     /// Lies in the file as it is, and not compressed.
     bool is_stored = false;
   };
 
+  /// Whether all of a file is about to be read, so that its pages are best brought in at once.
+  enum class Pages { kAll, kFew };
+
   /// Throws `std::runtime_error` where the file cannot be mapped or its directory is damaged.
-  explicit MappedArchive(const std::string &path);
+  MappedArchive(const std::string &path, Pages pages);
   ~MappedArchive() override;
   MappedArchive(const MappedArchive &) = delete;
   MappedArchive &operator=(const MappedArchive &) = delete;
@@ -32,6 +37,8 @@ class MappedArchive : public caffe2::serialize::ReadAdapterInterface {
   /// By name without the archive's own leading folder.
   const std::unordered_map<std::string, Record> &records() const { return records_; }
   const Record *find(const std::string &name) const;
+  /// A record as it lies in the file, `packed_size` bytes.
+  const char *packed(const Record &record) const { return bytes_ + record.offset; }
   /// The bytes of a stored record. Throws where their checksum is not the directory's.
   char *verified(const Record &record) const;
   /// Whether `count` bytes from `data` on lie within the mapping.

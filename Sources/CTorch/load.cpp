@@ -23,23 +23,33 @@ bool has_suffix(const std::string &text, const std::string &suffix) {
   return text.size() >= suffix.size() && text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
 }
 
-/// What an archive is compiled from: its source files and the constants in them, in the order of their names.
+/// What an archive is compiled from: its source files and the constants in them, in the order of their names and as
+/// they lie in the file.
 ///
-/// Equal texts compile to equal classes, whatever the weights are; the text itself is compared, not a hash of it.
-std::string code_of(const MappedArchive &archive, caffe2::serialize::PyTorchStreamReader &reader) {
-  std::map<std::string, size_t> parts;
+/// Equal bytes compile to equal classes, whatever the weights are; the bytes themselves are compared, not a hash of
+/// them.
+std::string code_of(const MappedArchive &archive) {
+  std::map<std::string, const MappedArchive::Record *> parts;
   for (const auto &entry : archive.records()) {
     const std::string &name = entry.first;
     const bool is_source = has_prefix(name, "code/") && !has_suffix(name, ".debug_pkl");
-    if (is_source || name == "constants.pkl" || has_prefix(name, "constants/")) parts[name] = entry.second.size;
+    if (is_source || name == "constants.pkl" || has_prefix(name, "constants/")) parts[name] = &entry.second;
   }
   std::string code;
   for (const auto &part : parts) {
-    auto content = reader.getRecord(part.first);
-    code += part.first + '\0' + std::to_string(part.second) + '\0';
-    code.append(static_cast<const char *>(std::get<0>(content).get()), std::get<1>(content));
+    const MappedArchive::Record &record = *part.second;
+    code += part.first + '\0' + std::to_string(record.size) + (record.is_stored ? "=" : "<") +
+            std::to_string(record.packed_size) + '\0';
+    code.append(archive.packed(record), record.packed_size);
   }
   return code;
+}
+
+/// Throws where the library's reader of pickles must not see that record; one that is not there is right.
+void check_record(const char *name, const MappedArchive &archive, caffe2::serialize::PyTorchStreamReader &reader) {
+  if (archive.find(name) == nullptr) return;
+  const auto content = reader.getRecord(name);
+  check_pickle(static_cast<const char *>(std::get<0>(content).get()), std::get<1>(content));
 }
 
 bool takes_tensors_only(const torch::jit::Module &module) {
@@ -101,14 +111,16 @@ class Architecture {
 class Architectures {
  public:
   /// The classes of this archive, compiled now or for an earlier model.
-  std::shared_ptr<Architecture> of(const Archive &archive, caffe2::serialize::PyTorchStreamReader &reader) {
-    const std::string code = code_of(*archive, reader);
+  std::shared_ptr<Architecture> of(const Archive &archive) {
+    const std::string code = code_of(*archive);
     // Held while compiling: a second model of the architecture waits for the first one's code.
     std::lock_guard<std::mutex> guard(mutex_);
     const auto entry = known_.find(code);
     if (entry != known_.end()) {
       if (auto shared = entry->second.lock()) return shared;
     }
+    caffe2::serialize::PyTorchStreamReader reader(archive);
+    check_record("constants.pkl", *archive, reader);
     auto unit = std::make_shared<torch::jit::CompilationUnit>();
     torch::jit::ExtraFilesMap no_extra_files;
     std::shared_ptr<caffe2::serialize::ReadAdapterInterface> adapter = archive;
@@ -196,8 +208,8 @@ class RecordReader {
   size_t remaining_;
 };
 
-torch::jit::Module instantiate(const Archive &archive, const MappedArchive::Record &pickle, const Unit &unit,
-                               uint64_t version) {
+/// - `pickled`: the checked record `data.pkl`.
+torch::jit::Module instantiate(const Archive &archive, RecordReader pickled, const Unit &unit, uint64_t version) {
   auto resolve = [unit](const c10::QualifiedName &name) {
     if (auto custom = torch::getCustomClass(name.qualifiedName())) return c10::StrongTypePtr(nullptr, custom);
     auto cls = unit->get_class(name);
@@ -216,8 +228,7 @@ torch::jit::Module instantiate(const Archive &archive, const MappedArchive::Reco
     return at::DataPtr(archive->verified(*record), owner, [](void *held) { delete static_cast<Archive *>(held); },
                        c10::Device(c10::kCPU));
   };
-  torch::jit::Unpickler unpickler(RecordReader(archive->verified(pickle), pickle.size), resolve, build, tensor_data,
-                                  c10::Device(c10::kCPU));
+  torch::jit::Unpickler unpickler(pickled, resolve, build, tensor_data, c10::Device(c10::kCPU));
   unpickler.set_version(version);
   const c10::IValue root = unpickler.parse_ivalue();
   if (!root.isModule()) throw std::runtime_error("it holds no module");
@@ -230,6 +241,20 @@ int64_t tensor_bytes(const MappedArchive &archive) {
     if (has_prefix(record.first, "data/")) total += static_cast<int64_t>(record.second.size);
   }
   return total;
+}
+
+/// Version of the archive's format; 0 where it cannot be told without the library's reader.
+uint64_t format_version(const MappedArchive &archive) {
+  const auto *record = archive.find(".data/version");
+  if (record == nullptr) record = archive.find("version");
+  if (record == nullptr || !record->is_stored || record->size == 0) return 0;
+  const char *text = archive.verified(*record);
+  uint64_t version = 0;
+  for (const char *digit = text; digit < text + record->size && *digit >= '0' && *digit <= '9'; digit++) {
+    version = 10 * version + static_cast<uint64_t>(*digit - '0');
+    if (version > caffe2::serialize::kMaxSupportedFileFormatVersion) return 0;
+  }
+  return version;
 }
 
 /// Whether tensors can be used where they lie. Containers in archives before version 3 lack their types, which only
@@ -248,32 +273,32 @@ bool can_be_mapped(const MappedArchive &archive, uint64_t version) {
 }  // namespace
 
 std::string code_fingerprint(const std::string &path) {
-  auto archive = std::make_shared<MappedArchive>(path);
-  caffe2::serialize::PyTorchStreamReader reader(archive);
-  return c10::sha1(code_of(*archive, reader)).str();
+  return c10::sha1(code_of(MappedArchive(path, MappedArchive::Pages::kFew))).str();
 }
 
 LoadedModule load_module(const std::string &path, const Placement &place) {
-  auto archive = std::make_shared<MappedArchive>(path);
+  auto archive = std::make_shared<MappedArchive>(path, MappedArchive::Pages::kAll);
   const auto *pickle = archive->find("data.pkl");
   if (pickle == nullptr) throw std::runtime_error("it holds no module");
-  caffe2::serialize::PyTorchStreamReader reader(archive);
-  for (const char *name : {"data.pkl", "constants.pkl"}) {
-    if (archive->find(name) == nullptr) continue;
-    const auto content = reader.getRecord(name);
-    check_pickle(static_cast<const char *>(std::get<0>(content).get()), std::get<1>(content));
-  }
   LoadedModule loaded;
   loaded.device = place.device;
   loaded.weight_bytes = tensor_bytes(*archive);
-  if (place.is_host && can_be_mapped(*archive, reader.version())) {
-    const auto architecture = architectures().of(archive, reader);
-    loaded.module = instantiate(archive, *pickle, architecture->unit(), reader.version());
+  const uint64_t version = format_version(*archive);
+  if (place.is_host && can_be_mapped(*archive, version)) {
+    // Before the library sees the archive: compiling reads the pickled module too.
+    const char *pickled = archive->verified(*pickle);
+    check_pickle(pickled, pickle->size);
+    const auto architecture = architectures().of(archive);
+    loaded.module = instantiate(archive, RecordReader(pickled, pickle->size), architecture->unit(), version);
     loaded.module.eval();
     loaded.forward = architecture->forward(loaded.module);
     loaded.architecture = architecture;
     pack_weights(loaded.module, *loaded.forward, archive.get());
     return loaded;
+  }
+  {
+    caffe2::serialize::PyTorchStreamReader reader(archive);
+    for (const char *name : {"data.pkl", "constants.pkl"}) check_record(name, *archive, reader);
   }
   loaded.module = torch::jit::load(path, place.device);
   loaded.module.eval();

@@ -5,6 +5,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <algorithm>
 #include <cstdlib>
 #include <mutex>
 #include <string>
@@ -81,6 +82,8 @@ c10::IValue forward(ctorch::LoadedModule &loaded, std::vector<c10::IValue> argum
   stack.reserve(arguments.size() + 1);
   stack.emplace_back(loaded.module._ivalue());
   for (c10::IValue &argument : arguments) stack.push_back(std::move(argument));
+  // oneDNN multiplies narrow weights on OpenMP's threads.
+  const ctorch::Pass pass(loaded.forward->weights.empty());
   torch::jit::InterpreterState(loaded.forward->code).run(stack);
   return torch::jit::pop(stack);
 }
@@ -136,7 +139,9 @@ int ct_set_threads(int threads, char *error) {
   });
 }
 
-int ct_loop_threads(void) { return static_cast<int>(ctorch::loop_threads()); }
+int ct_loop_threads(void) {
+  return static_cast<int>(std::min(ctorch::loop_threads(true), ctorch::loop_threads(false)));
+}
 
 const char *ct_version(void) { return TORCH_VERSION; }
 

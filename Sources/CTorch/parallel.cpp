@@ -1,4 +1,5 @@
-// Parallel loops on the OpenMP runtime that libtorch brings, through the interface that compilers use.
+// Parallel loops: on threads of our own, or on the OpenMP runtime that libtorch brings, through the interface that
+// compilers use.
 #include "parallel.h"
 
 #include <ATen/Parallel.h>
@@ -7,13 +8,25 @@
 #include <chrono>
 #include <condition_variable>
 #include <dlfcn.h>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <thread>
+#include <vector>
 
 namespace ctorch {
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
+inline void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
+#endif
+}
 
 using Region = void (*)(void (*body)(void *), void *data, unsigned threads, unsigned flags);
 
@@ -23,7 +36,7 @@ Region region() {
   return found;
 }
 
-/// Parts of a loop, taken by whichever thread comes; the runtime may give fewer threads than were asked for.
+/// Parts of a loop, taken by whichever thread comes: one that lost its CPU for a moment leaves the rest to the others.
 struct Loop {
   const std::function<void(int64_t, int64_t)> &body;
   int64_t count, parts;
@@ -36,25 +49,121 @@ struct Loop {
   }
 };
 
+/// Threads that help one other thread with its loops.
+class Team {
+ public:
+  explicit Team(int64_t helpers) {
+    for (int64_t i = 0; i < helpers; i++) helpers_.emplace_back([this] { help(); });
+  }
+
+  ~Team() {
+    {
+      std::lock_guard<std::mutex> guard(mutex_);
+      is_over_ = true;
+    }
+    has_work_.notify_all();
+    for (std::thread &helper : helpers_) helper.join();
+  }
+
+  int64_t helpers() const { return static_cast<int64_t>(helpers_.size()); }
+
+  /// Only one loop at a time.
+  void run(Loop &loop) {
+    open_.store(&loop);
+    if (!is_called_.load(std::memory_order_relaxed)) call();
+    loop.work();
+    open_.store(nullptr);
+    // A helper that is within the loop still has a part of it, or is just leaving.
+    while (inside_.load() != 0) pause();
+  }
+
+  /// Until the next loop nobody needs to be awake.
+  void dismiss() { is_called_.store(false, std::memory_order_relaxed); }
+
+ private:
+  void call() {
+    {
+      std::lock_guard<std::mutex> guard(mutex_);
+      is_called_.store(true, std::memory_order_relaxed);
+    }
+    has_work_.notify_all();
+  }
+
+  void help() {
+    // As long as it takes from one pass to the next where others wait.
+    constexpr auto kLinger = std::chrono::microseconds(100);
+    while (wait_for_call()) {
+      auto end = Clock::now() + kLinger;
+      while (is_called_.load(std::memory_order_relaxed) || Clock::now() < end) {
+        if (take_part()) end = Clock::now() + kLinger;
+        for (int i = 0; i < 16 && open_.load(std::memory_order_relaxed) == nullptr; i++) pause();
+      }
+    }
+  }
+
+  bool wait_for_call() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    has_work_.wait(lock, [this] { return is_over_ || is_called_.load(std::memory_order_relaxed); });
+    return !is_over_;
+  }
+
+  /// Whoever opens a loop sees in `inside_` who may have seen it, and waits for them; the order of the two is what keeps
+  /// a helper from a loop that is gone.
+  bool take_part() {
+    if (open_.load(std::memory_order_relaxed) == nullptr) return false;
+    inside_.fetch_add(1);
+    Loop *loop = open_.load();
+    if (loop != nullptr) loop->work();
+    inside_.fetch_sub(1);
+    return loop != nullptr;
+  }
+
+  std::atomic<Loop *> open_{nullptr};
+  std::atomic<int> inside_{0};
+  std::atomic<bool> is_called_{false};
+  bool is_over_ = false;
+  std::mutex mutex_;
+  std::condition_variable has_work_;
+  std::vector<std::thread> helpers_;
+};
+
+thread_local std::unique_ptr<Team> own_team;
+thread_local bool is_team_in_use = false;
+
+/// That of the calling thread, of the size that it has set.
+Team &team() {
+  const int64_t helpers = at::get_num_threads() - 1;
+  if (own_team == nullptr || own_team->helpers() != helpers) own_team = std::make_unique<Team>(helpers);
+  return *own_team;
+}
+
 }  // namespace
+
+Pass::Pass(bool has_own_team) { is_team_in_use = has_own_team; }
+
+Pass::~Pass() {
+  if (is_team_in_use && own_team != nullptr) own_team->dismiss();
+  is_team_in_use = false;
+}
 
 void parallel_for(int64_t count, int64_t item_work, const std::function<void(int64_t, int64_t)> &body) {
   if (count <= 0) return;
   const int64_t worth = count * std::max<int64_t>(1, item_work) / kThreadWork;
   const int64_t threads = std::min({static_cast<int64_t>(at::get_num_threads()), count, worth});
-  if (threads <= 1 || region() == nullptr) return body(0, count);
-  // More parts than threads: one that lost its CPU for a moment leaves the rest to the others.
+  if (threads <= 1 || (!is_team_in_use && region() == nullptr)) return body(0, count);
   Loop loop{body, count, std::min(count, 4 * threads)};
+  if (is_team_in_use) return team().run(loop);
   region()([](void *data) { static_cast<Loop *>(data)->work(); }, &loop, static_cast<unsigned>(threads), 0);
 }
 
-int64_t loop_threads() {
+int64_t loop_threads(bool has_own_team) {
+  const Pass pass(has_own_team);
   const auto wanted = static_cast<size_t>(at::get_num_threads());
   std::mutex mutex;
   std::condition_variable has_come;
   std::set<std::thread::id> seen;
   // Whoever comes waits for the others, so that nobody does another's part.
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  const auto end = Clock::now() + std::chrono::seconds(1);
   parallel_for(static_cast<int64_t>(wanted), kThreadWork, [&](int64_t, int64_t) {
     std::unique_lock<std::mutex> lock(mutex);
     seen.insert(std::this_thread::get_id());

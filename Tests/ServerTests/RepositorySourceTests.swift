@@ -29,10 +29,11 @@ import Testing
     try repository.write("a.pt", secondsAgo: 100)
     let source = RepositorySource(folder: repository.folder)
     #expect(try source.manifest().models.map(\.name) == ["a"])
-    #expect(try source.changedManifest() == nil)
+    #expect(source.isUnchanged)
     try repository.write("b.pt", secondsAgo: 50)
-    #expect(try source.changedManifest()?.models.map(\.name) == ["a", "b"])
-    #expect(try source.changedManifest() == nil)
+    #expect(!source.isUnchanged)
+    #expect(try source.manifest().models.map(\.name) == ["a", "b"])
+    #expect(source.isUnchanged)
   }
 
   @Test func whatWasChangedJustNowIsReadAgain() throws {
@@ -42,7 +43,7 @@ import Testing
     let source = RepositorySource(folder: repository.folder)
     _ = try source.manifest()
     // A second file within the same tick of the file system's clock would leave the folder's time as it is.
-    #expect(try source.changedManifest() != nil)
+    #expect(!source.isUnchanged)
   }
 
   @Test func aRepositoryThatIsTooSmallIsRefusedEachTime() throws {
@@ -50,9 +51,12 @@ import Testing
     defer { repository.remove() }
     try repository.write("a.pt", secondsAgo: 100)
     let source = RepositorySource(folder: repository.folder, limit: 2)
-    for _ in 0..<2 { #expect(throws: FileError.self) { try source.changedManifest() } }
+    for _ in 0..<2 {
+      #expect(throws: FileError.self) { try source.manifest() }
+      #expect(!source.isUnchanged)
+    }
     try repository.write("b.pt", secondsAgo: 50)
-    #expect(try source.changedManifest()?.models.count == 2)
+    #expect(try source.manifest().models.count == 2)
   }
 
   @Test func aManifestThatAppearsOrIsReplacedIsRead() throws {
@@ -73,10 +77,12 @@ import Testing
       try JSONFile.write(listed, to: path)
       try FileManager.default.setAttributes(
         [.modificationDate: Date(timeIntervalSinceNow: -age)], ofItemAtPath: path)
-      #expect(try source.changedManifest()?.models.map(\.name) == [name])
-      #expect(try source.changedManifest() == nil)
+      #expect(!source.isUnchanged)
+      #expect(try source.manifest().models.map(\.name) == [name])
+      #expect(source.isUnchanged)
     }
     try FileManager.default.removeItem(atPath: repository.folder + "/" + RepositoryManifest.fileName)
-    #expect(try source.changedManifest()?.models.map(\.name) == ["a"])
+    #expect(!source.isUnchanged)
+    #expect(try source.manifest().models.map(\.name) == ["a"])
   }
 }

@@ -48,8 +48,8 @@ typedef struct ct_result ct_result;
 int ct_initialize(int inter_op_threads, char *error);
 /// Intra-op threads of forward passes started by the calling thread.
 int ct_set_threads(int threads, char *error);
-/// Threads that the shim's own loops really run on in passes started by the calling thread; fewer than were set where
-/// this libtorch does not use GNU's OpenMP. Takes up to a second then.
+/// Threads that the shim's own loops really run on in passes started by the calling thread, whatever the precision;
+/// fewer than were set where this libtorch does not use GNU's OpenMP. Takes up to a second then.
 int ct_loop_threads(void);
 /// Version of the library that is linked, such as "1.13.1".
 const char *ct_version(void);

@@ -373,10 +373,8 @@ public final class ModelRegistry: Sendable {
   /// The repository is read again first where it has changed, so that models that have appeared are found.
   /// - Throws: `RegistryError`, `FileError`.
   public func load(_ name: String) async throws {
-    if let source {
-      try await onLoader { [self] in
-        if let changed = try source.changedManifest() { add(changed.models, tokenizer: nil) }
-      }
+    if let source, !source.isUnchanged {
+      try await onLoader { [self] in add(try source.manifest().models, tokenizer: nil) }
     }
     guard let entry = entry(named: name) else { throw RegistryError.unknownModel(name) }
     do {

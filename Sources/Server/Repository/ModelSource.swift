@@ -13,14 +13,13 @@ public enum RegistryError: Error, Hashable, Sendable {
   case deadlinePassed
 }
 
-/// What takes time in a registry's work: reading the repository and loading models. Called on loader threads only.
+/// What takes time in a registry's work: reading the repository and loading models. Called on loader threads only, but
+/// for what says otherwise.
 public protocol ModelSource: Sendable {
   /// - Throws: `FileError`.
   func manifest() throws -> RepositoryManifest
-  /// The manifest where it may have changed since it was last read; nil where it has not.
-  ///
-  /// - Throws: `FileError`.
-  func changedManifest() throws -> RepositoryManifest?
+  /// Whether the manifest is certainly the one that was last read. Quick: from any thread.
+  var isUnchanged: Bool { get }
   /// Whether models are loaded before anybody asks for them.
   var loadsAtStart: Bool { get }
   /// What turns text into the models' ids; nil where the repository has no vocabulary.
@@ -40,7 +39,7 @@ public protocol ModelSource: Sendable {
 
 extension ModelSource {
   public var loadsAtStart: Bool { true }
-  public func changedManifest() throws -> RepositoryManifest? { try manifest() }
+  public var isUnchanged: Bool { false }
 }
 
 /// What has become of the loads of a start-up.

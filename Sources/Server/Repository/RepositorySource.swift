@@ -43,9 +43,9 @@ public final class RepositorySource: ModelSource {
     }
   }
 
-  public func changedManifest() throws -> RepositoryManifest? {
-    if let stamp = loader.stamp(), lastRead.withLock({ $0 }) == stamp { return nil }
-    return try manifest()
+  public var isUnchanged: Bool {
+    guard let stamp = loader.stamp() else { return false }
+    return lastRead.withLock { $0 } == stamp
   }
 
   /// Longer than the coarsest clock of a file system that is still in use: FAT's.
