@@ -1,4 +1,5 @@
 // Loading and running models. See CTorch.h for the conventions.
+#include "kernels.h"
 #include "load.h"
 #include "parallel.h"
 #include "shim.h"
@@ -82,8 +83,8 @@ c10::IValue forward(ctorch::LoadedModule &loaded, std::vector<c10::IValue> argum
   stack.reserve(arguments.size() + 1);
   stack.emplace_back(loaded.module._ivalue());
   for (c10::IValue &argument : arguments) stack.push_back(std::move(argument));
-  // oneDNN multiplies narrow weights on OpenMP's threads.
-  const ctorch::Pass pass(loaded.forward->weights.empty());
+  // oneDNN multiplies narrow weights on OpenMP's threads, as a BLAS does where vectors are narrow.
+  const ctorch::Pass pass(loaded.forward->weights.empty() && ctorch::kernels().lanes >= 8);
   torch::jit::InterpreterState(loaded.forward->code).run(stack);
   return torch::jit::pop(stack);
 }

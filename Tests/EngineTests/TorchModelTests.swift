@@ -67,6 +67,27 @@ import Testing
     #expect(wrong.withLock { $0 } == 0)
   }
 
+  /// Passes that are worth more than one thread, from several threads at once and with pauses in which helpers sleep.
+  @Test func helpersGetTheSameAnswers() throws {
+    let folder = try Folder()
+    try Self.repository(folder, count: 1)
+    let model = try TorchModel(path: folder.path + "/model0.pt")
+    let long = request((0..<300).map { Int64($0 % 250) })
+    try Engine.setThreads(1)
+    let expected = try model.run(long)[0].floats
+    let worst = Mutex(Float(0))
+    DispatchQueue.concurrentPerform(iterations: 3) { caller in
+      for round in 0..<60 {
+        // Teams of changing size, as the first of them is still about.
+        let answer = (try? Engine.setThreads(2 + (round / 20 + caller) % 3)).flatMap { try? model.run(long)[0].floats }
+        worst.withLock { $0 = max($0, largestDifference(answer ?? [], expected)) }
+        if round % 10 == 0 { Thread.sleep(forTimeInterval: 0.001) }
+      }
+      try? Engine.setThreads(1)
+    }
+    #expect(worst.withLock { $0 } < 1e-5)
+  }
+
   /// Short and long requests go through different kernels.
   @Test func paddingChangesNothing() throws {
     let folder = try Folder()

@@ -81,6 +81,12 @@ const char *ct_model_input_name(const ct_model *model, int32_t index);
 /// code is run as it is.
 int32_t ct_model_operator_count(const ct_model *model, const char *kind);
 
+/// Most bytes of a float's text with what separates it from the next.
+#define CT_FLOAT_TEXT_CAPACITY 24
+/// Writes the shortest texts that read back as the same floats, separated by commas, and `null` for what JSON has no
+/// text for; `text` has room for CT_FLOAT_TEXT_CAPACITY bytes a float. Returns how many were written.
+size_t ct_floats_text(const float *values, size_t count, char *text);
+
 /// One forward pass. Inputs are read, never written; outputs are tensors on the host, half floats widened.
 int ct_model_run(ct_model *model, const ct_tensor *inputs, size_t input_count, ct_result **result, char *error);
 size_t ct_result_count(const ct_result *result);

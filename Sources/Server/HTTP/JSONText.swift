@@ -1,10 +1,11 @@
+import CTorch
 import PlannerCore
 
 /// Builds small JSON answers as bytes: on the path of every request, where an encoder's reflection would show.
-struct JSONText {
-  private(set) var bytes: [UInt8] = []
+package struct JSONText {
+  package private(set) var bytes: [UInt8] = []
 
-  init(capacity: Int = 256) { bytes.reserveCapacity(capacity) }
+  package init(capacity: Int = 256) { bytes.reserveCapacity(capacity) }
 
   mutating func raw(_ text: StaticString) {
     text.withUTF8Buffer { bytes.append(contentsOf: $0) }
@@ -29,19 +30,24 @@ struct JSONText {
     }
   }
 
-  /// The shortest text that reads back as the same float; JSON has no infinity and no NaN, they become null.
-  mutating func number(_ value: Float) {
-    if value.isFinite { bytes.append(contentsOf: value.description.utf8) } else { raw("null") }
+  /// A flat list of the shortest texts that read back as the same floats. In one go: an answer's scores are most of it.
+  private mutating func list(floats values: [Float]) {
+    bytes.append(UInt8(ascii: "["))
+    bytes += [UInt8](unsafeUninitializedCapacity: values.count * Int(CT_FLOAT_TEXT_CAPACITY)) { buffer, count in
+      buffer.withMemoryRebound(to: CChar.self) { count = ct_floats_text(values, values.count, $0.baseAddress) }
+    }
+    bytes.append(UInt8(ascii: "]"))
   }
 
+  /// The shortest text that reads back as the same number; JSON has no infinity and no NaN, they become null.
   mutating func number(_ value: Double) {
     if value.isFinite { bytes.append(contentsOf: value.description.utf8) } else { raw("null") }
   }
 
   /// A flat list of a tensor's values.
-  mutating func elements(_ elements: HostTensor.Element) {
+  package mutating func elements(_ elements: HostTensor.Element) {
     switch elements {
-    case .float32(let values): list(values) { $0.number($1) }
+    case .float32(let values): list(floats: values)
     case .float64(let values): list(values) { $0.number($1) }
     case .int64(let values): list(values) { $0.number($1) }
     case .int32(let values): list(values) { $0.number($1) }
@@ -49,8 +55,8 @@ struct JSONText {
     case .int8(let values): list(values) { $0.number($1) }
     case .uint8(let values): list(values) { $0.number($1) }
     case .bool(let values): list(values) { $0.bool($1 != 0) }
-    case .float16(let values): list(values) { $0.number(HalfFloat.value(float16: $1)) }
-    case .bfloat16(let values): list(values) { $0.number(HalfFloat.value(bfloat16: $1)) }
+    case .float16(let values): list(floats: values.map(HalfFloat.value(float16:)))
+    case .bfloat16(let values): list(floats: values.map(HalfFloat.value(bfloat16:)))
     }
   }
 

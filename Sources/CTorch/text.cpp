@@ -1,0 +1,20 @@
+// Numbers as text.
+#include "CTorch.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstring>
+
+size_t ct_floats_text(const float *values, size_t count, char *text) {
+  char *next = text;
+  for (size_t i = 0; i < count; i++) {
+    if (i > 0) *next++ = ',';
+    if (std::isfinite(values[i])) {
+      next = std::to_chars(next, next + CT_FLOAT_TEXT_CAPACITY, values[i]).ptr;
+    } else {
+      std::memcpy(next, "null", 4);
+      next += 4;
+    }
+  }
+  return static_cast<size_t>(next - text);
+}
