@@ -93,6 +93,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "CTorch",
+      dependencies: ["CLinux"],
       cxxSettings: [
         .unsafeFlags([
           "-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-isystem/usr/include/torch/csrc/api/include",

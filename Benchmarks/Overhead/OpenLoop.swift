@@ -29,7 +29,8 @@ struct OpenLoop: ParsableCommand {
   }
 
   func validate() throws {
-    guard rate > 0, seconds > 0 else { throw ValidationError("--rate and --seconds must be above 0") }
+    guard rate > 0, rate < 1e6 else { throw ValidationError("--rate must be above 0 and below 1000000") }
+    guard seconds > 0 else { throw ValidationError("--seconds must be above 0") }
   }
 
   func run() throws {

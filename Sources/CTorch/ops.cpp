@@ -21,6 +21,15 @@ bool is_plain(const at::Tensor &tensor) {
 /// A dense tensor of float32, without asking the library's dispatcher who makes it.
 at::Tensor empty(at::IntArrayRef sizes) { return at::detail::empty_cpu(sizes, at::kFloat); }
 
+bool is_row(const at::Tensor &tensor, int64_t width) {
+  return is_plain(tensor) && tensor.dim() == 1 && tensor.is_contiguous() && tensor.size(0) == width;
+}
+
+/// Whether a normalization is of whole rows of `width`, with parameters for each of their elements.
+bool normalizes_rows(int64_t width, at::IntArrayRef shape, const at::Tensor &gamma, const at::Tensor &beta) {
+  return shape.size() == 1 && shape[0] == width && is_row(gamma, width) && is_row(beta, width);
+}
+
 /// Where one head's operands lie.
 struct Head {
   const float *q, *k, *v, *mask;
@@ -159,8 +168,7 @@ at::Tensor linear_float32(const at::Tensor &x, const at::Tensor &weight, const c
   const bool has_bias = bias && bias->defined();
   const bool is_covered = is_plain(x) && is_plain(weight) && weight.dim() == 2 && weight.is_contiguous() &&
                           x.dim() > 0 && x.size(-1) == weight.size(1) &&
-                          (!has_bias || (is_plain(*bias) && bias->dim() == 1 && bias->is_contiguous() &&
-                                         bias->size(0) == weight.size(0)));
+                          (!has_bias || is_row(*bias, weight.size(0)));
   // A step is what the kernels take of the outputs at once.
   constexpr int64_t kBlock = 128, kFew = 16, kStep = 16;
   const int64_t inputs = is_covered ? x.size(-1) : 1, rows = x.numel() / inputs;
@@ -195,10 +203,8 @@ at::Tensor linear_float32(const at::Tensor &x, const at::Tensor &weight, const c
 
 at::Tensor add_normalize(const at::Tensor &a, const at::Tensor &b, at::IntArrayRef shape, const at::Tensor &gamma,
                          const at::Tensor &beta, double epsilon) {
-  const bool is_covered = is_plain(a) && is_plain(b) && is_plain(gamma) && is_plain(beta) && a.dim() > 0 &&
-                          a.sizes() == b.sizes() && shape.size() == 1 && shape[0] == a.size(-1) &&
-                          gamma.dim() == 1 && gamma.is_contiguous() && gamma.size(0) == shape[0] &&
-                          beta.dim() == 1 && beta.is_contiguous() && beta.size(0) == shape[0];
+  const bool is_covered = is_plain(a) && is_plain(b) && a.dim() > 0 && a.sizes() == b.sizes() &&
+                          normalizes_rows(a.size(-1), shape, gamma, beta);
   if (!is_covered) return at::layer_norm(a + b, shape, gamma, beta, epsilon);
   const at::Tensor dense_a = a.contiguous(), dense_b = b.contiguous();
   at::Tensor out = empty(a.sizes());
@@ -223,8 +229,7 @@ at::Tensor embed_normalize(const c10::List<at::Tensor> &tables, const c10::List<
   const bool is_plane = first.dim() == 2 && first.numel() > 0;
   const int64_t batch = is_plane ? first.size(0) : 0, tokens = is_plane ? first.size(1) : 0;
   const int64_t width = gamma.dim() == 1 ? gamma.size(0) : 0;
-  bool is_covered = is_plane && shape.size() == 1 && shape[0] == width && is_plain(gamma) && gamma.is_contiguous() &&
-                    is_plain(beta) && beta.sizes() == gamma.sizes() && beta.is_contiguous();
+  bool is_covered = is_plane && normalizes_rows(width, shape, gamma, beta);
   c10::SmallVector<Summand, 4> parts(tables.size() + (plus ? 1 : 0));
   for (size_t i = 0; i < tables.size() && is_covered; i++)
     is_covered = look_up(tables.get(i), ids.get(i), batch, tokens, width, parts[i]);

@@ -3,6 +3,7 @@
 #include "parallel.h"
 
 #include <ATen/Parallel.h>
+#include <CLinux.h>
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -19,14 +20,6 @@ namespace ctorch {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-inline void pause() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ __volatile__("yield");
-#endif
-}
 
 using Region = void (*)(void (*body)(void *), void *data, unsigned threads, unsigned flags);
 
@@ -74,7 +67,7 @@ class Team {
     loop.work();
     open_.store(nullptr);
     // A helper that is within the loop still has a part of it, or is just leaving.
-    while (inside_.load() != 0) pause();
+    while (inside_.load() != 0) cl_pause();
   }
 
   /// Until the next loop nobody needs to be awake.
@@ -96,7 +89,7 @@ class Team {
       auto end = Clock::now() + kLinger;
       while (is_called_.load(std::memory_order_relaxed) || Clock::now() < end) {
         if (take_part()) end = Clock::now() + kLinger;
-        for (int i = 0; i < 16 && open_.load(std::memory_order_relaxed) == nullptr; i++) pause();
+        for (int i = 0; i < 16 && open_.load(std::memory_order_relaxed) == nullptr; i++) cl_pause();
       }
     }
   }

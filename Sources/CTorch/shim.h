@@ -12,12 +12,14 @@ inline int fail(char *error, const char *what) {
   return 1;
 }
 
-/// What went wrong, of a text that says where in a model's code it did: its last line.
+/// What went wrong, without the interpreter's trace before it, which alone may be longer than an error's text.
 inline std::string reason_of(const std::string &text) {
-  if (text.rfind("The following operation failed in the TorchScript interpreter", 0) != 0) return text;
-  const size_t end = text.find_last_not_of(" \n");
-  const size_t before = text.find_last_of('\n', end);
-  return end == std::string::npos || before == std::string::npos ? text : text.substr(before + 1, end - before);
+  size_t reason = std::string::npos;
+  for (const char *kind : {"\nRuntimeError:", "\nIndexError:"}) {
+    const size_t at = text.rfind(kind);
+    if (at != std::string::npos && (reason == std::string::npos || at > reason)) reason = at;
+  }
+  return reason == std::string::npos ? text : text.substr(reason + 1);
 }
 
 /// Runs `body`, turning every C++ exception into an error code and its text.

@@ -13,23 +13,22 @@ import Testing
     var random = RandomStream(seed: seed, stream: "decisions")
     let models = (0..<5).map { index in
       var time = 0.0
-      // Whole microseconds that no two models share. What else takes time ends between microseconds: at a tie the
-      // order would be anybody's.
+      // Whole microseconds that no two models share.
       let arrivals = (0..<30).map { _ in
         time += 0.004 + 0.05 * random.exponential()
         return ((time * 1e5).rounded() * 10 + Double(index)) * 1e-6
       }
       return ScenarioModel(
         name: "m\(index)", count: 1, arrivals: .trace(arrivals), service: .deterministic(mean: 0.0113),
-        priority: index == 0 ? 1 : 0, deadlineSeconds: 0.0470008, memoryBytes: 10,
-        load: .deterministic(mean: 0.009000137))
+        priority: index == 0 ? 1 : 0, deadlineSeconds: 0.0470008, memoryBytes: 10, load: .deterministic(mean: 0.0090007)
+      )
     }
     return Scenario(
       seed: seed, durationSeconds: 5, warmupSeconds: 0, models: models,
       nodes: [
         ScenarioNode(
           name: "n", count: 1, workers: 1, queueCapacity: 4,
-          batch: BatchPolicy(max: 3, wait: Nanoseconds(3_000_311), marginalCost: 0.5),
+          batch: BatchPolicy(max: 3, wait: Nanoseconds(3_000_300), marginalCost: 0.5),
           residency: ResidencyPolicy(budgetBytes: 30, concurrentLoads: 1, maxWaiting: 3), expiry: .atDeadline)
       ])
   }

@@ -117,16 +117,14 @@ public struct ForwardMeasurement: Sendable {
     return try await withThrowingTaskGroup(of: [Double].self) { group in
       for worker in 0..<concurrency {
         group.addTask {
-          var turns = Turns(
-            random: RandomStream(seed: seed, stream: "measure", index: UInt64(worker)), models: models.count,
-            seconds: seconds)
+          let random = RandomStream(seed: seed, stream: "measure", index: UInt64(worker))
           guard !isBackToBack else {
-            let loop = PassLoop(models: models, inputs: inputs, turns: turns)
-            _ = try await pool.infer(loop, [], model: -1 - worker)
+            let loop = PassLoop(models: models, inputs: inputs, random: random, seconds: seconds)
+            _ = try await pool.infer(loop, [])
             return loop.samples
           }
           for _ in 0..<3 { _ = try await pool.infer(models[0].session, inputs[0]) }
-          turns.begin()
+          var turns = Turns(random: random, models: models.count, seconds: seconds)
           var samples: [Double] = []
           while let index = turns.next() {
             samples.append(try await pool.infer(models[index].session, inputs[index]).timings.computeSeconds)
@@ -151,24 +149,21 @@ public struct ForwardMeasurement: Sendable {
   }
 }
 
-/// Whose pass is next: a random model's, for `seconds`, but at least 30 times.
-private struct Turns: Sendable {
-  var random: RandomStream
-  let models: Int
-  let seconds: Double
+/// Whose pass is next: a random model's, for `seconds` from now on, but at least 30 times.
+private struct Turns {
+  private var random: RandomStream
+  private let models: Int
+  private let end: ContinuousClock.Instant
   private var taken = 0
-  private var end: ContinuousClock.Instant?
 
   init(random: RandomStream, models: Int, seconds: Double) {
     self.random = random
     self.models = models
-    self.seconds = seconds
+    end = ContinuousClock.now + .seconds(seconds)
   }
 
-  mutating func begin() { end = ContinuousClock.now + .seconds(seconds) }
-
   mutating func next() -> Int? {
-    guard let end, taken < 30 || ContinuousClock.now < end else { return nil }
+    guard taken < 30 || ContinuousClock.now < end else { return nil }
     taken += 1
     return random.integer(below: models)
   }
@@ -178,13 +173,15 @@ private struct Turns: Sendable {
 private final class PassLoop: InferenceSession {
   private let models: [ServedModel]
   private let inputs: [[HostTensor]]
-  private let turns: Turns
+  private let random: RandomStream
+  private let seconds: Double
   private let timed = Mutex<[Double]>([])
 
-  init(models: [ServedModel], inputs: [[HostTensor]], turns: Turns) {
+  init(models: [ServedModel], inputs: [[HostTensor]], random: RandomStream, seconds: Double) {
     self.models = models
     self.inputs = inputs
-    self.turns = turns
+    self.random = random
+    self.seconds = seconds
   }
 
   /// Seconds of each pass, once the loop has been run.
@@ -192,8 +189,7 @@ private final class PassLoop: InferenceSession {
 
   func infer(_: [HostTensor]) throws(EngineError) -> [HostTensor] {
     for _ in 0..<3 { _ = try models[0].session.infer(inputs[0]) }
-    var turns = turns
-    turns.begin()
+    var turns = Turns(random: random, models: models.count, seconds: seconds)
     var samples: [Double] = []
     while let index = turns.next() {
       let began = ContinuousClock.now

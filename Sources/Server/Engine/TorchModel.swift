@@ -69,14 +69,11 @@ public enum Engine {
     throw EngineError(kind, subject, firstSentence(of: String(decoding: bytes, as: UTF8.self)))
   }
 
-  /// The library's messages carry interpreter traces; the last line that is not empty says what happened.
+  /// The library's messages say in further lines where in a model's code or in its own it happened.
   private static func firstSentence(of message: String) -> String {
     let lines = message.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
-    let telling = lines.filter { !$0.isEmpty && !$0.hasPrefix("File ") && !$0.contains("HERE") }
-    if let cause = telling.last(where: { $0.hasPrefix("RuntimeError:") || $0.hasPrefix("IndexError:") }) {
-      return cause
-    }
-    return telling.first ?? "the library gave no reason"
+    let telling = lines.first { !$0.isEmpty && !$0.hasPrefix("File ") && !$0.contains("HERE") }
+    return telling ?? "the library gave no reason"
   }
 }
 

@@ -3,7 +3,7 @@ import Foundation
 /// Tells a file or folder from what was at its path before: another one, or the same after a change.
 struct FileStamp: Hashable, Sendable, CustomStringConvertible {
   private var inode: UInt64
-  private var size: Int64
+  private(set) var size: Int64
   private var changedSeconds: Int64
   private var changedNanoseconds: Int64
 

@@ -113,12 +113,11 @@ public final class RepositorySource: ModelSource {
 
   /// Weights are mapped from the file; what a model takes beyond it is known from measurement.
   public func memoryBytes(of description: RepositoryManifest.Model) -> Int64 {
-    var status = stat()
-    guard stat(loader.folder + "/" + description.file, &status) == 0 else {
+    guard let file = FileStamp(path: loader.folder + "/" + description.file) else {
       // Still to be pulled, or not there at all.
       return remote == nil ? 0 : description.fileBytes + Self.overheadBytes
     }
-    return Int64(status.st_size) + Self.overheadBytes
+    return file.size + Self.overheadBytes
   }
 
   /// A tenth of a mebibyte: what the density tests hold every model to.
