@@ -51,8 +51,9 @@ import Testing
       metrics.contains(#"model_server_request_failures_total{reason="not_found"} 2"#),
       "\(metrics.prefix(3000))")
     #expect(metrics.contains(#"model_server_request_failures_total{reason="invalid_argument"} "#))
-    // The one that was not refused.
-    #expect(metrics.contains(#"model_server_requests_total{variant="fp32",protocol="grpc"} 1"#))
+    #expect(metrics.contains(#"model_server_request_failures_total{reason="too_large"} 3"#))
+    // Those that were not refused.
+    #expect(metrics.contains(#"model_server_requests_total{variant="fp32",protocol="grpc"} 3"#))
   }
 
   @Test func deadlinesAreKept() throws {

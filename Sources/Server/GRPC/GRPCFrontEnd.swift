@@ -36,6 +36,14 @@ struct GRPCFrontEnd: Service {
     configuration.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = .seconds(10)
     // It would hold every answer back for 100 µs, to save system calls that a busy server does not make anyway.
     configuration.connection.flushCoalescing = nil
+    let limit = options.maxBodyBytes
+    let metrics = service.state.metrics
+    configuration.channelDebuggingCallbacks.onAcceptHTTP2Stream = { stream in
+      stream.eventLoop.makeCompletedFuture {
+        let handler = MessageLimit(limit: limit) { metrics.failed(.tooLarge) }
+        try stream.pipeline.syncOperations.addHandler(handler, position: .first)
+      }
+    }
     let listener = GRPCListener(
       host: options.host, port: port,
       tls: try options.transportSecurity?.context(protocols: ["h2"]), group: group,

@@ -296,8 +296,15 @@ def errors():
 
     refused("NOT_FOUND", s.ModelInfer, typed(model="none", int64_contents=ids))
     refused("NOT_FOUND", s.ModelInfer, typed(model="../../etc/passwd", int64_contents=ids))
-    # Too large: the library resets the call, instead of reading to the end what it will not take.
-    refused("CANCELLED", s.ModelInfer, typed(int64_contents=[1] * (17 << 20)))
+    # Too large as it is sent, and only once it is inflated; within a stream after a good one; and the connection goes on.
+    large = typed(int64_contents=[1] * (17 << 20))
+    assert "above the limit of 16777216" in refused("RESOURCE_EXHAUSTED", s.ModelInfer, large)
+    said = refused("RESOURCE_EXHAUSTED", s.ModelInfer, large, compression=grpc.Compression.Gzip)
+    assert "inflates to more than the limit of 16777216" in said, said
+    answers = s.ModelStreamInfer(iter([typed(int64_contents=ids), large]))
+    assert next(answers).infer_response.id == "typed"
+    refused("RESOURCE_EXHAUSTED", next, answers)
+    assert s.ModelInfer(typed(int64_contents=ids), compression=grpc.Compression.Gzip).id == "typed"
     with client() as c:
         refused("UNIMPLEMENTED", c.get_log_settings)
         refused("UNIMPLEMENTED", c.get_trace_settings)
