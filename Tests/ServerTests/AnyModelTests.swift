@@ -16,14 +16,14 @@ import Testing
 
     """
 
-  static func repository() throws -> TemporaryFolder {
+  static func repository(_ code: String = code, inputs: String = #"["a","b"]"#) throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
     try CraftedModel.write(code, to: folder.path + "/twice.pt")
     _ = try folder.file(
       "manifest.json",
       #"""
       {"schemaVersion":1,"kind":"repository","lowercases":true,"models":[{"name":"twice","file":"twice.pt",
-      "family":"unknown","precision":"fp32","vocabulary":0,"maxTokens":512,"inputs":["a","b"],"fileBytes":0}]}
+      "family":"unknown","precision":"fp32","vocabulary":0,"maxTokens":512,"inputs":\#(inputs),"fileBytes":0}]}
       """#)
     return folder
   }
@@ -67,5 +67,39 @@ import Testing
     }
     // Without a vocabulary there is no text to ask with.
     #expect(try await server.ask("/predictions/twice").status == 400)
+  }
+
+  /// Triton's raw binary request. What a TorchScript model takes is known once a request has named it.
+  @Test func bytesOfTheOnlyInputAreEnough() async throws {
+    let code = """
+      class M(Module):
+        __parameters__ = []
+        __buffers__ = []
+        training : bool
+        def forward(self: __torch__.M,
+          a: Tensor) -> Tensor:
+          return torch.add(a, a)
+
+      """
+    let folder = try Self.repository(code, inputs: #"["a"]"#)
+    let path = "/v2/models/twice/infer"
+    for (type, shape, data, bytes, expected) in [
+      ("UINT8", "[3]", "[1,2,3]", "\u{1}\u{9}", #""shape":[2],"parameters":{"binary_data_size":2}}]}"# + "\u{2}\u{12}"),
+      ("INT8", "[1,3]", "[[1,2,3]]", "\u{1}", #""shape":[1,1],"parameters":{"binary_data_size":1}}]}"# + "\u{2}"),
+      ("INT32", "[1]", "[1]", "abcde", "a: has 5 bytes; 1 elements of INT32 take 4"),
+      ("INT8", "[1,1,1]", "[[[1]]]", "a", "a: has 3 dimensions"),
+    ] {
+      let server = try ServerProcess.ready(repository: folder.path)
+      defer { server.terminate() }
+      func answer(_ bytes: String) throws -> String {
+        try server.raw(
+          "POST \(path) HTTP/1.1\r\nHost: x\r\nConnection: close\r\nInference-Header-Content-Length: 0\r\n"
+            + "Content-Length: \(bytes.utf8.count)\r\n\r\n\(bytes)")
+      }
+      #expect(try answer(bytes).contains("only a request with JSON can tell"))
+      #expect(try await server.post(path, #"{"inputs":[\#(Self.tensor("a", type, shape, data))]}"#).status == 200)
+      let said = try answer(bytes)
+      #expect(said.contains(expected), "\(said)")
+    }
   }
 }

@@ -39,6 +39,34 @@ package struct InferenceBody: Sendable {
     self = try result.get()
   }
 
+  /// Triton's raw binary request: nothing but the bytes of the model's one input, which is one row of them. The answer
+  /// is in bytes too.
+  ///
+  /// - Throws: `InferenceError` (`invalidArgument`) that names the input.
+  package init(raw body: ByteBuffer, of input: TensorMetadata) throws(InferenceError) {
+    func problem(_ sentence: String) -> InferenceError { InferenceError(.invalidArgument, sentence).about(input.name) }
+    guard let datatype = input.datatype else { throw problem("has a type that only a request with JSON can tell") }
+    guard let size = datatype.byteSize else { throw InferenceError.bytesTensor.about(input.name) }
+    guard 1...2 ~= input.shape.count else {
+      throw problem("has \(input.shape.count) dimensions, whose sizes only a request with JSON can tell")
+    }
+    let count = body.readableBytes / size
+    let elements = body.withUnsafeReadableBytes { bytes in
+      Result { () throws(InferenceError) in try HostTensor.Element(datatype, littleEndian: bytes, count: count) }
+    }
+    self.init()
+    do throws(InferenceError) {
+      inputs = [
+        NamedTensor(
+          name: input.name, datatype: datatype, shape: input.shape.count == 1 ? [count] : [1, count],
+          elements: try elements.get())
+      ]
+    } catch {
+      throw error.about(input.name)
+    }
+    wantsBinaryOutputs = true
+  }
+
   private static func read(
     _ bytes: UnsafeRawBufferPointer, jsonBytes: Int?
   ) -> Result<InferenceBody, InferenceError> {

@@ -19,7 +19,7 @@ extension ServerResponder {
       return Self.ready(service.isReady)
     case "models" where path == ["models", "stats"]:
       try allow([.get], request)
-      return Self.statistics(try service.statistics())
+      return Self.statistics(try service.statistics(), for: request)
     case "models" where path.count >= 2:
       if path.count >= 4, path[2] == "versions" {
         return try await model(request, path[1], version: path[3], Array(path.dropFirst(4)))
@@ -45,7 +45,7 @@ extension ServerResponder {
       return try await infer(request, name, version: version)
     case "stats":
       try allow([.get], request)
-      return Self.statistics(try service.statistics(of: name, version: version))
+      return Self.statistics(try service.statistics(of: name, version: version), for: request)
     case "config":
       try allow([.get], request)
       return Self.configuration(try service.configuration(of: name, version: version))
@@ -64,7 +64,11 @@ extension ServerResponder {
     _ = try service.entry(name, version: version)
     let bytes = try await body(of: request)
     let arrival = WorkerPool.monotonicNow()
-    let body = try InferenceBody(bytes, jsonBytes: try Self.jsonLength(request))
+    let jsonBytes = try Self.jsonLength(request)
+    let body =
+      jsonBytes == 0
+      ? try InferenceBody(raw: bytes, of: try service.onlyInput(of: name, version: version))
+      : try InferenceBody(bytes, jsonBytes: jsonBytes)
     var inference = InferenceRequest(
       modelName: name, modelVersion: version, id: body.id, inputs: body.inputs,
       requestedOutputs: body.outputs?.map(\.name), arrival: arrival)
@@ -75,8 +79,8 @@ extension ServerResponder {
       let asked = body.outputs.flatMap { index < $0.count ? $0[index].isBinary : nil }
       return asked ?? body.wantsBinaryOutputs
     }
-    var response = Response(status: .ok, body: ResponseBody(byteBuffer: text.body))
-    response.headers[.contentType] = text.jsonBytes == nil ? "application/json" : "application/octet-stream"
+    var response = Self.packed(
+      text.body, type: text.jsonBytes == nil ? "application/json" : "application/octet-stream", for: request)
     if let length = text.jsonBytes { response.headers[.inferenceHeaderLength] = String(length) }
     response.headers[.plannerTimings] = service.finish(answer).headerValue
     return response
@@ -167,12 +171,12 @@ extension ServerResponder {
 
   // MARK: Statistics
 
-  private static func statistics(_ models: [ModelStatistics]) -> Response {
+  private static func statistics(_ models: [ModelStatistics], for request: Request) -> Response {
     var body = JSONText(capacity: 64 + 1024 * models.count)
     body.raw("{\"model_stats\":")
     body.list(models, write)
     body.raw("}")
-    return json(body)
+    return packed(ByteBuffer(bytes: body.bytes), type: "application/json", for: request)
   }
 
   private static func write(_ body: inout JSONText, _ model: ModelStatistics) {

@@ -44,9 +44,10 @@ struct ServerResponder: HTTPResponder {
   private static let shortBodyBytes = 64 << 10
 
   /// Whether answering takes the event loop so little time that other connections do not notice: small requests for
-  /// inference, and health. What tells of all models, or reads long bodies, does so elsewhere.
+  /// inference, and health. What tells of all models, reads long bodies or may compress its answer does so elsewhere.
   private static func isShort(_ request: Request) -> Bool {
     if request.method == .post {
+      if ContentCoding(acceptedBy: request.headers[.acceptEncoding]) != nil { return false }
       return request.headers[.contentLength].flatMap { Int($0) }.map { $0 <= shortBodyBytes } ?? false
     }
     let path = request.uri.path
@@ -92,6 +93,24 @@ struct ServerResponder: HTTPResponder {
       body: ResponseBody(byteBuffer: ByteBuffer(staticString: text)))
   }
 
+  /// Answers shorter than this are not compressed: it takes longer than the bytes that it saves.
+  private static let leastPackedBytes = 4 << 10
+
+  /// An answer that is compressed where the client takes that and it is long enough.
+  static func packed(_ body: ByteBuffer, type: String, for request: Request) -> Response {
+    var response = Response(status: .ok, headers: [.contentType: type])
+    var body = body
+    if body.readableBytes >= leastPackedBytes,
+      let coding = ContentCoding(acceptedBy: request.headers[.acceptEncoding]), let packed = coding.deflate(body)
+    {
+      body = packed
+      response.headers[.contentEncoding] = coding.rawValue
+      response.headers[.vary] = HTTPField.Name.acceptEncoding.rawName
+    }
+    response.body = ResponseBody(byteBuffer: body)
+    return response
+  }
+
   // MARK: Routes
 
   private func route(_ request: Request) async throws -> Response {
@@ -116,9 +135,8 @@ struct ServerResponder: HTTPResponder {
     case "metrics" where path.count == 1:
       try allow([.get], request)
       let text = state.metrics.text(registry: state.registry, load: state.load, workers: state.workers)
-      return Response(
-        status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-        body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+      return Self.packed(
+        ByteBuffer(string: text), type: "text/plain; version=0.0.4; charset=utf-8", for: request)
     default: throw nothing(at: request)
     }
   }
@@ -156,10 +174,10 @@ struct ServerResponder: HTTPResponder {
       throw HTTPProblem(.badRequest, "the body breaks off before its end")
     }
     guard let encoding = request.headers[.contentEncoding], encoding != "identity" else { return body }
-    guard encoding == "gzip" || encoding == "deflate" else {
+    guard ContentCoding(rawValue: encoding) != nil else {
       throw HTTPProblem(.unsupportedMediaType, "Content-Encoding '\(encoding.prefix(40))' is neither gzip nor deflate")
     }
-    return try Inflater.inflate(body, limit: options.maxBodyBytes)
+    return try ContentCoding.inflate(body, limit: options.maxBodyBytes)
   }
 }
 

@@ -163,6 +163,20 @@ package struct InferenceService: Sendable {
       })
   }
 
+  /// The input that a request brings which names none.
+  ///
+  /// - Throws: `InferenceError`: `invalidArgument` where the model takes several, and what there is about its name.
+  package func onlyInput(of name: String, version: String? = nil) throws(InferenceError) -> TensorMetadata {
+    let inputs = metadata(try entry(name, version: version)).inputs
+    if InputCheck.takesTokens(inputs.map(\.name)), let ids = inputs.first(where: { $0.name == InputCheck.ids }) {
+      return ids
+    }
+    guard inputs.count == 1 else {
+      throw InferenceError(.invalidArgument, "bytes without JSON are for models of one input; this has \(inputs.count)")
+    }
+    return inputs[0]
+  }
+
   package func configuration(of name: String, version: String? = nil) throws(InferenceError) -> ModelConfiguration {
     let entry = try entry(name, version: version)
     return ModelConfiguration(

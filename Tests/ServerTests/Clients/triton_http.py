@@ -97,11 +97,15 @@ for kind in ("INT32", "INT16", "UINT16", "UINT32", "UINT64"):
 pending = [client.async_infer("model1", inputs()) for _ in range(3)]
 assert all(np.array_equal(p.get_result().as_numpy("start_logits"), start) for p in pending)
 
-# Compressed bodies.
+# Compressed bodies; an answer only if it is long.
+many = np.tile(ids, (64, 1))
 for algorithm in ("gzip", "deflate"):
-    answer = client.infer(
-        "model1", inputs(), request_compression_algorithm=algorithm, response_compression_algorithm=algorithm)
-    assert np.array_equal(answer.as_numpy("start_logits"), start), algorithm
+    for values in (ids, many):
+        plain = client.infer("model1", inputs(values))
+        answer = client.infer(
+            "model1", inputs(values), request_compression_algorithm=algorithm, response_compression_algorithm=algorithm)
+        for name in ("start_logits", "end_logits"):
+            assert np.array_equal(answer.as_numpy(name), plain.as_numpy(name)), algorithm
 
 # Parameters: sequences, priority, a timeout in microseconds, one's own, and timings on request.
 answer = client.infer(
@@ -182,8 +186,12 @@ path = "/v2/models/model1/infer"
 head = {"Inference-Header-Content-Length": str(length)}
 
 
+def send(content, headers, to=path):
+    return client._client_stub.post(to, headers={**headers, "Content-Length": str(len(content))}, body=content)
+
+
 def post(content, headers):
-    answer = client._client_stub.post(path, headers={**headers, "Content-Length": str(len(content))}, body=content)
+    answer = send(content, headers)
     return answer.status_code, bytes(answer.read())
 
 
@@ -199,4 +207,32 @@ for length in ("-1", "x", "99999999", "99999999999999999999"):
     assert post(body, {"Inference-Header-Content-Length": length})[0] == 400, length
 assert post(body + b"\0", head)[0] == 400
 assert post(body[:-1], head)[0] == 400
+
+# What the client takes decides how an answer is compressed.
+long, length = triton.InferenceServerClient.generate_request_body(inputs(many))
+long_head = {"Inference-Header-Content-Length": str(length)}
+for accepted, coding in [
+    ("gzip", "gzip"), ("deflate", "deflate"), ("br, GZIP;q=0.5", "gzip"), ("gzip;q=0.1, deflate", "deflate"),
+    ("gzip;q=0", None), ("br", None), ("", None), (";;q=,=", None), ("gzip;q=x", None)]:
+    answer = send(long, {**long_head, "Accept-Encoding": accepted})
+    assert answer.status_code == 200 and answer.get("Content-Encoding") == coding, (accepted, answer.headers)
+    content = bytes(answer.read())
+    if coding:
+        assert len(content) == int(answer.get("Content-Length")) and answer.get("Vary") == "Accept-Encoding"
+        content = zlib.decompress(content, 47)
+    json_length = int(answer.get("Inference-Header-Content-Length"))
+    assert json.loads(content[:json_length])["model_name"] == "model1"
+assert send(body, {**head, "Accept-Encoding": "gzip"}).get("Content-Encoding") is None
+
+# Nothing but the bytes of the one tensor that must be there: a row of them, answered in bytes.
+raw = {"Inference-Header-Content-Length": "0", "Content-Type": "application/octet-stream"}
+answer = send(ids[:1].tobytes(), raw)
+content = bytes(answer.read())
+json_length = int(answer.get("Inference-Header-Content-Length"))
+outputs = json.loads(content[:json_length])["outputs"]
+assert [(o["name"], o["shape"]) for o in outputs] == [("start_logits", [1, 4]), ("end_logits", [1, 4])], outputs
+numbers = np.frombuffer(content[json_length:], np.float32)
+assert np.allclose(numbers[:4], start[0], atol=1e-5) and len(numbers) == 8
+for wrong in (ids.tobytes()[:-1], b"", np.array([300]).tobytes(), bytes(8 * 5000)):
+    assert post(wrong, raw)[0] == 400, wrong
 print("ok")
