@@ -152,14 +152,25 @@ import Testing
     }
   }
 
-  @Test func drainingReturnsWhatWaits() {
-    var dispatcher = Dispatcher(workers: 1)
+  /// A queue that was never empty for 20,000 requests holds no more than for those that wait.
+  @Test(arguments: [
+    BatchPolicy.single, BatchPolicy(max: 4, wait: .zero), BatchPolicy(max: 4, wait: Nanoseconds(3), preferred: [2]),
+  ])
+  func nothingIsKeptOfRequestsThatAreGone(_ batch: BatchPolicy) {
+    var dispatcher = Dispatcher(workers: 1, batch: batch, expiry: .atDeadline)
     var actions: [DispatchAction] = []
-    for (id, priority) in [(0, 0), (1, 0), (2, 3)] {
-      dispatcher.arrived(Self.request(id, priority: priority), now: .zero, actions: &actions)
+    var largest = 0
+    for id in 0..<20_000 {
+      let now = Nanoseconds(Int64(id))
+      dispatcher.arrived(Self.request(id, model: id % 7, at: Int64(id)), now: now, actions: &actions)
+      if dispatcher.waiting > 50, dispatcher.busyWorkers == 1 {
+        dispatcher.finished(worker: 0, now: now, actions: &actions)
+      }
+      largest = max(largest, dispatcher.waiting)
+      actions.removeAll()
     }
-    #expect(dispatcher.drainWaiting().map(\.id) == [2, 1])
-    #expect(dispatcher.waiting == 0)
+    #expect(largest >= 50)
+    #expect(dispatcher.entryCount < 5 * largest + 100, "\(dispatcher.entryCount) for \(dispatcher.waiting)")
   }
 
   /// Random events: nothing is lost, nothing starts twice, no worker idles while a request waits.

@@ -32,6 +32,17 @@ private final class Notes: Sendable {
   let rejected = Mutex(0)
 }
 
+/// A clock that is a millisecond later each time.
+private final class SteppingClock: Sendable {
+  private let time = Mutex(Nanoseconds.zero)
+  func next() -> Nanoseconds {
+    time.withLock { time in
+      time = time + Nanoseconds(1_000_000)
+      return time
+    }
+  }
+}
+
 /// A clock that the test moves.
 private final class HandClock: Sendable {
   private let value = Mutex(Nanoseconds.zero)
@@ -194,6 +205,20 @@ private final class HandClock: Sendable {
     #expect(session.started.withLock { $0 } == [0])
   }
 
+  /// The worker is free, and its waking takes longer than the request may wait.
+  @Test func aDeadlineHoldsUntilTheWorkerHasBegun() async throws {
+    let clock = SteppingClock()
+    let pool = WorkerPool(
+      options: .init(workers: 1, threadsPerWorker: 1, queueCapacity: nil), clock: { clock.next() })
+    try pool.start()
+    defer { pool.stop() }
+    // Each look at the clock finds it a millisecond later: the first is the request's, the second the worker's.
+    await #expect(throws: SchedulingError.deadlinePassed) {
+      try await pool.infer(EchoSession(), Self.name(1), timeoutSeconds: 0.0005)
+    }
+    #expect(try await pool.infer(EchoSession(), Self.name(2), timeoutSeconds: 60).outputs == Self.name(2))
+  }
+
   @Test func drainingAnswersWhatWasAccepted() async throws {
     let pool = try Self.pool(workers: 1)
     defer { pool.stop() }
@@ -206,6 +231,33 @@ private final class HandClock: Sendable {
     session.finishOne()
     for task in accepted { _ = try await task.value }
     #expect(session.started.withLock { $0.sorted() } == [0, 1])
+  }
+
+  /// A worker that computed for others meanwhile, and was free before and after.
+  @Test func waitingForCompanyIsAllTheTimeThatAWorkerWasFree() async throws {
+    struct Echo: InferenceSession {
+      let batchLayout: BatchLayout? = BatchLayout(inputs: ["x"])
+      func infer(_ inputs: [HostTensor]) throws(EngineError) -> [HostTensor] { inputs }
+    }
+    let clock = HandClock()
+    let pool = WorkerPool(
+      options: .init(
+        workers: 1, threadsPerWorker: 1, queueCapacity: nil,
+        batch: BatchPolicy(max: 4, wait: Nanoseconds(seconds: 0.1))), clock: { clock.now })
+    try pool.start()
+    defer { pool.stop() }
+    let first = Task { try await pool.infer(Echo(), Self.name(0), model: 0) }
+    try await Self.wait { pool.load.waiting == 1 }
+    clock.advance(0.01)
+    let second = Task { try await pool.infer(Echo(), Self.name(1), model: 1) }
+    try await Self.wait { pool.load.waiting == 2 }
+    clock.advance(0.09)
+    pool.checkClock()
+    #expect(try await first.value.timings.batchWaitSeconds == 0.1)
+    clock.advance(0.01)
+    pool.checkClock()
+    let timings = try await second.value.timings
+    #expect(timings.batchWaitSeconds == 0.1 && timings.queueSeconds == 0)
   }
 
   @Test func timingsAddUp() async throws {

@@ -6,7 +6,7 @@
 ///
 /// Two orders find it without looking at every group: all requests of a priority by arrival, whose first is the first
 /// to have waited long enough; and the groups that have a preferred size, by their oldest request. Both keep entries
-/// of requests that are gone and pass over them when they come up.
+/// of requests that are gone, pass over them when they come up, and throw them out where they have become many.
 /// Complexity: amortized O(log n) to append, to take a request and to expire one; O(priorities) to look.
 struct BatchQueue: Sendable {
   private struct Key: Hashable, Sendable {
@@ -54,6 +54,11 @@ struct BatchQueue: Sendable {
   var count: Int { requests.count }
 
   func count(ofModel model: Int) -> Int { modelCounts[model] ?? 0 }
+
+  /// Entries in all orders, those of requests that are gone included.
+  var entryCount: Int {
+    requests.count + classes.reduce(0) { $0 + $1.order.count + $1.full.count + $1.groups.count }
+  }
 
   mutating func append(_ request: PendingRequest) {
     let sequence = nextSequence
@@ -112,13 +117,6 @@ struct BatchQueue: Sendable {
     deadlines.next(waiting: requests.count) { requests[$0] != nil }
   }
 
-  /// Takes everything out, in the order of priority and arrival.
-  mutating func takeAll() -> [PendingRequest] {
-    let all = classes.flatMap { $0.order.compactMap { requests[$0] } }
-    self = BatchQueue(policy: policy)
-    return all
-  }
-
   // MARK: Groups
 
   private mutating func oldest(inClass index: Int) -> PendingRequest? {
@@ -146,8 +144,20 @@ struct BatchQueue: Sendable {
   private func smallestFull(_ key: Key) -> Int { key.batchKey == nil ? 1 : policy.smallestFull }
 
   private mutating func noteFull(_ key: Key, inClass index: Int) {
-    guard let oldest = oldestMember(of: key, inClass: index) else { return }
+    // Where nobody waits for company, whoever is oldest starts, and nobody looks for a full group.
+    guard policy.wait > .zero, let oldest = oldestMember(of: key, inClass: index) else { return }
     classes[index].full.insert(Full(oldest: oldest, key: key))
+    // Those who are taken because they have waited long enough leave their entries behind.
+    if classes[index].full.count > 2 * classes[index].groups.count + 64 { rebuildFull(inClass: index) }
+  }
+
+  private mutating func rebuildFull(inClass index: Int) {
+    let keys = classes[index].groups.filter { $0.value.count >= smallestFull($0.key) }.keys
+    classes[index].full = BinaryHeap()
+    for key in keys {
+      guard let oldest = oldestMember(of: key, inClass: index) else { continue }
+      classes[index].full.insert(Full(oldest: oldest, key: key))
+    }
   }
 
   private mutating func take(_ key: Key, inClass index: Int) -> [PendingRequest] {

@@ -139,8 +139,8 @@ public struct Dispatcher: Sendable {
     startWhatCan(now: now, actions: &actions)
   }
 
-  /// Takes every waiting request out, in the order of priority and arrival: for shutting down.
-  public mutating func drainWaiting() -> [PendingRequest] { batches?.takeAll() ?? simple.takeAll() }
+  /// Entries that the queue holds, those of requests that are gone included: bounded by those that wait.
+  package var entryCount: Int { batches?.entryCount ?? simple.count }
 
   private func isFull(for request: PendingRequest) -> Bool {
     if let queueCapacity, waiting >= queueCapacity, idle.isEmpty || batch.max > 1 { return true }
@@ -209,11 +209,5 @@ private struct SimpleQueue: Sendable {
     guard count > 0, let index = classes.firstIndex(where: { !$0.queue.isEmpty }) else { return nil }
     count -= 1
     return classes[index].queue.removeFirst()
-  }
-
-  mutating func takeAll() -> [PendingRequest] {
-    var all: [PendingRequest] = []
-    while let request = takeFirst() { all.append(request) }
-    return all
   }
 }

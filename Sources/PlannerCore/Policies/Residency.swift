@@ -164,7 +164,10 @@ public struct Residency: Sendable {
     startLoads(now: now, actions: &actions)
   }
 
-  public mutating func requested(_ request: PendingRequest, now: Nanoseconds, actions: inout [ResidencyAction]) {
+  /// - Parameter isLimited: whether the request is refused where as many wait as may; what an operator asks for is not.
+  public mutating func requested(
+    _ request: PendingRequest, isLimited: Bool = true, now: Nanoseconds, actions: inout [ResidencyAction]
+  ) {
     let model = request.model
     expireWaiting(now: now, actions: &actions)
     guard model < slots.count, slots[model].isOffered else {
@@ -176,7 +179,7 @@ public struct Residency: Sendable {
       actions.append(.use(request))
       return
     }
-    if let refusal = refusal(of: request, now: now) {
+    if let refusal = refusal(of: request, isLimited: isLimited, now: now) {
       actions.append(.refuse(request, refusal))
       return
     }
@@ -222,6 +225,22 @@ public struct Residency: Sendable {
     startLoads(now: now, actions: &actions)
   }
 
+  /// What is in memory of the model has another size than was thought; models that nobody uses make room.
+  public mutating func resized(_ model: Int, bytes: Int64, actions: inout [ResidencyAction]) {
+    precondition(isResident(model), "the model is not in memory")
+    let growth = max(0, bytes) - slots[model].reservedBytes
+    usedBytes += growth
+    if slots[model].pins == 0 { idleBytes += growth }
+    slots[model].reservedBytes += growth
+    slots[model].bytes = slots[model].reservedBytes
+    guard let budget = policy.budgetBytes else { return }
+    while usedBytes > budget, firstIdle >= 0 {
+      let oldest = firstIdle
+      unlink(oldest)
+      evict(oldest, &actions)
+    }
+  }
+
   public mutating func loadFailed(_ model: Int, now: Nanoseconds, actions: inout [ResidencyAction]) {
     precondition(slots[model].phase == .loading, "the model is not being loaded")
     expireWaiting(now: now, actions: &actions)
@@ -245,24 +264,13 @@ public struct Residency: Sendable {
     wakeForDeadline(&actions)
   }
 
-  /// Takes every waiting request out, oldest first: for shutting down.
-  public mutating func drainWaiting() -> [PendingRequest] {
-    let all = requests.keys.sorted().compactMap { requests[$0] }
-    requests = [:]
-    for model in slots.indices where !slots[model].waiting.isEmpty {
-      slots[model].waiting = []
-      if slots[model].phase == .queued, !slots[model].isWanted { slots[model].phase = .absent }
-    }
-    return all
-  }
-
   // MARK: Waiting
 
-  private func refusal(of request: PendingRequest, now: Nanoseconds) -> ResidencyRefusal? {
+  private func refusal(of request: PendingRequest, isLimited: Bool, now: Nanoseconds) -> ResidencyRefusal? {
     let slot = slots[request.model]
     if slot.phase == .absent, now < slot.retryAt { return .failing(until: slot.retryAt) }
     if !fits(request.model) { return .exceedsBudget }
-    if let most = policy.maxWaiting, requests.count >= most { return .tooManyWaiting }
+    if isLimited, let most = policy.maxWaiting, requests.count >= most { return .tooManyWaiting }
     return nil
   }
 

@@ -71,9 +71,10 @@ public final class WorkerPool: Sendable {
     var session: any InferenceSession
     var inputs: [HostTensor]
     var arrival: Nanoseconds
+    var deadline: Nanoseconds
     var ahead: Int
-    /// Time for which it waited although a worker was free.
-    var batchWait = Nanoseconds.zero
+    /// `FreeTime.total` when it came; once it is assigned, how long it has waited although a worker was free.
+    var batchWait: Nanoseconds
     var continuation: CheckedContinuation<Answer, any Error>
   }
 
@@ -86,10 +87,27 @@ public final class WorkerPool: Sendable {
     /// What each worker is to compute, in one pass, when it wakes.
     var assigned: [[Job]]
     var actions: [DispatchAction] = []
-    /// Since when a worker has been free; nil where none is.
-    var freeSince: Nanoseconds?
+    var freeTime = FreeTime()
     /// Mean time of a worker for a request, the latest counting most.
     var secondsPerRequest = 0.0
+  }
+
+  /// How long there has been a free worker.
+  private struct FreeTime {
+    private var past = Nanoseconds.zero
+    /// nil where none is free now.
+    private var since: Nanoseconds? = .zero
+
+    func total(now: Nanoseconds) -> Nanoseconds { past + (since.map { now - $0 } ?? .zero) }
+
+    mutating func note(hasFreeWorker: Bool, now: Nanoseconds) {
+      if hasFreeWorker, since == nil {
+        since = now
+      } else if !hasFreeWorker, let start = since {
+        past += now - start
+        since = nil
+      }
+    }
   }
 
   private let state: Mutex<State>
@@ -107,8 +125,7 @@ public final class WorkerPool: Sendable {
     let dispatcher = Dispatcher(
       workers: options.workers, queueCapacity: options.queueCapacity, modelCapacity: options.modelCapacity,
       batch: options.batch, expiry: .atDeadline)
-    state = Mutex(
-      State(dispatcher: dispatcher, assigned: Array(repeating: [], count: options.workers), freeSince: .zero))
+    state = Mutex(State(dispatcher: dispatcher, assigned: Array(repeating: [], count: options.workers)))
     alarm.start { [weak self] in self?.checkClock() }
   }
 
@@ -184,9 +201,10 @@ public final class WorkerPool: Sendable {
       let id = state.nextID
       state.nextID += 1
       let ahead = state.dispatcher.waiting + state.dispatcher.busyWorkers
-      state.jobs[id] = Job(
-        session: session, inputs: inputs, arrival: now, ahead: ahead, continuation: continuation)
       let deadline = timeoutSeconds.map { now + Nanoseconds(seconds: $0) } ?? .never
+      state.jobs[id] = Job(
+        session: session, inputs: inputs, arrival: now, deadline: deadline, ahead: ahead,
+        batchWait: state.freeTime.total(now: now), continuation: continuation)
       let request = PendingRequest(
         id: id, model: model, priority: priority, arrival: now, deadline: deadline,
         batchKey: batchKey)
@@ -220,7 +238,9 @@ public final class WorkerPool: Sendable {
       case .start(let worker, let first, let others):
         for request in [first] + others {
           guard var job = state.jobs.removeValue(forKey: request.id) else { continue }
-          if let freeSince = state.freeSince { job.batchWait = max(.zero, now - max(job.arrival, freeSince)) }
+          // Events are told of in the order of the lock, with times that were read before it.
+          let free = state.freeTime.total(now: now) - job.batchWait
+          job.batchWait = min(max(.zero, free), max(.zero, now - job.arrival))
           state.assigned[worker].append(job)
         }
         effects.wake.append(worker)
@@ -234,8 +254,7 @@ public final class WorkerPool: Sendable {
       }
     }
     state.actions.removeAll(keepingCapacity: true)
-    let hasFree = state.dispatcher.busyWorkers < options.workers
-    state.freeSince = hasFree ? state.freeSince ?? now : nil
+    state.freeTime.note(hasFreeWorker: state.dispatcher.busyWorkers < options.workers, now: now)
     return effects
   }
 
@@ -274,24 +293,33 @@ public final class WorkerPool: Sendable {
   /// - Returns: when it finished this one, if the next was waiting for it by then.
   private func compute(_ jobs: [Job], worker: Int, previous: Nanoseconds?) -> Nanoseconds? {
     let started = clock()
-    let results = Self.run(jobs)
+    // The worker took a moment to wake, and deadlines may be as short.
+    let due = jobs.filter { $0.deadline > started }
+    let results = due.isEmpty ? [] : Self.run(due)
     let finished = clock()
     let effects = state.withLock { state -> Effects in
-      let each = (finished - started).seconds / Double(jobs.count)
-      state.secondsPerRequest += (each - state.secondsPerRequest) * (state.secondsPerRequest == 0 ? 1 : 0.05)
+      if !due.isEmpty {
+        let each = (finished - started).seconds / Double(due.count)
+        state.secondsPerRequest += (each - state.secondsPerRequest) * (state.secondsPerRequest == 0 ? 1 : 0.05)
+      }
       state.dispatcher.finished(worker: worker, now: finished, actions: &state.actions)
       return apply(&state, finished)
     }
     // The answers first: whoever waits for them has waited longest.
-    for (index, (job, result)) in zip(jobs, results).enumerated() {
+    for (index, (job, result)) in zip(due, results).enumerated() {
       switch result {
       case .success(let outputs):
         let timings = RequestTimings(
           queueSeconds: (started - job.arrival - job.batchWait).seconds, batchWaitSeconds: job.batchWait.seconds,
-          computeSeconds: (finished - started).seconds, ahead: job.ahead, batchSize: jobs.count,
+          computeSeconds: (finished - started).seconds, ahead: job.ahead, batchSize: due.count,
           isFirstOfBatch: index == 0, handoverSeconds: previous.map { (started - $0).seconds })
         job.continuation.resume(returning: (outputs, timings))
       case .failure(let error): job.continuation.resume(throwing: error)
+      }
+    }
+    if due.count < jobs.count {
+      for job in jobs where job.deadline <= started {
+        job.continuation.resume(throwing: SchedulingError.deadlinePassed)
       }
     }
     // This worker's own next job is picked up by its loop, without a ring.
