@@ -10,6 +10,7 @@ private final class TestSource: ModelSource {
   struct State {
     var names: [String]
     var versions: [String: String] = [:]
+    var bytes: [String: Int64] = [:]
     var failing: Set<String> = []
     var loads: [String] = []
   }
@@ -25,6 +26,9 @@ private final class TestSource: ModelSource {
 
   var loads: [String] { state.withLock { $0.loads } }
   func finishLoad() { turn?.signal() }
+
+  /// A held load keeps the thread that would read the manifest.
+  var isUnchanged: Bool { turn != nil }
 
   func manifest() throws -> RepositoryManifest {
     RepositoryManifest(
@@ -50,7 +54,9 @@ private final class TestSource: ModelSource {
       weightBytes: 10)
   }
 
-  func memoryBytes(of description: RepositoryManifest.Model) -> Int64 { 10 }
+  func memoryBytes(of description: RepositoryManifest.Model) -> Int64 {
+    state.withLock { $0.bytes[description.name] } ?? 10
+  }
   func version(of description: RepositoryManifest.Model) -> String {
     state.withLock { $0.versions[description.name] } ?? "1"
   }
@@ -108,8 +114,9 @@ private final class TestSource: ModelSource {
     }
     #expect(registry.entries.map(\.record.failure.count) == [2, 1, 2])
     let totals = registry.totals
-    #expect(totals.hits + totals.misses == 5 + 2 && totals.evictions == totals.loads - 2)
-    #expect(totals.misses - 2 == totals.loads - 2 && totals.loads > 2)
+    // What is loaded at the start is nobody's miss.
+    #expect(totals.hits + totals.misses == 5 && totals.evictions == totals.loads - 2)
+    #expect(totals.misses == totals.loads - 2 && totals.loads > 2)
   }
 
   @Test func oneLoadServesAllAndTooManyAreRefused() async throws {
@@ -131,6 +138,19 @@ private final class TestSource: ModelSource {
       #expect(lease.loadSeconds != nil)
     }
     #expect(source.loads == ["a", "b"])
+  }
+
+  /// The limit is on requests: start-up and operators load as many as they like.
+  @Test func startUpIsNoCrowd() async throws {
+    let source = TestSource((0..<9).map { "m\($0)" })
+    let registry = Self.registry(source, maxWaiting: 0, threads: 2)
+    defer { registry.stop() }
+    try await registry.open(isTolerant: false)
+    #expect(registry.entries.filter(\.isResident).count == 9)
+    #expect(registry.totals.misses == 0 && registry.totals.hits == 0 && registry.totals.loads == 9)
+    try await registry.unload("m3")
+    try await registry.load("m3")
+    #expect(registry.entry(named: "m3")?.isResident == true && registry.totals.misses == 0)
   }
 
   @Test func aRequestThatWaitsTooLongForItsModelIsGivenUp() async throws {
@@ -180,6 +200,50 @@ private final class TestSource: ModelSource {
     #expect(registry.entry(named: "a")?.state == .ready && source.loads == ["a"])
     lease.release()
     #expect(try await registry.acquire("a").model === lease.model)
+  }
+
+  /// Loaded, unloaded and loaded again before the first load has ended: all three return.
+  @Test func whoUnloadsWhatIsLoadedAgainDoesNotWaitForEver() async throws {
+    let source = TestSource(["a"], holdsLoads: true)
+    let registry = Self.registry(source)
+    let opening = Task { try await registry.open(isTolerant: true) }
+    try await Self.wait { source.loads.count == 1 }
+    let unloading = Task { try await registry.unload("a") }
+    try await Self.wait { registry.entry(named: "a")?.state == .unloading }
+    let loading = Task { try await registry.load("a") }
+    try await unloading.value
+    source.finishLoad()
+    source.finishLoad()
+    try await loading.value
+    try await opening.value
+    #expect(registry.entry(named: "a")?.state == .ready && registry.entry(named: "a")?.isResident == true)
+    registry.stop()
+  }
+
+  /// A file that is replaced by a larger one takes the room of models that nobody uses.
+  @Test func aModelsNewSizeCounts() async throws {
+    let source = TestSource(["a", "b", "c"])
+    let registry = Self.registry(source, budget: 30)
+    defer { registry.stop() }
+    try await registry.open(isTolerant: false)
+    #expect(registry.totals.residentBytes == 30)
+    source.state.withLock { state in
+      state.versions["a"] = "2"
+      state.bytes["a"] = 25
+    }
+    try await registry.load("a")
+    #expect(registry.totals.residentBytes == 25 && registry.totals.evictions == 2)
+    source.state.withLock { state in
+      state.versions["a"] = "3"
+      state.bytes["a"] = 31
+    }
+    await #expect(throws: RegistryError.self) { try await registry.load("a") }
+    try await registry.acquire("a").release()
+    #expect(registry.totals.residentBytes == 25)
+    // One that is loaded by its request, too.
+    source.state.withLock { $0.bytes["b"] = 15 }
+    try await registry.acquire("b").release()
+    #expect(registry.totals.residentBytes == 15)
   }
 
   @Test func loadingFindsNewModelsAndNewFiles() async throws {

@@ -35,9 +35,18 @@ public final class ModelRegistry: Sendable {
     public var missWaitSeconds = 0.0
   }
 
+  /// Who asks for a model.
+  enum Purpose {
+    /// A client's inference: counted, and bounded in number.
+    case request
+    /// Start-up, or an operator.
+    case upkeep
+  }
+
   private struct Waiter {
     var continuation: CheckedContinuation<ModelLease, any Error>
     var arrival: Nanoseconds
+    var purpose: Purpose
   }
 
   private struct State {
@@ -138,19 +147,25 @@ public final class ModelRegistry: Sendable {
   public func acquire(
     _ entry: ModelEntry, priority: Int = 0, timeoutSeconds: Double? = nil
   ) async throws -> ModelLease {
-    if let lease = lease(entry) { return lease }
+    try await acquire(entry, for: .request, priority: priority, timeoutSeconds: timeoutSeconds)
+  }
+
+  func acquire(
+    _ entry: ModelEntry, for purpose: Purpose, priority: Int = 0, timeoutSeconds: Double? = nil
+  ) async throws -> ModelLease {
+    if let lease = lease(entry, for: purpose) { return lease }
     return try await withCheckedThrowingContinuation { continuation in
-      wait(for: entry, priority: priority, timeoutSeconds: timeoutSeconds, continuation)
+      wait(for: entry, purpose, priority: priority, timeoutSeconds: timeoutSeconds, continuation)
     }
   }
 
   /// nil where the model is not in memory.
-  private func lease(_ entry: ModelEntry) -> ModelLease? {
+  private func lease(_ entry: ModelEntry, for purpose: Purpose) -> ModelLease? {
     state.withLock { state in
       guard state.residency.isResident(entry.index), let model = entry.offeredModel else { return nil }
       // In memory and offered: no clock is needed to decide it, and nothing else follows from it.
       state.residency.use(entry.index)
-      state.totals.hits += 1
+      if purpose == .request { state.totals.hits += 1 }
       return makeLease(entry, model, waited: nil)
     }
   }
@@ -162,18 +177,18 @@ public final class ModelRegistry: Sendable {
   }
 
   private func wait(
-    for entry: ModelEntry, priority: Int, timeoutSeconds: Double?,
+    for entry: ModelEntry, _ purpose: Purpose, priority: Int, timeoutSeconds: Double?,
     _ continuation: CheckedContinuation<ModelLease, any Error>
   ) {
     let now = clock()
     let effects = state.withLock { state -> Effects in
       let id = state.nextID
       state.nextID += 1
-      state.waiters[id] = Waiter(continuation: continuation, arrival: now)
+      state.waiters[id] = Waiter(continuation: continuation, arrival: now, purpose: purpose)
       let deadline = timeoutSeconds.map { now + Nanoseconds(seconds: $0) } ?? .never
       let request = PendingRequest(
         id: id, model: entry.index, priority: priority, arrival: now, deadline: deadline)
-      state.residency.requested(request, now: now, actions: &state.actions)
+      state.residency.requested(request, isLimited: purpose == .request, now: now, actions: &state.actions)
       return apply(&state, now)
     }
     perform(effects)
@@ -214,8 +229,10 @@ public final class ModelRegistry: Sendable {
         let entry = state.entries[request.model]
         guard let model = entry.model else { preconditionFailure("a model that may be used is in memory") }
         let waited = (now - waiter.arrival).seconds
-        state.totals.misses += 1
-        state.totals.missWaitSeconds += waited
+        if waiter.purpose == .request {
+          state.totals.misses += 1
+          state.totals.missWaitSeconds += waited
+        }
         effects.answers.append((waiter.continuation, .success(makeLease(entry, model, waited: waited))))
       case .refuse(let request, let refusal):
         guard let waiter = state.waiters.removeValue(forKey: request.id) else { continue }
@@ -258,7 +275,9 @@ public final class ModelRegistry: Sendable {
 
   private func perform(_ effects: Effects) {
     for (continuation, result) in effects.answers { continuation.resume(with: result.mapError { $0 as any Error }) }
-    if !effects.evicted.isEmpty || !effects.unloaded.isEmpty {
+    if effects.evicted.isEmpty {
+      for continuation in effects.unloaded { continuation.resume() }
+    } else {
       // Before the loads that take their place, in the threads' queue. The memory goes with the last reference.
       let held = Mutex(effects.evicted)
       let unloaded = effects.unloaded
@@ -274,12 +293,15 @@ public final class ModelRegistry: Sendable {
   /// On a loader thread.
   private func load(_ entry: ModelEntry) {
     let started = clock()
+    // Before the load: what is put in the file's place meanwhile is then seen as new.
+    let version = source?.version(of: entry.description)
     let result = Result { () throws -> ServedModel in
       guard let source else { throw EngineError(.unavailable, entry.name, "this server has no repository") }
       return try source.load(entry.description, isAsked: entry.takeIsAsked())
     }
+    // Of the file as it is now, which may be another one than when the model was offered.
+    let bytes = source?.memoryBytes(of: entry.description)
     let now = clock()
-    let version = source?.version(of: entry.description)
     let effects = state.withLock { state -> Effects in
       switch result {
       case .success(let model):
@@ -290,6 +312,9 @@ public final class ModelRegistry: Sendable {
         entry.note { $0.loaded(in: now - started) }
         entry.become(.ready, model: model, version: version)
         state.residency.loaded(entry.index, now: now, actions: &state.actions)
+        if let bytes, state.residency.isResident(entry.index) {
+          state.residency.resized(entry.index, bytes: bytes, actions: &state.actions)
+        }
       case .failure(let error):
         state.totals.failedLoads += 1
         entry.become(.unavailable(reason: String(describing: error)))
@@ -378,7 +403,7 @@ public final class ModelRegistry: Sendable {
     }
     guard let entry = entry(named: name) else { throw RegistryError.unknownModel(name) }
     do {
-      if let lease = lease(entry) {
+      if let lease = lease(entry, for: .upkeep) {
         try await reload(entry, lease)
       } else {
         try await loadNow(entry)
@@ -394,14 +419,14 @@ public final class ModelRegistry: Sendable {
     let effects = state.withLock { state -> Effects in
       entry.ask()
       state.residency.offer(entry.index, bytes: bytes)
-      guard state.residency.isResident(entry.index) else { return Effects() }
-      // It was being unloaded, or another request has been faster: it serves again, and nobody waits for its end.
-      entry.become(.ready)
+      // It was being unloaded, or another request has been faster: it serves again.
+      if state.residency.isResident(entry.index) { entry.become(.ready) }
+      // It is offered again: whoever waits for its end waits no longer.
       return Effects(unloaded: state.unloading.removeValue(forKey: entry.index) ?? [])
     }
     perform(effects)
     do {
-      try await acquire(entry).release()
+      try await acquire(entry, for: .upkeep).release()
     } catch RegistryError.unavailable(let model, let reason) {
       if entry.state == .loading { entry.become(.unavailable(reason: reason)) }
       throw entry.failure ?? RegistryError.unavailable(model: model, reason: reason)
@@ -414,13 +439,19 @@ public final class ModelRegistry: Sendable {
     defer { lease.release() }
     try await onLoader { [self] in
       let version = source.version(of: entry.description)
-      guard version != entry.version else { return }
+      guard version != entry.version || entry.state != .ready else { return }
+      let bytes = source.memoryBytes(of: entry.description)
+      if let budget = options.residency.budgetBytes, bytes > budget {
+        throw RegistryError.unavailable(model: entry.name, reason: "it is larger than the memory budget")
+      }
       let started = clock()
       let model = try source.load(entry.description, isAsked: true)
       let time = clock() - started
       entry.note { $0.loaded(in: time) }
       state.withLock { $0.totals.loads += 1 }
       entry.become(.ready, model: model, version: version)
+      // The lease keeps it in memory.
+      event { residency, _, actions in residency.resized(entry.index, bytes: bytes, actions: &actions) }
     }
   }
 
