@@ -42,6 +42,14 @@ import Testing
     #expect(try store.log().count == 10)
   }
 
+  /// The same bytes again and again are no progress.
+  @Test func aStoreThatCannotResumeAndCutsIsGivenUp() throws {
+    let (store, _, remote, manifest) = try Self.one()
+    try store.fault("model0.pt", "untagged", after: 40_000, times: 99)
+    #expect(try remote.pull(manifest).failures["model0"]?.contains("6 times") == true)
+    #expect(try store.log().map(\.status) == Array(repeating: 200, count: 6))
+  }
+
   @Test func anObjectThatChangesMeanwhileIsBegunAnew() throws {
     let (store, sample, remote, manifest) = try Self.one(hashed: false)
     let changed = String(repeating: "new content ", count: 100_000 / 12) + "1234"

@@ -63,6 +63,7 @@ struct ObjectFetch {
     let subject = store.subject + wanted.path
     var restarts = 0
     var failures = 0
+    var furthest: Int64 = 0
     var received: Int64 = 0
     while true {
       let part = try PartFile(place.part)
@@ -83,12 +84,16 @@ struct ObjectFetch {
         try cache.finish(place, try verified(origin, wanted, place), descriptor: part.descriptor)
         return .fetched(received + sink.received)
       } catch  where error.kind == .transient {
-        // An attempt that brought something was no failure: a line that is often cut still gets there.
-        failures = sink.received > 0 ? 1 : failures + 1
+        // An attempt that got further was no failure: a line that is often cut still gets there. Bytes that come again,
+        // since their store cannot resume, are no progress.
+        let reached = part.bytes
+        failures = reached > furthest ? 1 : failures + 1
+        furthest = max(furthest, reached)
         guard failures < retry.attempts else { throw retry.exhausted(error) }
         try retry.sleep(retry.pause(afterFailures: failures, asked: error.retryAfterSeconds), cancellation)
       } catch  where error.kind == .changed {
         cache.removePart(place)
+        furthest = 0
         restarts += 1
         guard restarts <= Self.maxRestarts else { throw RemoteError(.badData, error.subject, error.message) }
       }

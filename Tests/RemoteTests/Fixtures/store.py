@@ -212,6 +212,8 @@ class Faulty:
                 log.append(entry)
             if fault and fault["kind"] == "short":
                 headers = [(k, str(int(v) - fault["after"]) if k.lower() == "content-length" else v) for k, v in headers]
+            if fault and fault["kind"] == "untagged":
+                headers = [(k, v) for k, v in headers if k.lower() != "etag"]
             return start(status, headers)
 
         if fault and fault["kind"] == "status":

@@ -26,6 +26,8 @@ final class CredentialChain: Sendable {
     if known == nil, let since = noneSince.withLock({ $0 }), now.timeIntervalSince(since) < 300 { return nil }
     do throws(RemoteError) {
       let found = try find(transfer, cancellation)
+      // An instance's metadata may be away for a moment, and nothing says so.
+      if found == nil, let known, known.isValid(at: now) { return known }
       if let found { cached.withLock { $0 = found } }
       noneSince.withLock { $0 = found == nil ? now : nil }
       return found
