@@ -53,14 +53,19 @@ MappedArchive::MappedArchive(const std::string &path, Pages pages) {
   try {
     if (problem != 0) throw std::runtime_error(std::strerror(problem));
     if (bytes_ == nullptr) damaged("it is empty");
+    guard_.emplace(bytes_, size_);
     read_directory();
   } catch (...) {
+    guard_.reset();
     if (bytes_ != nullptr) ::munmap(bytes_, size_);
     throw;
   }
 }
 
-MappedArchive::~MappedArchive() { ::munmap(bytes_, size_); }
+MappedArchive::~MappedArchive() {
+  guard_.reset();
+  ::munmap(bytes_, size_);
+}
 
 size_t MappedArchive::read(uint64_t position, void *buffer, size_t count, const char *) const {
   if (position >= size_) return 0;

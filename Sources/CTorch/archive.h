@@ -1,6 +1,9 @@
 #pragma once
+#include "mapping_guard.h"
+
 #include <caffe2/serialize/read_adapter_interface.h>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -31,6 +34,9 @@ class MappedArchive : public caffe2::serialize::ReadAdapterInterface {
   MappedArchive(const MappedArchive &) = delete;
   MappedArchive &operator=(const MappedArchive &) = delete;
 
+  /// Whether all that was read lay in the file; where not, zeros were read, and what was made of them is worth nothing.
+  bool is_whole() const { return guard_->is_whole(); }
+
   size_t size() const override { return size_; }
   size_t read(uint64_t position, void *buffer, size_t count, const char *what = "") const override;
 
@@ -53,6 +59,7 @@ class MappedArchive : public caffe2::serialize::ReadAdapterInterface {
 
   char *bytes_ = nullptr;
   size_t size_ = 0;
+  std::optional<MappingGuard> guard_;
   std::unordered_map<std::string, Record> records_;
 };
 

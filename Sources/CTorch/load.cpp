@@ -16,6 +16,9 @@ namespace ctorch {
 namespace {
 
 using Archive = std::shared_ptr<MappedArchive>;
+
+constexpr char kCutOff[] = "it was cut off while it was being read";
+
 using Unit = std::shared_ptr<torch::jit::CompilationUnit>;
 
 bool has_prefix(const std::string &text, const char *prefix) { return text.rfind(prefix, 0) == 0; }
@@ -273,7 +276,10 @@ bool can_be_mapped(const MappedArchive &archive, uint64_t version) {
 }  // namespace
 
 std::string code_fingerprint(const std::string &path) {
-  return c10::sha1(code_of(MappedArchive(path, MappedArchive::Pages::kFew))).str();
+  const MappedArchive archive(path, MappedArchive::Pages::kFew);
+  const std::string fingerprint = c10::sha1(code_of(archive)).str();
+  if (!archive.is_whole()) throw std::runtime_error(kCutOff);
+  return fingerprint;
 }
 
 LoadedModule load_module(const std::string &path, const Placement &place) {
@@ -294,6 +300,8 @@ LoadedModule load_module(const std::string &path, const Placement &place) {
     loaded.forward = architecture->forward(loaded.module);
     loaded.architecture = architecture;
     pack_weights(loaded.module, *loaded.forward, archive.get());
+    if (!archive->is_whole()) throw std::runtime_error(kCutOff);
+    loaded.archive = archive;
     return loaded;
   }
   {

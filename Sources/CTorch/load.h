@@ -1,4 +1,5 @@
 #pragma once
+#include "archive.h"
 #include "device.h"
 #include "rewrite.h"
 #include <cstdint>
@@ -25,6 +26,8 @@ struct LoadedModule {
   std::shared_ptr<Forward> forward;
   /// Keeps what models of one code share.
   std::shared_ptr<void> architecture;
+  /// The file in which the tensors lie; null where they were copied.
+  std::shared_ptr<MappedArchive> archive;
   c10::Device device = c10::Device(c10::kCPU);
   /// Of the tensors in the file.
   int64_t weight_bytes = 0;

@@ -193,6 +193,10 @@ int32_t ct_model_operator_count(const ct_model *model, const char *kind) {
   return count;
 }
 
+int32_t ct_model_is_whole(const ct_model *model) {
+  return model->loaded.archive == nullptr || model->loaded.archive->is_whole() ? 1 : 0;
+}
+
 int ct_model_run(ct_model *model, const ct_tensor *inputs, size_t input_count, ct_result **result, char *error) {
   return guarded(error, [&] {
     c10::InferenceMode no_gradients;

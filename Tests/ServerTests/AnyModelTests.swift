@@ -102,4 +102,32 @@ import Testing
       #expect(said.contains(expected), "\(said)")
     }
   }
+
+  /// The guidance's own models: ids and mask, and no manifest.
+  @Test func withoutAManifestAModelsCodeNamesItsInputs() async throws {
+    let code = """
+      class M(Module):
+        __parameters__ = []
+        __buffers__ = []
+        training : bool
+        def forward(self: __torch__.M,
+          input_ids: Tensor,
+          attention_mask: Tensor) -> Tensor:
+          return torch.mul(input_ids, torch.add(attention_mask, attention_mask))
+
+      """
+    let folder = try TemporaryFolder()
+    try CraftedModel.write(code, to: folder.path + "/two.pt")
+    try CraftedModel.write(Self.code, to: folder.path + "/twice.pt")
+    let server = try ServerProcess.ready(repository: folder.path)
+    defer { server.terminate() }
+    func inputs(_ model: String) async throws -> [String?]? {
+      (try await server.ask("/v2/models/\(model)").json()["inputs"] as? [[String: Any]])?.map { $0["name"] as? String }
+    }
+    #expect(try await inputs("two") == ["input_ids", "attention_mask"])
+    #expect(try await inputs("twice") == ["a", "b"])
+    let ids = Self.tensor("input_ids", "INT64", "[1,3]", "[5,6,7]")
+    let answer = try await server.post("/v2/models/two/infer", #"{"inputs":[\#(ids)]}"#)
+    #expect(((try answer.json()["outputs"] as? [[String: Any]])?.first?["data"] as? [Int]) == [10, 12, 14])
+  }
 }

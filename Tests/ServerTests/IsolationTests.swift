@@ -42,6 +42,31 @@ import Testing
     #expect(try await server.post("/v2/models/model0/infer", Self.request).status == 200)
   }
 
+  /// Weights lie in the mapped file: reading them where it was cut off would end the process.
+  @Test func aFileThatIsCutOffUnderItsModelHarmsNoOther() async throws {
+    let repository = try Self.repository([:])
+    defer { try? FileManager.default.removeItem(atPath: repository) }
+    let server = try ServerProcess.ready(["--allow-management"], repository: repository)
+    defer { server.terminate() }
+    let path = "/v2/models/model1"
+    let good = try await server.post(path + "/infer", Self.request)
+    #expect(good.status == 200)
+    #expect(truncate(repository + "/model1.pt", 100) == 0)
+    for _ in 0..<3 {
+      let answer = try await server.post(path + "/infer", Self.request)
+      #expect(answer.status == 503 && answer.body.contains("renaming"), "\(answer.status) \(answer.body)")
+      #expect(try await server.post("/v2/models/model0/infer", Self.request).status == 200)
+    }
+    #expect(try await server.ask(path + "/ready").status == 503)
+    let refused = try await server.post("/v2/repository/models/model1/load", "{}")
+    #expect(refused.status >= 400, "\(refused.body)")
+    try FileManager.default.copyItem(
+      atPath: ServerProcess.repository + "/model1.pt", toPath: repository + "/model1.new")
+    #expect(rename(repository + "/model1.new", repository + "/model1.pt") == 0)
+    #expect(try await server.post("/v2/repository/models/model1/load", "{}").status == 200)
+    #expect(try await server.post(path + "/infer", Self.request).body == good.body)
+  }
+
   @Test func withoutToleranceTheFirstBadModelIsNamed() throws {
     let repository = try Self.repository(["a-crashes": CraftedModel.crashesInLoad])
     defer { try? FileManager.default.removeItem(atPath: repository) }

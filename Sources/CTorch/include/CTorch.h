@@ -87,6 +87,10 @@ int32_t ct_model_operator_count(const ct_model *model, const char *kind);
 /// text for; `text` has room for CT_FLOAT_TEXT_CAPACITY bytes a float. Returns how many were written.
 size_t ct_floats_text(const float *values, size_t count, char *text);
 
+/// Whether the file is still there under the tensors that are used where they lie. Once it was cut off or its disk failed,
+/// 0, and answers since then are made of zeros.
+int32_t ct_model_is_whole(const ct_model *model);
+
 /// One forward pass. Inputs are read, never written; outputs are tensors on the host, half floats widened.
 int ct_model_run(ct_model *model, const ct_tensor *inputs, size_t input_count, ct_result **result, char *error);
 size_t ct_result_count(const ct_result *result);

@@ -142,13 +142,23 @@ public final class TorchModel: @unchecked Sendable {
         try Engine.checked(path, kind: .badInput) { ct_model_run(handle, views, views.count, &result, $0) }
       }
     } catch {
+      try checkFile()
       throw EngineError(.badInput, error.subject, error.message)
     }
     guard let result else { throw EngineError(.badInput, path, "the model gave no answer") }
     defer { ct_result_free(result) }
+    try checkFile()
     return (0..<ct_result_count(result)).compactMap { index in
       ct_result_tensor(result, index).map { Self.copy($0.pointee) }
     }
+  }
+
+  /// - Throws: `EngineError` (`badModel`) where the weights' file has gone from under them.
+  private func checkFile() throws(EngineError) {
+    guard ct_model_is_whole(handle) == 0 else { return }
+    throw EngineError(
+      .badModel, path,
+      "its file was cut off while it was in memory; put files in place by renaming them, and load the model again")
   }
 
   /// Pins the inputs' memory one after the other and calls `body` with views of all of them.

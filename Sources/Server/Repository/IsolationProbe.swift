@@ -155,7 +155,7 @@ public enum Probe {
       try Engine.setThreads(1)
       if let memoryLimitBytes { limitMemory(memoryLimitBytes) }
       let model = try TorchModel(path: path)
-      let example = inputs.map { name in
+      let example = RepositoryLoader.inputs(of: model, named: inputs).map { name in
         HostTensor(
           shape: [1, tokens], elements: .int64(Array(repeating: name == "attention_mask" ? 1 : 0, count: tokens)))
       }

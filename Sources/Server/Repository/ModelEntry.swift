@@ -88,6 +88,7 @@ public final class ModelEntry: Sendable {
     facts.withLock { facts in
       facts.state = state
       facts.model = model
+      facts.description.inputs = model.inputs
       facts.version = version
       facts.failure = nil
     }
@@ -101,7 +102,14 @@ public final class ModelEntry: Sendable {
     }
   }
 
-  func describe(_ description: RepositoryManifest.Model) { facts.withLock { $0.description = description } }
+  /// - Parameter description: where it names no inputs, those that the model itself named stay.
+  func describe(_ description: RepositoryManifest.Model) {
+    facts.withLock { facts in
+      let known = facts.description.inputs
+      facts.description = description
+      if description.inputs.isEmpty { facts.description.inputs = known }
+    }
+  }
 
   func fail(with failure: any Error) { facts.withLock { $0.failure = failure } }
 

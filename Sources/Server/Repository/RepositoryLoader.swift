@@ -38,14 +38,15 @@ public struct RepositoryLoader: Sendable {
     FileStamp(path: folder + "/" + RepositoryManifest.fileName) ?? FileStamp(path: folder)
   }
 
-  /// What is said of `.pt` files without a manifest: each a model called like the file, `model2` before `model10`.
+  /// What is said of `.pt` files without a manifest: each a model called like the file, `model2` before `model10`. What
+  /// it takes, its own code says.
   static func manifest(ofFiles files: [(name: String, bytes: Int64)], hasVocabulary: Bool) -> RepositoryManifest {
     RepositoryManifest(
       seed: nil, vocabularyFile: hasVocabulary ? "vocab.txt" : nil, lowercases: true,
       models: files.sorted { naturally($0.name, $1.name) }.map { file in
         RepositoryManifest.Model(
           name: String(file.name.dropLast(3)), file: file.name, family: "unknown", precision: .fp32, vocabulary: 0,
-          maxTokens: 512, inputs: ["input_ids", "attention_mask", "token_type_ids"], fileBytes: file.bytes)
+          maxTokens: 512, inputs: [], fileBytes: file.bytes)
       })
   }
 
@@ -69,14 +70,25 @@ public struct RepositoryLoader: Sendable {
     _ entry: RepositoryManifest.Model, folder: String, vocabulary: Int?, place: DeviceBalance.Place? = nil
   ) throws(EngineError) -> ServedModel {
     let model = try TorchModel(path: folder + "/" + entry.file, device: place?.device ?? Engine.device)
-    guard model.inputCount == entry.inputs.count else {
-      throw EngineError(
-        .badModel, model.path, "takes \(model.inputCount) inputs; the manifest names \(entry.inputs.count)")
+    let inputs = Self.inputs(of: model, named: entry.inputs)
+    guard model.inputCount == inputs.count else {
+      throw EngineError(.badModel, model.path, "takes \(model.inputCount) inputs; the manifest names \(inputs.count)")
     }
     return ServedModel(
-      name: entry.name, session: BatchedSession(model, layout: BatchLayout(inputs: entry.inputs)),
+      name: entry.name, session: BatchedSession(model, layout: BatchLayout(inputs: inputs)),
       precision: entry.precision,
       vocabulary: entry.vocabulary > 0 ? entry.vocabulary : vocabulary ?? Int.max, maxTokens: entry.maxTokens,
-      inputs: entry.inputs, weightBytes: model.weightBytes, place: place)
+      inputs: inputs, weightBytes: model.weightBytes, place: place)
+  }
+
+  /// Names of what the model takes, in order: the manifest's, or where there is none those in the model's code.
+  ///
+  /// Three inputs whose names say nothing are BERT's: most that are traced with names of their own making are that.
+  static func inputs(of model: TorchModel, named names: [String]) -> [String] {
+    guard names.isEmpty else { return names }
+    // Tracing makes `input_ids.1` of a name that it meets again.
+    let own = model.inputNames.map { String($0.prefix { $0 != "." }) }
+    if !InputCheck.takesTokens(own), own.count == 3 { return [InputCheck.ids, InputCheck.mask, InputCheck.types] }
+    return Set(own).count == own.count && !own.contains("") ? own : own.indices.map { "input_\($0)" }
   }
 }
