@@ -47,7 +47,7 @@ public struct ServerOptions: Sendable {
   /// Of a request, also after it was inflated.
   public var maxBodyBytes = 16 << 20
   /// Path and query of a request.
-  public var maxTargetBytes = 64 << 10
+  public var maxTargetBytes = 32 << 10
   /// Of one header field, and of all of a request's together.
   public var maxHeaderBytes = 64 << 10
   public var maxHeaderFields = 100

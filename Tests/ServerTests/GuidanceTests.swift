@@ -37,6 +37,32 @@ import Testing
     #expect(answers.count > 20)
   }
 
+  /// A form's fields and the query's count together; a body that is neither form nor JSON is not taken for none.
+  @Test func textsOfAPostAreReadWhereverTheyStand() async throws {
+    let server = try ServerProcess.ready()
+    defer { server.terminate() }
+    let expected = try await Self.detail(server, "?seq_0=who+is+it&seq_1=a+big+cat")
+    let form = "application/x-www-form-urlencoded"
+    for (query, type, body) in [
+      ("?seq_0=who+is+it&seq_1=a+big+cat", form, ""), ("", form, "seq_0=who+is+it&seq_1=a+big+cat"),
+      ("?seq_0=who+is+it", form, "seq_1=a+big+cat"),
+      ("?seq_1=a+big+cat", "Application/X-WWW-Form-URLencoded; charset=utf-8", "seq_0=who+is+it"),
+      ("?seq_0=x", form, "seq_0=who+is+it&seq_1=a+big+cat"),
+    ] {
+      let answer = try await server.ask(
+        "/predictions/model1" + query, method: "POST", body: Data(body.utf8), type: type)
+      #expect(try answer.json()["detail"] as? String == expected, "\(query) \(type) \(body)")
+    }
+    for type in ["multipart/form-data; boundary=x", "text/plain"] {
+      let answer = try await server.ask("/predictions/model1", method: "POST", body: Data("x".utf8), type: type)
+      let detail = try answer.json()["detail"] as? String
+      #expect(answer.status == 415 && detail?.contains("neither") == true, "\(type)")
+    }
+    let json = try await server.ask(
+      "/predictions/model1", method: "POST", body: Data(#"{"input_ids":[[2,3]]}"#.utf8), type: "Application/JSON")
+    #expect(json.status == 200)
+  }
+
   @Test func emptyRepeatedAndEscapedFieldsAreReadAsThereToo() async throws {
     let server = try ServerProcess.ready()
     defer { server.terminate() }

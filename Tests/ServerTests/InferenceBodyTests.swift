@@ -48,6 +48,19 @@ import Testing
     }
   }
 
+  /// Some clients write null where others write nothing.
+  @Test func nullIsNothing() throws {
+    let body = try Self.parse(
+      #"{"id":null,"parameters":null,"outputs":null,"inputs":[{"name":"x","shape":[1],"datatype":"INT8","data":[1],"#
+        + #""parameters":null}]}"#)
+    #expect(body.id == nil && body.outputs == nil && body.inputs.first?.elements == .int8([1]))
+    let outputs = try Self.parse(
+      #"{"inputs":[],"outputs":[{"name":"y","parameters":null}],"parameters":{"priority":null,"timeout":5}}"#)
+    #expect(outputs.outputs == [.init(name: "y", isBinary: nil)] && outputs.timeoutMicroseconds == 5)
+    #expect(Self.problem(Self.tensor(#""shape":[1],"datatype":"INT8","data":null"#))?.contains("data is missing") == true)
+    #expect(Self.problem(Self.tensor(#""shape":null,"datatype":"INT8","data":[1]"#))?.contains("shape is missing") == true)
+  }
+
   @Test func everyTypeIsReadFromBytes() throws {
     func element(_ type: String, _ bytes: [UInt8]) throws -> HostTensor.Element? {
       let json = Self.tensor(#""shape":[1],"datatype":"\#(type)","parameters":{"binary_data_size":\#(bytes.count)}"#)

@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test func bucketsAreNarrowWhereTargetsLie() {
-    let bounds = BucketBounds.fine.upper
+    let bounds = BucketBounds.seconds.upper
     for (lower, upper) in zip(bounds, bounds.dropFirst()) {
       #expect(upper > lower)
       if lower >= 0.001, upper <= 1 { #expect(upper / lower <= 1.05, "\(lower) to \(upper)") }
@@ -54,19 +54,19 @@ import Testing
 
   /// A bucket's bound belongs to it, as Prometheus has it.
   @Test func valuesComeIntoTheirBuckets() {
-    let bounds = BucketBounds.fine
+    let bounds = BucketBounds.seconds
     for (index, upper) in bounds.upper.enumerated() {
       #expect(bounds.bucket(upper) == index)
       #expect(bounds.bucket(upper.nextUp) == index + 1)
     }
-    let histogram = LatencyHistogram(.fine)
+    let histogram = LatencyHistogram(.seconds)
     for value in [-1, 0, .nan, 1e300, 0.00011] { histogram.record(value) }
     let reading = histogram.reading
     #expect(reading.count == 5 && reading.counts.first == 3 && reading.counts.last == 1 && reading.sum.isFinite)
   }
 
   @Test func nothingIsLostBetweenThreads() {
-    let histogram = LatencyHistogram(.fine)
+    let histogram = LatencyHistogram(.seconds)
     DispatchQueue.concurrentPerform(iterations: 16) { thread in
       for index in 0..<20_000 { histogram.record(Double(index % 100) / 1000) }
     }

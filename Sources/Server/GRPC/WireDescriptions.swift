@@ -39,25 +39,31 @@ extension Inference_ModelConfig {
     platform = ModelMetadata.platform
     backend = "pytorch"
     maxBatchSize = Int32(configuration.maxBatchSize)
-    // A batched model's dimensions are those of one request's rows.
-    let skipped = configuration.maxBatchSize > 0 ? 1 : 0
-    input = configuration.metadata.inputs.map { tensor in
+    input = configuration.inputs.map { tensor in
       .with {
         $0.name = tensor.name
         $0.dataType = Inference_DataType(tensor.datatype)
-        $0.dims = tensor.shape.dropFirst(skipped).map { Int64($0) }
+        $0.dims = tensor.shape.map { Int64($0) }
       }
     }
-    output = configuration.metadata.outputs.map { tensor in
+    output = configuration.outputs.map { tensor in
       .with {
         $0.name = tensor.name
         $0.dataType = Inference_DataType(tensor.datatype)
-        $0.dims = tensor.shape.dropFirst(skipped).map { Int64($0) }
+        $0.dims = tensor.shape.map { Int64($0) }
+      }
+    }
+    if configuration.isBatched {
+      dynamicBatching = .with {
+        $0.preferredBatchSize = configuration.batch.preferred.map { Int32($0) }
+        $0.maxQueueDelayMicroseconds = UInt64(configuration.longestWaitMicroseconds)
+        $0.priorityLevels = UInt64(InferenceRequest.priorityLevels.upperBound)
+        $0.defaultPriorityLevel = UInt64(InferenceRequest.defaultPriorityLevel)
       }
     }
     instanceGroup = [
       .with {
-        $0.name = configuration.metadata.name
+        $0.name = configuration.metadata.name + "_0"
         $0.count = Int32(configuration.instances)
         $0.kind = .cpu
       }

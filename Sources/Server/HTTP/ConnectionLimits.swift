@@ -19,7 +19,10 @@ enum ConnectionLimits {
       httpDecoderConfiguration: .init(
         maxHeaderFieldSize: options.maxHeaderBytes, maxHeaderListSize: options.maxHeaderBytes,
         maxHeaderFieldCount: options.maxHeaderFields))
-    return HTTPServerBuilder { ChannelOnEventLoop(base: HTTP1Channel(responder: $0, configuration: configuration)) }
+    return HTTPServerBuilder {
+      ChannelOnEventLoop(
+        base: HTTP1Channel(responder: $0, configuration: configuration), maxBodyBytes: options.maxBodyBytes)
+    }
   }
 
   private static func watches(_ limit: TimeAmount?) -> [any RemovableChannelHandler] {

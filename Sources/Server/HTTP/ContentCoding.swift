@@ -6,6 +6,12 @@ enum ContentCoding: String {
   case gzip
   case deflate
 
+  /// - Parameter name: in any case; gzip has an older name too (RFC 9110, 8.4.1.3).
+  init?(named name: some StringProtocol) {
+    let name = name.lowercased()
+    self.init(rawValue: name == "x-gzip" ? "gzip" : name)
+  }
+
   /// The one to answer with; nil where the client takes neither.
   ///
   /// - Parameter header: value of `Accept-Encoding` (RFC 9110, 12.5.3), such as `gzip, deflate;q=0.5, *;q=0`.
@@ -15,7 +21,7 @@ enum ContentCoding: String {
     for element in header.lowercased().filter({ $0 != " " && $0 != "\t" }).split(separator: ",") {
       let parts = element.split(separator: ";")
       let weight = parts.dropFirst().first { $0.hasPrefix("q=") }.map { Double($0.dropFirst(2)) ?? 0 } ?? 1
-      guard let coding = parts.first.flatMap({ Self(rawValue: String($0)) }), weight > best?.weight ?? 0 else {
+      guard let coding = parts.first.flatMap({ Self(named: $0) }), weight > best?.weight ?? 0 else {
         continue
       }
       best = (coding, weight)

@@ -21,10 +21,11 @@ extension ServerResponder {
     var form = request.uri.query ?? ""
     if request.method == .post {
       let bytes = try await body(of: request)
-      if (request.headers[.contentType] ?? "").hasPrefix("application/json") {
-        return try await answerIDs(bytes, entry)
+      switch try Self.form(of: request, bytes) {
+      case .tokens: return try await answerIDs(bytes, entry)
+      case .fields: form += "&" + String(buffer: bytes)
+      case .none: break
       }
-      form = String(buffer: bytes)
     }
     let arrival = WorkerPool.monotonicNow()
     guard let tokenizer = service.tokenizer else {
@@ -45,6 +46,23 @@ extension ServerResponder {
     let text = self.text(answer, ids: encoding.inputIDs, length: encoding.attentionMask.lastIndex(of: 1).map { $0 + 1 })
     if options.logsTexts { logger.notice("\(modelName): question: \(question); answer: \(text)") }
     return finish(answer, text)
+  }
+
+  /// What a body brings.
+  private enum Form { case tokens, fields, none }
+
+  /// - Throws: `HTTPProblem` for a form of another type: its texts must not be taken for missing ones.
+  private static func form(of request: Request, _ bytes: ByteBuffer) throws(HTTPProblem) -> Form {
+    guard bytes.readableBytes > 0 else { return .none }
+    let type = (request.headers[.contentType] ?? "").lowercased().prefix { $0 != ";" && $0 != " " }
+    switch type {
+    case "application/json": return .tokens
+    case "application/x-www-form-urlencoded", "": return .fields
+    default:
+      throw HTTPProblem(
+        .unsupportedMediaType,
+        "Content-Type '\(type.prefix(80))' is neither application/x-www-form-urlencoded nor application/json")
+    }
   }
 
   /// Token ids as JSON instead of text.

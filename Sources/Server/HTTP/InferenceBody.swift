@@ -110,6 +110,7 @@ private struct InferenceBodyParser {
   mutating func read(_ json: UnsafeRawBufferPointer) throws(JSONError) {
     var reader = JSONReader(json)
     try reader.readObject { (reader, name) throws(JSONError) in
+      if try Self.isAbsent(&reader) { return }
       switch name {
       case "id": body.id = try reader.readString()
       case "inputs":
@@ -128,8 +129,16 @@ private struct InferenceBodyParser {
     try reader.finish()
   }
 
+  /// Passes over null, which some clients write where others write nothing.
+  private static func isAbsent(_ reader: inout JSONReader) throws(JSONError) -> Bool {
+    guard try reader.peek() == .null else { return false }
+    try reader.readNull()
+    return true
+  }
+
   private mutating func readParameters(_ reader: inout JSONReader) throws(JSONError) {
     try reader.readObject { (reader, name) throws(JSONError) in
+      if try Self.isAbsent(&reader) { return }
       switch name {
       case "priority": body.priorityLevel = try reader.readUnsigned()
       case "timeout": body.timeoutMicroseconds = try reader.readUnsigned()
@@ -151,6 +160,7 @@ private struct InferenceBodyParser {
   ) throws(JSONError) -> RawTensor {
     var tensor = RawTensor()
     try reader.readObject { (reader, name) throws(JSONError) in
+      if try isAbsent(&reader) { return }
       switch name {
       case "name": tensor.name = try reader.readString()
       case "datatype":
@@ -210,6 +220,7 @@ private struct InferenceBodyParser {
       var name: String?
       var isBinary: Bool?
       try reader.readObject { (reader, key) throws(JSONError) in
+        if try isAbsent(&reader) { return }
         switch key {
         case "name": name = try reader.readString()
         case "parameters":

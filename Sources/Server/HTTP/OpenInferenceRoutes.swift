@@ -19,7 +19,7 @@ extension ServerResponder {
       return Self.ready(service.isReady)
     case "models" where path == ["models", "stats"]:
       try allow([.get], request)
-      return Self.statistics(try service.statistics(), for: request)
+      return await Self.statistics(try service.statistics(), for: request)
     case "models" where path.count >= 2:
       if path.count >= 4, path[2] == "versions" {
         return try await model(request, path[1], version: path[3], Array(path.dropFirst(4)))
@@ -45,7 +45,7 @@ extension ServerResponder {
       return try await infer(request, name, version: version)
     case "stats":
       try allow([.get], request)
-      return Self.statistics(try service.statistics(of: name, version: version), for: request)
+      return await Self.statistics(try service.statistics(of: name, version: version), for: request)
     case "config":
       try allow([.get], request)
       return Self.configuration(try service.configuration(of: name, version: version))
@@ -79,7 +79,7 @@ extension ServerResponder {
       let asked = body.outputs.flatMap { index < $0.count ? $0[index].isBinary : nil }
       return asked ?? body.wantsBinaryOutputs
     }
-    var response = Self.packed(
+    var response = await Self.packed(
       text.body, type: text.jsonBytes == nil ? "application/json" : "application/octet-stream", for: request)
     if let length = text.jsonBytes { response.headers[.inferenceHeaderLength] = String(length) }
     response.headers[.plannerTimings] = service.finish(answer).headerValue
@@ -156,27 +156,41 @@ extension ServerResponder {
     body.raw(",\"backend\":\"pytorch\",\"version_policy\":{\"latest\":{\"num_versions\":1}},\"max_batch_size\":")
     body.number(configuration.maxBatchSize)
     body.raw(",\"input\":")
-    write(configuration.metadata.inputs, to: &body)
+    write(configuration.inputs, to: &body)
     body.raw(",\"output\":")
-    write(configuration.metadata.outputs, to: &body)
+    write(configuration.outputs, to: &body)
     body.raw(",\"instance_group\":[{\"name\":")
     body.string(configuration.metadata.name + "_0")
     body.raw(",\"kind\":\"KIND_CPU\",\"count\":")
     body.number(configuration.instances)
-    body.raw("}],\"parameters\":{\"variant\":{\"string_value\":")
+    body.raw("}]")
+    if configuration.isBatched { Self.write(batching: configuration, to: &body) }
+    body.raw(",\"parameters\":{\"variant\":{\"string_value\":")
     body.string(configuration.variant)
     body.raw("}}}")
     return json(body)
   }
 
+  private static func write(batching configuration: ModelConfiguration, to body: inout JSONText) {
+    body.raw(",\"dynamic_batching\":{\"preferred_batch_size\":")
+    body.list(configuration.batch.preferred) { $0.number($1) }
+    body.raw(",\"max_queue_delay_microseconds\":")
+    body.number(configuration.longestWaitMicroseconds)
+    body.raw(",\"priority_levels\":")
+    body.number(InferenceRequest.priorityLevels.upperBound)
+    body.raw(",\"default_priority_level\":")
+    body.number(InferenceRequest.defaultPriorityLevel)
+    body.raw("}")
+  }
+
   // MARK: Statistics
 
-  private static func statistics(_ models: [ModelStatistics], for request: Request) -> Response {
+  private static func statistics(_ models: [ModelStatistics], for request: Request) async -> Response {
     var body = JSONText(capacity: 64 + 1024 * models.count)
     body.raw("{\"model_stats\":")
     body.list(models, write)
     body.raw("}")
-    return packed(ByteBuffer(bytes: body.bytes), type: "application/json", for: request)
+    return await packed(ByteBuffer(bytes: body.bytes), type: "application/json", for: request)
   }
 
   private static func write(_ body: inout JSONText, _ model: ModelStatistics) {

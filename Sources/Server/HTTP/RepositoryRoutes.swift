@@ -10,7 +10,7 @@ extension ServerResponder {
     case (1, "index"):
       try allow([.post], request)
       let isReadyOnly = try Self.readyOnly(try await body(of: request))
-      return Self.index(service.index(readyOnly: isReadyOnly), for: request)
+      return await Self.index(service.index(readyOnly: isReadyOnly), for: request)
     case (3, "load") where path[0] == "models":
       try allow([.post], request)
       try Self.checkLoad(try await body(of: request))
@@ -29,7 +29,7 @@ extension ServerResponder {
     }
   }
 
-  private static func index(_ entries: [RepositoryIndexEntry], for request: Request) -> Response {
+  private static func index(_ entries: [RepositoryIndexEntry], for request: Request) async -> Response {
     var body = JSONText(capacity: 64 + 80 * entries.count)
     body.list(entries) { body, entry in
       body.raw("{\"name\":")
@@ -42,7 +42,7 @@ extension ServerResponder {
       body.string(entry.reason)
       body.raw("}")
     }
-    return packed(ByteBuffer(bytes: body.bytes), type: "application/json", for: request)
+    return await packed(ByteBuffer(bytes: body.bytes), type: "application/json", for: request)
   }
 
   // MARK: Bodies

@@ -37,20 +37,21 @@ struct ServerResponder: HTTPResponder {
       : await withTaskExecutorPreference(globalConcurrentExecutor) { await answer(to: request) }
     // Clients that keep connections are to open their next one elsewhere.
     if state.isDraining { response.headers[.connection] = "close" }
-    return response
+    return request.method == .head ? response.createHeadResponse() : response
   }
 
-  /// Longest body that is read on the connection's event loop: some hundred microseconds' work.
+  /// Longest body that is read or compressed on the connection's event loop: some hundred microseconds' work.
   private static let shortBodyBytes = 64 << 10
 
   /// Whether answering takes the event loop so little time that other connections do not notice: small requests for
-  /// inference, and health. What tells of all models, reads long bodies or may compress its answer does so elsewhere.
+  /// inference, and health. What tells of all models, or reads long or compressed bodies, does so elsewhere.
   private static func isShort(_ request: Request) -> Bool {
+    let path = request.uri.path
     if request.method == .post {
-      if ContentCoding(acceptedBy: request.headers[.acceptEncoding]) != nil { return false }
+      guard path.hasPrefix("/predictions/") || path.hasSuffix("/infer"), request.headers[.contentEncoding] == nil
+      else { return false }
       return request.headers[.contentLength].flatMap { Int($0) }.map { $0 <= shortBodyBytes } ?? false
     }
-    let path = request.uri.path
     return path.hasPrefix("/predictions/") || path.hasPrefix("/v2/health/") || path == "/ping" || path == "/"
   }
 
@@ -97,11 +98,12 @@ struct ServerResponder: HTTPResponder {
   private static let leastPackedBytes = 4 << 10
 
   /// An answer that is compressed where the client takes that and it is long enough.
-  static func packed(_ body: ByteBuffer, type: String, for request: Request) -> Response {
+  static func packed(_ body: ByteBuffer, type: String, for request: Request) async -> Response {
     var response = Response(status: .ok, headers: [.contentType: type])
     var body = body
     if body.readableBytes >= leastPackedBytes,
-      let coding = ContentCoding(acceptedBy: request.headers[.acceptEncoding]), let packed = coding.deflate(body)
+      let coding = ContentCoding(acceptedBy: request.headers[.acceptEncoding]),
+      let packed = await deflate(body, coding)
     {
       body = packed
       response.headers[.contentEncoding] = coding.rawValue
@@ -109,6 +111,11 @@ struct ServerResponder: HTTPResponder {
     }
     response.body = ResponseBody(byteBuffer: body)
     return response
+  }
+
+  private static func deflate(_ body: ByteBuffer, _ coding: ContentCoding) async -> ByteBuffer? {
+    guard body.readableBytes > shortBodyBytes else { return coding.deflate(body) }
+    return await withTaskExecutorPreference(globalConcurrentExecutor) { coding.deflate(body) }
   }
 
   // MARK: Routes
@@ -122,7 +129,7 @@ struct ServerResponder: HTTPResponder {
     }
     switch path.first {
     case nil:
-      try allow([.get, .head], request)
+      try allow([.get], request)
       return Self.json("{\"Status\":\"Healthy\"}")
     case "predictions" where path.count == 2: return try await predictions(request, modelName: path[1])
     case "v2" where path.count >= 2 && path[1] == "repository":
@@ -135,7 +142,7 @@ struct ServerResponder: HTTPResponder {
     case "metrics" where path.count == 1:
       try allow([.get], request)
       let text = state.metrics.text(registry: state.registry, load: state.load, workers: state.workers)
-      return Self.packed(
+      return await Self.packed(
         ByteBuffer(string: text), type: "text/plain; version=0.0.4; charset=utf-8", for: request)
     default: throw nothing(at: request)
     }
@@ -145,8 +152,9 @@ struct ServerResponder: HTTPResponder {
     HTTPProblem(.notFound, "there is nothing at \(request.uri.path.prefix(200))")
   }
 
+  /// - Parameter methods: GET lets HEAD in, whose answer is the same without its body.
   func allow(_ methods: [HTTPRequest.Method], _ request: Request) throws(HTTPProblem) {
-    guard !methods.contains(request.method) else { return }
+    guard !methods.contains(request.method == .head ? .get : request.method) else { return }
     var problem = HTTPProblem(
       .methodNotAllowed,
       "\(request.method.rawValue.prefix(20)) is not allowed here; use "
@@ -173,8 +181,8 @@ struct ServerResponder: HTTPResponder {
       // The client hung up, or broke the protocol.
       throw HTTPProblem(.badRequest, "the body breaks off before its end")
     }
-    guard let encoding = request.headers[.contentEncoding], encoding != "identity" else { return body }
-    guard ContentCoding(rawValue: encoding) != nil else {
+    guard let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" else { return body }
+    guard ContentCoding(named: encoding) != nil else {
       throw HTTPProblem(.unsupportedMediaType, "Content-Encoding '\(encoding.prefix(40))' is neither gzip nor deflate")
     }
     return try ContentCoding.inflate(body, limit: options.maxBodyBytes)

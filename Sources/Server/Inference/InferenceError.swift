@@ -35,7 +35,13 @@ package struct InferenceError: Error, Hashable, Sendable {
     switch error {
     case let error as InferenceError: self = error
     case let error as EngineError:
-      self.init(error.kind == .badInput ? .invalidArgument : .internalError, error.message)
+      let kind: Kind =
+        switch error.kind {
+        case .badInput: .invalidArgument
+        case .badModel: .unavailable
+        case .unavailable: .internalError
+        }
+      self.init(kind, error.message)
     case SchedulingError.queueFull(let seconds):
       self.init(.queueFull, "as many requests wait as may; try again later", retryAfterSeconds: seconds)
     case SchedulingError.deadlinePassed:

@@ -35,7 +35,9 @@ package struct InferenceService: Sendable {
     _ request: InferenceRequest, _ entry: ModelEntry
   ) async throws(InferenceError) -> InferenceAnswer {
     let timeout = Self.shorter(request.timeoutSeconds, options.requestTimeoutSeconds)
-    let lease = try await acquire(entry, priority: request.priority, timeoutSeconds: timeout)
+    func left(at time: Nanoseconds) -> Double? { timeout.map { $0 - (time - request.arrival).seconds } }
+    let lease = try await acquire(
+      entry, priority: request.priority, timeoutSeconds: left(at: WorkerPool.monotonicNow()))
     defer { lease.release() }
     let model = lease.model
     let inputs = try InputCheck.check(request.inputs, for: model)
@@ -44,8 +46,11 @@ package struct InferenceService: Sendable {
     do {
       result = try await state.pool(of: model).infer(
         model.session, inputs.tensors, model: entry.index, priority: request.priority,
-        timeoutSeconds: timeout.map { $0 - (lease.loadSeconds ?? 0) })
+        timeoutSeconds: left(at: submitted))
     } catch {
+      if let error = error as? EngineError, error.kind == .badModel {
+        entry.become(.unavailable(reason: error.message))
+      }
       throw InferenceError(error)
     }
     let returned = WorkerPool.monotonicNow()
@@ -180,8 +185,7 @@ package struct InferenceService: Sendable {
   package func configuration(of name: String, version: String? = nil) throws(InferenceError) -> ModelConfiguration {
     let entry = try entry(name, version: version)
     return ModelConfiguration(
-      metadata: metadata(entry), maxBatchSize: options.batch.max > 1 ? options.batch.max : 0,
-      instances: options.workers,
+      metadata: metadata(entry), batch: options.batch, instances: options.workers,
       variant: entry.description.precision.rawValue)
   }
 

@@ -1,3 +1,5 @@
+import PlannerCore
+
 /// What a server says of itself.
 package struct ServerMetadata: Sendable {
   package let name = "model-server"
@@ -31,11 +33,25 @@ package struct ModelMetadata: Sendable {
 /// What Triton calls a model's configuration, as far as it means something here.
 package struct ModelConfiguration: Sendable {
   package var metadata: ModelMetadata
-  /// Requests in one forward pass; 0 where they are not batched.
-  package var maxBatchSize: Int
+  package var batch: BatchPolicy
   /// Copies that compute at once.
   package var instances: Int
   package var variant: String
+
+  package var inputs: [TensorMetadata] { metadata.inputs.map(withoutBatch) }
+  package var outputs: [TensorMetadata] { metadata.outputs.map(withoutBatch) }
+  package var isBatched: Bool { batch.max > 1 }
+  /// Requests in one forward pass; 0 where they are not batched.
+  package var maxBatchSize: Int { isBatched ? batch.max : 0 }
+  package var longestWaitMicroseconds: Int64 { batch.wait.rawValue / 1000 }
+
+  /// Where requests are batched, the first dimension is the batch's, and Triton's shapes leave it out.
+  private func withoutBatch(_ tensor: TensorMetadata) -> TensorMetadata {
+    guard isBatched else { return tensor }
+    var row = tensor
+    row.shape = Array(tensor.shape.dropFirst())
+    return row
+  }
 }
 
 /// A line of the repository's index.

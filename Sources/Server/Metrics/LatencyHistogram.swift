@@ -13,11 +13,8 @@ package struct BucketBounds: Sendable {
 
   /// Seconds: steps of 4 % from 1 ms to 1 s, so that a quantile read off them is within 4 % there; of 25 % from 0.1 ms
   /// and up to a minute.
-  package static let fine = BucketBounds(
+  package static let seconds = BucketBounds(
     steps(0.0001, 0.001, 1.25) + steps(0.001, 0.1, 1.04) + steps(0.1, 1, 1.04) + steps(1, 60, 1.25) + [60])
-
-  /// Seconds: steps of 25 % from 0.1 ms to a minute.
-  package static let coarse = BucketBounds(steps(0.0001, 60, 1.25) + [60])
 
   /// Of a forward pass.
   package static let batchSizes = BucketBounds([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128])

@@ -38,11 +38,11 @@ package final class ServerMetrics: Sendable {
 
   /// One variant's histograms; there are three.
   private struct Stages: Sendable {
-    let total = LatencyHistogram(.fine)
-    let queue = LatencyHistogram(.coarse)
-    let batchWait = LatencyHistogram(.coarse)
-    let compute = LatencyHistogram(.fine)
-    let missWait = LatencyHistogram(.coarse)
+    let total = LatencyHistogram(.seconds)
+    let queue = LatencyHistogram(.seconds)
+    let batchWait = LatencyHistogram(.seconds)
+    let compute = LatencyHistogram(.seconds)
+    let missWait = LatencyHistogram(.seconds)
   }
 
   private let stages = Precision.allCases.map { _ in Stages() }
