@@ -29,18 +29,23 @@ template <typename Integer> Integer little_endian(const char *bytes) {
 
 constexpr uint32_t kLocalHeader = 0x04034b50, kDirectoryEntry = 0x02014b50, kDirectoryEnd = 0x06054b50;
 constexpr uint32_t kDirectoryEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
+constexpr uint64_t kMostInflation = 16, kSmallArchive = 1 << 20;
 constexpr size_t kDirectoryEndSize = 22, kLocatorSize = 20, kEntrySize = 46, kLocalHeaderSize = 30;
 
 }  // namespace
 
 MappedArchive::MappedArchive(const std::string &path, Pages pages) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Nobody may ever write to a pipe.
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) throw std::runtime_error(std::strerror(errno));
   struct stat status {};
   void *mapped = MAP_FAILED;
   int problem = 0;
   if (::fstat(file, &status) != 0) {
     problem = errno;
+  } else if (!S_ISREG(status.st_mode)) {
+    ::close(file);
+    throw std::runtime_error("it is no file");
   } else if (status.st_size > 0) {
     size_ = static_cast<size_t>(status.st_size);
     // Read-only while its pages are brought in, or each of them would be copied at once.
@@ -91,6 +96,15 @@ bool MappedArchive::contains(const void *data, size_t count) const {
   return first >= bytes_ && first <= bytes_ + size_ && count <= static_cast<size_t>(bytes_ + size_ - first);
 }
 
+bool MappedArchive::holds(const void *data, size_t count) const {
+  if (!contains(data, count)) return false;
+  const auto offset = static_cast<size_t>(static_cast<const char *>(data) - bytes_);
+  const auto next = std::upper_bound(stored_.begin(), stored_.end(), std::make_pair(offset, SIZE_MAX));
+  if (next == stored_.begin()) return false;
+  const auto &record = *std::prev(next);
+  return offset - record.first <= record.second && count <= record.second - (offset - record.first);
+}
+
 void MappedArchive::give_back(const void *data, size_t count) const {
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto first = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
@@ -125,6 +139,14 @@ void MappedArchive::read_directory() {
     add(entry);
     offset += length;
   }
+  std::sort(stored_.begin(), stored_.end());
+  uint64_t inflated = 0;
+  for (const auto &record : records_) {
+    if (__builtin_add_overflow(inflated, record.second.size, &inflated)) inflated = UINT64_MAX;
+  }
+  // Weights shrink by a tenth; text by nine tenths.
+  if (inflated / kMostInflation > size_ + kSmallArchive)
+    damaged("it inflates to far more than a model of its size would");
 }
 
 void MappedArchive::add(const char *entry) {
@@ -162,6 +184,7 @@ void MappedArchive::add(const char *entry) {
   record.packed_size = compressed;
   record.checksum = little_endian<uint32_t>(entry + 16);
   record.is_stored = little_endian<uint16_t>(entry + 10) == 0 && compressed == size;
+  if (record.is_stored) stored_.emplace_back(record.offset, record.size);
   if (!records_.emplace(std::move(name), record).second) damaged("a record is there twice");
 }
 

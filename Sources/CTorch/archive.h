@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace ctorch {
 
@@ -49,6 +51,8 @@ class MappedArchive : public caffe2::serialize::ReadAdapterInterface {
   char *verified(const Record &record) const;
   /// Whether `count` bytes from `data` on lie within the mapping.
   bool contains(const void *data, size_t count) const;
+  /// Whether `count` bytes from `data` on lie within one stored record.
+  bool holds(const void *data, size_t count) const;
   /// Takes whole pages among these bytes out of the process's memory; they come back from the file where they are read.
   void give_back(const void *data, size_t count) const;
 
@@ -60,6 +64,8 @@ class MappedArchive : public caffe2::serialize::ReadAdapterInterface {
   char *bytes_ = nullptr;
   size_t size_ = 0;
   std::optional<MappingGuard> guard_;
+  /// Where stored records begin and their bytes, ascending.
+  std::vector<std::pair<size_t, size_t>> stored_;
   std::unordered_map<std::string, Record> records_;
 };
 

@@ -3,8 +3,10 @@
 #include "archive.h"
 #include "pickle.h"
 
+#include <ATen/Context.h>
 #include <c10/util/hash.h>
 #include <caffe2/serialize/inline_container.h>
+#include <malloc.h>
 #include <map>
 #include <mutex>
 #include <torch/csrc/jit/serialization/import.h>
@@ -45,6 +47,8 @@ std::string code_of(const MappedArchive &archive) {
             std::to_string(record.packed_size) + '\0';
     code.append(archive.packed(record), record.packed_size);
   }
+  // Of no bytes at all, the library's hash would be whatever was in its memory before.
+  if (code.empty()) throw std::runtime_error("it holds no code; save models with torch.jit.save, not with torch.save");
   return code;
 }
 
@@ -152,7 +156,7 @@ constexpr int64_t kLargestRepeated = 1 << 20;
 void check(const at::Tensor &tensor, const MappedArchive &archive) {
   if (!tensor.defined() || tensor.numel() == 0 || !tensor.has_storage()) return;
   const size_t bytes = tensor.storage().nbytes();
-  if (!archive.contains(tensor.storage().data(), bytes)) throw std::runtime_error("a tensor reaches beyond its file");
+  if (!archive.holds(tensor.storage().data(), bytes)) throw std::runtime_error("a tensor reaches beyond its record");
   int64_t last = tensor.storage_offset();
   bool is_within = last >= 0;
   for (int64_t i = 0; i < tensor.dim() && is_within; i++) {
@@ -177,6 +181,21 @@ void check(const c10::IValue &value, const MappedArchive &archive) {
   } else if (value.isGenericDict()) {
     for (const auto &entry : value.toGenericDict()) check(entry.value(), archive);
   }
+}
+
+/// The library believes what a file says of its tensors' sizes, whatever came of their records: compares both.
+void check_sizes(const torch::jit::Module &module) {
+  const c10::DeleterFnPtr is_allocated = at::getCPUAllocator()->raw_deleter();
+  c10::IValue(module._ivalue()).visit([&](const c10::IValue &value) {
+    if (!value.isTensor()) return false;
+    const at::Tensor &tensor = value.toTensor();
+    if (!tensor.defined() || !tensor.has_storage() || !tensor.device().is_cpu()) return true;
+    const at::DataPtr &data = tensor.storage().data_ptr();
+    if (data.get() != nullptr && data.get_deleter() == is_allocated &&
+        tensor.storage().nbytes() > ::malloc_usable_size(data.get()))
+      throw std::runtime_error("a tensor reaches beyond its record");
+    return true;
+  });
 }
 
 /// An object of a class from its pickled state.
@@ -211,9 +230,16 @@ class RecordReader {
   size_t remaining_;
 };
 
+/// What only the library's own loader restores.
+struct NeedsLibrary : std::runtime_error {
+  NeedsLibrary() : std::runtime_error("it has an attribute of a type that is not in its code") {}
+};
+
 /// - `pickled`: the checked record `data.pkl`.
 torch::jit::Module instantiate(const Archive &archive, RecordReader pickled, const Unit &unit, uint64_t version) {
   auto resolve = [unit](const c10::QualifiedName &name) {
+    // Types of attributes, such as Dict[str, Tensor], come this way too.
+    if (name.prefix().empty() || name.qualifiedName().find('[') != std::string::npos) throw NeedsLibrary();
     if (auto custom = torch::getCustomClass(name.qualifiedName())) return c10::StrongTypePtr(nullptr, custom);
     auto cls = unit->get_class(name);
     if (cls == nullptr) throw std::runtime_error("the module's class " + name.qualifiedName() + " is not in its code");
@@ -273,47 +299,66 @@ bool can_be_mapped(const MappedArchive &archive, uint64_t version) {
   return true;
 }
 
+/// With tensors where they lie in the file.
+LoadedModule load_mapped(const Archive &archive, const MappedArchive::Record &pickle, uint64_t version,
+                         const Placement &place) {
+  LoadedModule loaded;
+  loaded.device = place.device;
+  loaded.weight_bytes = tensor_bytes(*archive);
+  // Before the library sees the archive: compiling reads the pickled module too.
+  const char *pickled = archive->verified(pickle);
+  check_pickle(pickled, pickle.size);
+  const auto architecture = architectures().of(archive);
+  loaded.module = instantiate(archive, RecordReader(pickled, pickle.size), architecture->unit(), version);
+  loaded.module.eval();
+  loaded.forward = architecture->forward(loaded.module);
+  loaded.architecture = architecture;
+  pack_weights(loaded.module, *loaded.forward, archive.get());
+  if (!archive->is_whole()) throw std::runtime_error(kCutOff);
+  loaded.archive = archive;
+  return loaded;
+}
+
+/// By the library's own loader, which copies tensors.
+LoadedModule load_copied(const std::string &path, const Archive &archive, const Placement &place) {
+  LoadedModule loaded;
+  loaded.device = place.device;
+  loaded.weight_bytes = tensor_bytes(*archive);
+  {
+    caffe2::serialize::PyTorchStreamReader reader(archive);
+    for (const char *name : {"data.pkl", "constants.pkl"}) check_record(name, *archive, reader);
+  }
+  loaded.module = torch::jit::load(path, c10::Device(c10::kCPU));
+  check_sizes(loaded.module);
+  if (!place.device.is_cpu()) loaded.module.to(place.device);
+  loaded.module.eval();
+  // Operators of rewritten graphs are those of the CPU.
+  loaded.forward = place.is_host ? make_forward(loaded.module) : std::make_shared<Forward>();
+  pack_weights(loaded.module, *loaded.forward, nullptr);
+  return loaded;
+}
+
 }  // namespace
 
 std::string code_fingerprint(const std::string &path) {
   const MappedArchive archive(path, MappedArchive::Pages::kFew);
-  const std::string fingerprint = c10::sha1(code_of(archive)).str();
+  const std::string code = code_of(archive);
   if (!archive.is_whole()) throw std::runtime_error(kCutOff);
-  return fingerprint;
+  return c10::sha1(code).str();
 }
 
 LoadedModule load_module(const std::string &path, const Placement &place) {
   auto archive = std::make_shared<MappedArchive>(path, MappedArchive::Pages::kAll);
   const auto *pickle = archive->find("data.pkl");
   if (pickle == nullptr) throw std::runtime_error("it holds no module");
-  LoadedModule loaded;
-  loaded.device = place.device;
-  loaded.weight_bytes = tensor_bytes(*archive);
   const uint64_t version = format_version(*archive);
   if (place.is_host && can_be_mapped(*archive, version)) {
-    // Before the library sees the archive: compiling reads the pickled module too.
-    const char *pickled = archive->verified(*pickle);
-    check_pickle(pickled, pickle->size);
-    const auto architecture = architectures().of(archive);
-    loaded.module = instantiate(archive, RecordReader(pickled, pickle->size), architecture->unit(), version);
-    loaded.module.eval();
-    loaded.forward = architecture->forward(loaded.module);
-    loaded.architecture = architecture;
-    pack_weights(loaded.module, *loaded.forward, archive.get());
-    if (!archive->is_whole()) throw std::runtime_error(kCutOff);
-    loaded.archive = archive;
-    return loaded;
+    try {
+      return load_mapped(archive, *pickle, version, place);
+    } catch (const NeedsLibrary &) {
+    }
   }
-  {
-    caffe2::serialize::PyTorchStreamReader reader(archive);
-    for (const char *name : {"data.pkl", "constants.pkl"}) check_record(name, *archive, reader);
-  }
-  loaded.module = torch::jit::load(path, place.device);
-  loaded.module.eval();
-  // Operators of rewritten graphs are those of the CPU.
-  loaded.forward = place.is_host ? make_forward(loaded.module) : std::make_shared<Forward>();
-  pack_weights(loaded.module, *loaded.forward, nullptr);
-  return loaded;
+  return load_copied(path, archive, place);
 }
 
 }  // namespace ctorch

@@ -59,6 +59,7 @@ at::Tensor portable(const at::Tensor &tensor, ct_dtype &dtype) {
     case at::kChar: dtype = CT_INT8; break;
     case at::kByte: dtype = CT_UINT8; break;
     default:
+      if (result.is_complex()) throw std::runtime_error("an output has complex numbers, for which there is no type");
       dtype = at::isFloatingType(result.scalar_type()) ? CT_FLOAT32 : CT_INT64;
       result = result.to(dtype == CT_FLOAT32 ? at::kFloat : at::kLong);
   }

@@ -57,8 +57,10 @@ import Testing
     let outputs = try Self.parse(
       #"{"inputs":[],"outputs":[{"name":"y","parameters":null}],"parameters":{"priority":null,"timeout":5}}"#)
     #expect(outputs.outputs == [.init(name: "y", isBinary: nil)] && outputs.timeoutMicroseconds == 5)
-    #expect(Self.problem(Self.tensor(#""shape":[1],"datatype":"INT8","data":null"#))?.contains("data is missing") == true)
-    #expect(Self.problem(Self.tensor(#""shape":null,"datatype":"INT8","data":[1]"#))?.contains("shape is missing") == true)
+    let noData = Self.problem(Self.tensor(#""shape":[1],"datatype":"INT8","data":null"#))
+    #expect(noData?.contains("data is missing") == true)
+    let noShape = Self.problem(Self.tensor(#""shape":null,"datatype":"INT8","data":[1]"#))
+    #expect(noShape?.contains("shape is missing") == true)
   }
 
   @Test func everyTypeIsReadFromBytes() throws {
