@@ -1,6 +1,7 @@
 // Reading and changing graphs: what rewriting (rewrite.cpp) and conversion (convert.cpp) share.
 #include "graph.h"
 
+#include <algorithm>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/inliner.h>
@@ -126,8 +127,10 @@ void replace(Node *old, Value *by) {
     for (Node *one : producers) {
       const bool is_pure = one->kind() != c10::prim::Param && one->maybeOperator() != nullptr &&
                            !one->hasSideEffects() && !one->getOperator().schema().is_mutable();
-      if (is_pure || one->kind() == c10::prim::GetAttr || one->kind() == c10::prim::Constant ||
-          one->kind() == c10::prim::ListConstruct)
+      const bool is_removable = is_pure || one->kind() == c10::prim::GetAttr || one->kind() == c10::prim::Constant ||
+                                one->kind() == c10::prim::ListConstruct;
+      // Once, however many of its readers are gone: a second visit would find it removed.
+      if (is_removable && std::find(candidates.begin(), candidates.end(), one) == candidates.end())
         candidates.push_back(one);
     }
   }
