@@ -280,7 +280,8 @@ at::Tensor attention_of_heads(const at::Tensor &q, const at::Tensor &k, const at
                           q_shape[3] == k_shape[3] && shape.equals(q.sizes());
   at::Tensor added;
   if (!is_covered || !expand_mask(mask, {q_shape[0], q_shape[2], q_shape[1], k_shape[1]}, added)) {
-    return attention(q.reshape(q_shape).transpose(1, 2), k.reshape(k_shape).permute({0, 2, 3, 1}),
+    // Step by step as the model wrote it, whose shapes need not be of four.
+    return attention(q.reshape(q_shape).transpose(1, 2), k.reshape(k_shape).transpose(1, 2).transpose(-1, -2),
                      v.reshape(v_shape).transpose(1, 2), mask, scale)
         .transpose(1, 2)
         .reshape(shape);

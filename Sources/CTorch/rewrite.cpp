@@ -239,13 +239,21 @@ class Rewriter {
     Value *tensor = nullptr, *shape = nullptr;
   };
 
+  /// Whether a shape may be that of heads: a list that the graph makes of four, or one that it does not tell of.
+  static bool may_have_four(const Value *shape) {
+    if (!shape->type()->isSubtypeOf(*c10::ListType::ofInts())) return false;
+    if (shape->node()->kind() == c10::prim::ListConstruct) return shape->node()->inputs().size() == 4;
+    const auto numbers = constant_ints(shape);
+    return !numbers || numbers->size() == 4;
+  }
+
   /// What `value`, [batch, heads, rows, size], was taken apart from; nothing where it came about otherwise.
   static c10::optional<Joined> joined(Value *value) {
     Node *exchange = value->node();
     if (!exchanges_rows_and_heads(exchange)) return {};
     for (const char *kind : {"aten::view", "aten::reshape"}) {
       Node *view = producer(exchange->input(0), kind);
-      if (view != nullptr) return Joined{view, view->input(0), view->input(1)};
+      if (view != nullptr && may_have_four(view->input(1))) return Joined{view, view->input(0), view->input(1)};
     }
     return {};
   }
