@@ -76,21 +76,23 @@ bool is_plain_float(const at::Tensor &tensor) {
   return tensor.device().is_cpu() && tensor.scalar_type() == at::kFloat && tensor.layout() == at::kStrided;
 }
 
+bool is_row(const at::Tensor &tensor, int64_t width) {
+  return is_plain_float(tensor) && tensor.is_contiguous() && tensor.dim() == 1 && tensor.size(0) == width;
+}
+
 /// The fast way, where every operand is what a checked model has; undefined elsewhere.
 at::Tensor try_packed(const at::Tensor &x, const at::Tensor &weight, const at::Tensor *scales,
                       const c10::optional<at::Tensor> &bias, bool gelu) {
   const PackedWeight *packed = packed_of(weight);
   if (packed == nullptr || !is_plain_float(x) || x.dim() < 1 || x.size(-1) != packed->inputs || x.numel() == 0)
     return {};
-  Layer layer{packed, nullptr, nullptr, gelu};
+  const bool has_bias = bias && bias->defined();
+  // A number for each output is added in the same pass over memory, and any other bias by the library.
+  const bool is_fused = !has_bias || is_row(*bias, packed->outputs);
+  Layer layer{packed, nullptr, has_bias && is_fused ? bias->data_ptr<float>() : nullptr, gelu && is_fused};
   if (scales != nullptr) {
-    if (!is_plain_float(*scales) || !scales->is_contiguous() || scales->numel() != packed->outputs) return {};
+    if (!scales_outputs(*scales, packed->outputs)) return {};
     layer.scales = scales->data_ptr<float>();
-  }
-  if (bias && bias->defined()) {
-    if (!is_plain_float(*bias) || !bias->is_contiguous() || bias->dim() != 1 || bias->numel() != packed->outputs)
-      return {};
-    layer.bias = bias->data_ptr<float>();
   }
   const at::Tensor dense = x.contiguous();
   auto sizes = x.sizes().vec();
@@ -102,7 +104,9 @@ at::Tensor try_packed(const at::Tensor &x, const at::Tensor &weight, const at::T
   for (int64_t row = 0; row < rows; row += kRowBlock) {
     apply_block(layer, from + row * packed->inputs, std::min(kRowBlock, rows - row), to + row * packed->outputs);
   }
-  return out;
+  if (is_fused) return out;
+  out.add_(*bias);
+  return gelu ? at::gelu(out) : out;
 }
 
 /// Packed weights that meet operands they were not packed for have no other form to fall back to.
@@ -127,6 +131,11 @@ at::Tensor pack(const at::Tensor &weight, WeightKind kind) {
   at::Tensor carrier = at::empty({0}, weight.options());
   carrier.set_(storage, 0, weight.sizes(), {});
   return carrier;
+}
+
+bool scales_outputs(const at::Tensor &scales, int64_t outputs) {
+  return scales.defined() && is_plain_float(scales) && scales.is_contiguous() && scales.dim() == 2 &&
+         scales.size(0) == outputs && scales.size(1) == 1;
 }
 
 bool is_packed(const at::Tensor &weight) { return packed_of(weight) != nullptr; }

@@ -79,7 +79,8 @@ std::shared_ptr<Forward> make_forward(const torch::jit::Module &module) {
   return forward;
 }
 
-/// Puts packed weights in the place of those that only rewritten layers read.
+/// Puts packed weights in the place of those that only rewritten layers read. Models of one code may differ in the
+/// shapes of their tensors: each is looked at.
 void pack_weights(const torch::jit::Module &module, const Forward &forward, const MappedArchive *archive) {
   for (const PackableWeight &one : forward.weights) {
     AttributePath owner = one.path;
@@ -87,6 +88,12 @@ void pack_weights(const torch::jit::Module &module, const Forward &forward, cons
     const c10::IValue value = attribute_at(module, one.path);
     if (!value.isTensor() || !value.toTensor().defined()) continue;
     const at::Tensor weight = value.toTensor();
+    const bool is_scaled_by_output =
+        std::all_of(one.scales.begin(), one.scales.end(), [&](const AttributePath &path) {
+          const c10::IValue scales = attribute_at(module, path);
+          return weight.dim() == 2 && scales.isTensor() && scales_outputs(scales.toTensor(), weight.size(0));
+        });
+    if (!is_scaled_by_output) continue;
     const at::Tensor packed = pack(weight, one.kind);
     if (!packed.defined()) continue;
     attribute_at(module, owner).toObject()->setAttr(one.path.back(), packed);

@@ -335,17 +335,17 @@ class Rewriter {
 
   /// Weights that nothing reads but the rewritten layers, by whatever path.
   std::vector<PackableWeight> packable() const {
-    std::map<AttributePath, WeightKind> wanted;
+    std::map<AttributePath, PackableWeight> wanted;
     std::set<AttributePath> refused;
     collect(graph_->block(), wanted, refused);
     std::vector<PackableWeight> found;
     for (const auto &one : wanted) {
-      if (refused.count(one.first) == 0) found.push_back({one.first, one.second});
+      if (refused.count(one.first) == 0) found.push_back(one.second);
     }
     return found;
   }
 
-  static void collect(const torch::jit::Block *block, std::map<AttributePath, WeightKind> &wanted,
+  static void collect(const torch::jit::Block *block, std::map<AttributePath, PackableWeight> &wanted,
                       std::set<AttributePath> &refused) {
     for (const Node *node : block->nodes()) {
       for (const torch::jit::Block *inner : node->blocks()) collect(inner, wanted, refused);
@@ -356,7 +356,12 @@ class Rewriter {
         const bool is_int8 = use.user->kind() == Symbol::fromQualString("planner::linear_int8");
         if ((is_bf16 || is_int8) && use.offset == 1) {
           const WeightKind kind = is_int8 ? WeightKind::kInt8 : WeightKind::kBFloat16;
-          if (!wanted.emplace(path, kind).second && wanted[path] != kind) refused.insert(path);
+          PackableWeight &weight = wanted.emplace(path, PackableWeight{path, kind, {}}).first->second;
+          if (weight.kind != kind) refused.insert(path);
+          if (!is_int8) continue;
+          const AttributePath scales = path_of(use.user->input(2));
+          if (scales.empty()) refused.insert(path);
+          weight.scales.insert(scales);
         } else if (use.user->kind() != c10::prim::GetAttr) {
           refused.insert(path);
         }

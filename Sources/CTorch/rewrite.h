@@ -2,12 +2,16 @@
 #include "graph.h"
 #include "linear.h"
 
+#include <set>
+
 namespace ctorch {
 
 /// A weight that only rewritten linear layers read.
 struct PackableWeight {
   AttributePath path;
   WeightKind kind;
+  /// What int8 codes are multiplied by, in any of these layers.
+  std::set<AttributePath> scales;
 };
 
 /// What a model's `forward` is run as.

@@ -51,3 +51,65 @@ import Testing
     #expect(try crafted.check().operators(ofKind: Self.heads) == 1)
   }
 }
+
+/// Narrow layers are packed where their other parameters are what the kernels take them for.
+@Suite struct NarrowLayerTests {
+  static func layer(_ folder: Folder, scale: String, as name: String = "crafted") throws -> CraftedModel {
+    let code = """
+      def forward(self, x: Tensor):
+        return torch.gelu(torch.linear(x, self.weight.to(6) * self.scale, self.bias))
+      """
+    let weights = ["weight int8 64 64", "scale float32 " + scale, "bias float32 64"]
+    return try CraftedModel(folder, name, weights: weights, inputs: [[2, 5, 64]], code: code)
+  }
+
+  static let header = "/usr/include/oneapi/dnnl/dnnl.hpp"
+
+  /// Activations are rounded for packed layers, which their answers show.
+  @Test(.enabled(if: FileManager.default.fileExists(atPath: header), "nothing is packed without oneDNN's headers"))
+  func oneScaleAnOutputIsPacked() throws {
+    let folder = try Folder()
+    let crafted = try Self.layer(folder, scale: "64 1")
+    let answer = try crafted.check(0.03).run(crafted.inputs)[0].floats
+    #expect(largestDifference(answer, crafted.answers[0]) > 1e-3 * (crafted.answers[0].max() ?? 1))
+  }
+
+  /// One for all, or one for each input, which a square weight does not tell from one for each output.
+  @Test(arguments: ["", "1", "1 1", "64", "1 64", "64 64"])
+  func otherScalesScaleAsTheyAre(_ scale: String) throws {
+    let folder = try Folder()
+    // Models of one code share their graph, whichever of them was the first.
+    let usual = try Self.layer(folder, scale: "64 1", as: "usual")
+    let other = try Self.layer(folder, scale: scale, as: "other")
+    let first = try TorchModel(path: usual.path)
+    try other.check()
+    try usual.check(first, 0.03)
+    try usual.check(0.03)
+  }
+
+  /// Two layers share a weight, each with scales of its own.
+  @Test func aWeightIsPackedForAllItsLayersOrNone() throws {
+    let folder = try Folder()
+    let code = """
+      def forward(self, x: Tensor):
+        y = torch.linear(x, self.weight.to(6) * self.rows)
+        return torch.linear(y, self.weight.to(6) * self.columns)
+      """
+    let weights = ["weight int8 64 64", "rows float32 64 1", "columns float32 1 64"]
+    try CraftedModel(folder, weights: weights, inputs: [[2, 5, 64]], code: code).check()
+  }
+
+  @Test(arguments: ["weight.to(6)", "weight.to(6) * self.scale"], ["bias[::2]", "one", "row"])
+  func anyBiasIsAdded(_ weight: String, _ bias: String) throws {
+    let folder = try Folder()
+    let type = weight.contains("scale") ? "int8" : "bfloat16"
+    let code = """
+      def forward(self, x: Tensor):
+        return torch.gelu(torch.linear(x, self.\(weight), self.\(bias)))
+      """
+    let weights = [
+      "weight \(type) 64 64", "scale float32 64 1", "bias float32 128", "one float32 1", "row float32 1 64",
+    ]
+    try CraftedModel(folder, weights: weights, inputs: [[2, 5, 64]], code: code).check(0.03)
+  }
+}
