@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <unordered_set>
 
 namespace ctorch {
 
@@ -25,6 +26,14 @@ template <typename Integer> Integer little_endian(const char *bytes) {
 
 [[noreturn]] void damaged(const char *what) {
   throw std::runtime_error(std::string("the archive is damaged: ") + what);
+}
+
+/// Of ASCII letters alone, as the library compares names.
+std::string lowercase(std::string text) {
+  for (char &letter : text) {
+    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+  }
+  return text;
 }
 
 constexpr uint32_t kLocalHeader = 0x04034b50, kDirectoryEntry = 0x02014b50, kDirectoryEnd = 0x06054b50;
@@ -147,6 +156,20 @@ void MappedArchive::read_directory() {
   // Weights shrink by a tenth; text by nine tenths.
   if (inflated / kMostInflation > size_ + kSmallArchive)
     damaged("it inflates to far more than a model of its size would");
+  check_names();
+}
+
+void MappedArchive::check_names() const {
+  // Folders and records that somebody looks for.
+  static const std::unordered_set<std::string> known = {"data.pkl", "constants.pkl", "version", ".data",
+                                                        "data",     "constants",     "code"};
+  std::unordered_set<std::string> seen;
+  for (const auto &entry : records_) {
+    const std::string name = lowercase(entry.first), first = name.substr(0, name.find('/'));
+    if (!seen.insert(name).second) damaged("two of its records differ in the case of their names only");
+    if (known.count(first) != 0 && entry.first.compare(0, first.size(), first) != 0)
+      damaged("the name of a record is in the wrong case");
+  }
 }
 
 void MappedArchive::add(const char *entry) {

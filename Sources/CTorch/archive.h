@@ -60,6 +60,8 @@ class MappedArchive : public caffe2::serialize::ReadAdapterInterface {
   void read_directory();
   /// One entry of the directory, which is known to lie within the file.
   void add(const char *entry);
+  /// The library finds records whatever the case of their names: what it reads must be what is checked here.
+  void check_names() const;
 
   char *bytes_ = nullptr;
   size_t size_ = 0;

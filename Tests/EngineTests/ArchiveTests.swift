@@ -1,0 +1,78 @@
+import Foundation
+import PlannerCore
+import Server
+import Testing
+
+/// The library finds records whatever the case of their names; what it reads is what was checked all the same.
+@Suite struct ArchiveTests {
+  /// Instructions that take from an empty stack, which the library's reader does not look at.
+  static let badPickle: [UInt8] = [0x80, 2, 0x85, 0x85, UInt8(ascii: "R"), UInt8(ascii: ".")]
+
+  static func model(_ folder: Folder) throws -> [UInt8] {
+    try DensityTests.write(.bertTiny, .fp32, count: 1, seed: 7, to: folder.path)
+    return try [UInt8](Data(contentsOf: URL(fileURLWithPath: folder.path + "/model0.pt")))
+  }
+
+  static func load(_ bytes: [UInt8], in folder: Folder) throws -> TorchModel {
+    let path = folder.path + "/changed.pt"
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    return try TorchModel(path: path)
+  }
+
+  @Test func recordsMayBeAdded() throws {
+    let folder = try Folder()
+    let whole = try Self.model(folder)
+    let added = try #require(ZipRecord.adding("archive/extra/note", Array("a note".utf8), to: whole))
+    let expected = try DensityTests.answer(TorchModel(path: folder.path + "/model0.pt"))
+    #expect(try DensityTests.answer(Self.load(added, in: folder)) == expected)
+  }
+
+  @Test(arguments: ["archive/DATA.PKL", "archive/data.PKL", "archive/Constants.pkl", "archive/CODE/__torch__.py"])
+  func namesThatDifferInCaseAreRefused(_ name: String) throws {
+    let folder = try Folder()
+    let added = try #require(ZipRecord.adding(name, Self.badPickle, to: Self.model(folder)))
+    let error = #expect(throws: EngineError.self) { try Self.load(added, in: folder) }
+    #expect(error?.kind == .badModel && error?.message.contains("the archive is damaged") == true)
+  }
+
+  /// There is no record of the right name beside it.
+  @Test(arguments: [
+    ("data.pkl", "DATA.PKL"), ("constants.pkl", "Constants.Pkl"), ("code/", "Code/"), ("data/", "Data/"),
+  ])
+  func namesOfAnotherCaseAreRefused(_ name: String, _ other: String) throws {
+    let folder = try Folder()
+    var bytes = try Self.model(folder)
+    let pattern = Array(("archive/" + name).utf8)
+    for start in bytes.indices.dropLast(pattern.count)
+    where bytes[start] == pattern[0] && bytes[start...].starts(with: pattern) {
+      bytes.replaceSubrange(start..<(start + pattern.count), with: Array(("archive/" + other).utf8))
+    }
+    let error = #expect(throws: EngineError.self) { try Self.load(bytes, in: folder) }
+    #expect(error?.kind == .badModel && error?.message.contains("the archive is damaged") == true)
+  }
+}
+
+extension ZipRecord {
+  /// The archive with one more stored record, the last of its directory.
+  static func adding(_ name: String, _ content: [UInt8], to bytes: [UInt8]) -> [UInt8]? {
+    func little(_ value: Int, _ width: Int) -> [UInt8] { (0..<width).map { UInt8(value >> (8 * $0) & 0xFF) } }
+    guard let end = bytes.indices.dropLast(21).last(where: { bytes[$0...].starts(with: [0x50, 0x4b, 5, 6]) })
+    else { return nil }
+    let number = { (at: Int) in (0..<4).reduce(0) { $0 | Int(bytes[end + at + $1]) << (8 * $1) } }
+    let (count, size, directory) = (number(10) & 0xFFFF, number(12), number(16))
+    // Version, flags, method, time and date; the checksum, which is set last; both sizes; lengths of name and extra.
+    let common =
+      little(20, 2) + little(0, 8) + little(0, 4) + little(content.count, 4) + little(content.count, 4)
+      + little(name.utf8.count, 2) + little(0, 2)
+    let record = little(0x0403_4b50, 4) + common + Array(name.utf8) + content
+    let entry =
+      little(0x0201_4b50, 4) + little(20, 2) + common + little(0, 10) + little(directory, 4) + Array(name.utf8)
+    var changed = Array(bytes[..<directory]) + record + bytes[directory..<(directory + size)] + entry
+    changed +=
+      little(0x0605_4b50, 4) + little(0, 4) + little(count + 1, 2) + little(count + 1, 2)
+      + little(size + entry.count, 4) + little(directory + record.count, 4) + little(0, 2)
+    guard let added = find(name, in: changed) else { return nil }
+    added.sign(&changed)
+    return changed
+  }
+}
