@@ -278,7 +278,8 @@ extern "C" int ct_model_convert(const char *path, ct_precision precision, const 
   return ctorch::guarded(error, [&] {
     if (precision != CT_PRECISION_BF16 && precision != CT_PRECISION_INT8)
       return fail(error, "a model can be converted to bf16 or int8");
-    const auto loaded = ctorch::load_module(path, ctorch::Placement());
+    // Packed weights are for this processor alone, and what is not converted is written as it is.
+    const auto loaded = ctorch::load_module(path, ctorch::Placement(), ctorch::Packing::kNone);
     if (!loaded.module.find_method("forward")) return fail(error, "the model has no method 'forward'");
     const ctorch::Conversion done = ctorch::convert(loaded.module, precision);
     *report = {done.linear_layers, done.embeddings, done.is_untrained ? 1 : 0};

@@ -52,11 +52,14 @@ std::string code_of(const MappedArchive &archive) {
   return code;
 }
 
-/// Throws where the library's reader of pickles must not see that record; one that is not there is right.
-void check_record(const char *name, const MappedArchive &archive, caffe2::serialize::PyTorchStreamReader &reader) {
-  if (archive.find(name) == nullptr) return;
-  const auto content = reader.getRecord(name);
-  check_pickle(static_cast<const char *>(std::get<0>(content).get()), std::get<1>(content));
+/// Every pickle that the library reads of an archive: what it holds, constants, and where each line of code came from.
+void check_pickles(const MappedArchive &archive, caffe2::serialize::PyTorchStreamReader &reader) {
+  for (const auto &entry : archive.records()) {
+    const bool is_read = entry.first == "data.pkl" || entry.first == "constants.pkl";
+    if (!is_read && !has_suffix(entry.first, ".debug_pkl")) continue;
+    const auto content = reader.getRecord(entry.first);
+    check_pickle(static_cast<const char *>(std::get<0>(content).get()), std::get<1>(content));
+  }
 }
 
 bool takes_tensors_only(const torch::jit::Module &module) {
@@ -134,7 +137,7 @@ class Architectures {
       if (auto shared = entry->second.lock()) return shared;
     }
     caffe2::serialize::PyTorchStreamReader reader(archive);
-    check_record("constants.pkl", *archive, reader);
+    check_pickles(*archive, reader);
     auto unit = std::make_shared<torch::jit::CompilationUnit>();
     torch::jit::ExtraFilesMap no_extra_files;
     std::shared_ptr<caffe2::serialize::ReadAdapterInterface> adapter = archive;
@@ -308,7 +311,7 @@ bool can_be_mapped(const MappedArchive &archive, uint64_t version) {
 
 /// With tensors where they lie in the file.
 LoadedModule load_mapped(const Archive &archive, const MappedArchive::Record &pickle, uint64_t version,
-                         const Placement &place) {
+                         const Placement &place, Packing packing) {
   LoadedModule loaded;
   loaded.device = place.device;
   loaded.weight_bytes = tensor_bytes(*archive);
@@ -320,20 +323,20 @@ LoadedModule load_mapped(const Archive &archive, const MappedArchive::Record &pi
   loaded.module.eval();
   loaded.forward = architecture->forward(loaded.module);
   loaded.architecture = architecture;
-  pack_weights(loaded.module, *loaded.forward, archive.get());
+  if (packing == Packing::kForRuns) pack_weights(loaded.module, *loaded.forward, archive.get());
   if (!archive->is_whole()) throw std::runtime_error(kCutOff);
   loaded.archive = archive;
   return loaded;
 }
 
 /// By the library's own loader, which copies tensors.
-LoadedModule load_copied(const std::string &path, const Archive &archive, const Placement &place) {
+LoadedModule load_copied(const std::string &path, const Archive &archive, const Placement &place, Packing packing) {
   LoadedModule loaded;
   loaded.device = place.device;
   loaded.weight_bytes = tensor_bytes(*archive);
   {
     caffe2::serialize::PyTorchStreamReader reader(archive);
-    for (const char *name : {"data.pkl", "constants.pkl"}) check_record(name, *archive, reader);
+    check_pickles(*archive, reader);
   }
   loaded.module = torch::jit::load(path, c10::Device(c10::kCPU));
   check_sizes(loaded.module);
@@ -341,7 +344,7 @@ LoadedModule load_copied(const std::string &path, const Archive &archive, const 
   loaded.module.eval();
   // Operators of rewritten graphs are those of the CPU.
   loaded.forward = place.is_host ? make_forward(loaded.module) : std::make_shared<Forward>();
-  pack_weights(loaded.module, *loaded.forward, nullptr);
+  if (packing == Packing::kForRuns) pack_weights(loaded.module, *loaded.forward, nullptr);
   return loaded;
 }
 
@@ -354,18 +357,18 @@ std::string code_fingerprint(const std::string &path) {
   return c10::sha1(code).str();
 }
 
-LoadedModule load_module(const std::string &path, const Placement &place) {
+LoadedModule load_module(const std::string &path, const Placement &place, Packing packing) {
   auto archive = std::make_shared<MappedArchive>(path, MappedArchive::Pages::kAll);
   const auto *pickle = archive->find("data.pkl");
   if (pickle == nullptr) throw std::runtime_error("it holds no module");
   const uint64_t version = format_version(*archive);
   if (place.is_host && can_be_mapped(*archive, version)) {
     try {
-      return load_mapped(archive, *pickle, version, place);
+      return load_mapped(archive, *pickle, version, place, packing);
     } catch (const NeedsLibrary &) {
     }
   }
-  return load_copied(path, archive, place);
+  return load_copied(path, archive, place, packing);
 }
 
 }  // namespace ctorch

@@ -33,10 +33,13 @@ struct LoadedModule {
   int64_t weight_bytes = 0;
 };
 
+/// Whether weights of narrow layers are put in the order in which they are multiplied, or left as the file has them.
+enum class Packing { kForRuns, kNone };
+
 /// Loads a model so that models of one architecture share their compiled code, and tensors stay where they lie in the
 /// mapped file, but for those of narrow linear layers: these are packed once, and their pages of the file given back.
 /// Throws where the file cannot be read, is damaged or holds no module.
-LoadedModule load_module(const std::string &path, const Placement &place);
+LoadedModule load_module(const std::string &path, const Placement &place, Packing packing = Packing::kForRuns);
 
 /// Hash of what the archive is compiled from. Throws where the file cannot be read or is damaged.
 std::string code_fingerprint(const std::string &path);

@@ -85,6 +85,23 @@ import Testing
     #expect(try largestDifference(variant.run(Self.cases()[0].inputs)[0].floats, expected) > 1e-6)
   }
 
+  /// Narrow layers of the model that is converted are saved as its file has them, not as they are packed to be run.
+  @Test(arguments: [Precision.bf16, .int8]) func narrowLayersStayAsTheyAre(_ precision: Precision) throws {
+    let folder = try Folder()
+    let code = """
+      def forward(self, x: Tensor):
+        y = torch.gelu(torch.linear(x, self.wide))
+        y = torch.gelu(torch.linear(y, self.half.to(6)))
+        return torch.linear(y, self.codes.to(6) * self.scale)
+      """
+    let weights = ["wide float32 64 64", "half bfloat16 64 64", "codes int8 64 64", "scale float32 64 1"]
+    let crafted = try CraftedModel(folder, weights: weights, inputs: [[2, 5, 64]], code: code)
+    let variant = folder.path + "/variant.pt"
+    let conversion = try VariantWriter.write(model: crafted.path, precision: precision, to: variant)
+    #expect(conversion.linearLayers == 1)
+    try crafted.check(TorchModel(path: variant), 0.03)
+  }
+
   @Test func whatCannotBeConvertedIsNamed() throws {
     _ = SetUp.engine
     let folder = try Folder()
