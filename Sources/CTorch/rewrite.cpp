@@ -113,6 +113,11 @@ class Rewriter {
                            {linear->input(0), codes, product->input(1), linear->input(2), no_gelu}));
   }
 
+  static bool is_false(const Value *value) {
+    const auto flag = torch::jit::toIValue(value);
+    return flag && flag->isBool() && !flag->toBool();
+  }
+
   void gelu(Node *gelu) {
     if (gelu->inputs().size() != 2) return;
     const auto form = torch::jit::toIValue(gelu->input(1));
@@ -121,7 +126,8 @@ class Rewriter {
     if (!nothing_writes_between(before->node(), gelu)) return;
     for (const char *kind : {"planner::linear_float32", "planner::linear_bfloat16", "planner::linear_int8"}) {
       Node *linear = producer(before, kind);
-      if (linear == nullptr) continue;
+      // Its own output is activated already where the flag is set.
+      if (linear == nullptr || !is_false(linear->inputs().back())) continue;
       std::vector<Value *> inputs = linear->inputs().vec();
       inputs.back() = constant(gelu, true);
       replace(gelu, insert(gelu, kind, inputs));

@@ -50,6 +50,20 @@ import Testing
     let crafted = try CraftedModel(folder, inputs: [[2, 5, 64], [2, 5, 4, 16]], code: code)
     #expect(try crafted.check().operators(ofKind: Self.heads) == 1)
   }
+
+  @Test(arguments: [("weight", ""), ("weight.to(6)", ""), ("weight.to(6) * self.scale", "scale float32 64 1")])
+  func geluOfGeluIsNotOne(_ weight: String, _ scale: String) throws {
+    let folder = try Folder()
+    let type = weight == "weight" ? "float32" : scale.isEmpty ? "bfloat16" : "int8"
+    let code = """
+      def forward(self, x: Tensor):
+        return torch.gelu(torch.gelu(torch.linear(x, self.\(weight), self.bias)))
+      """
+    let weights = ["weight \(type) 64 64", "bias float32 64"] + (scale.isEmpty ? [] : [scale])
+    let crafted = try CraftedModel(folder, weights: weights, inputs: [[2, 5, 64]], code: code)
+    let model = try crafted.check(type == "float32" ? 1e-5 : 0.02)
+    #expect(model.operators(ofKind: "aten::gelu") == 1)
+  }
 }
 
 /// Narrow layers are packed where their other parameters are what the kernels take them for.
