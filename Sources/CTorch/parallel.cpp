@@ -9,6 +9,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <dlfcn.h>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -34,19 +35,38 @@ struct Loop {
   const std::function<void(int64_t, int64_t)> &body;
   int64_t count, parts;
   std::atomic<int64_t> next{0};
+  std::atomic<bool> has_failed{false};
+  std::exception_ptr failure = nullptr;
 
-  void work() {
-    for (int64_t part = next.fetch_add(1); part < parts; part = next.fetch_add(1)) {
-      body(count * part / parts, count * (part + 1) / parts);
+  /// An exception may leave neither a helper, which nobody would catch it from, nor the caller while others are within.
+  void work() noexcept {
+    try {
+      for (int64_t part = next.fetch_add(1); part < parts; part = next.fetch_add(1)) {
+        body(count * part / parts, count * (part + 1) / parts);
+      }
+    } catch (...) {
+      if (!has_failed.exchange(true)) failure = std::current_exception();
+      next.store(parts);
     }
+  }
+
+  /// Once everyone has left the loop.
+  void finish() const {
+    if (failure != nullptr) std::rethrow_exception(failure);
   }
 };
 
 /// Threads that help one other thread with its loops.
 class Team {
  public:
-  explicit Team(int64_t helpers) {
-    for (int64_t i = 0; i < helpers; i++) helpers_.emplace_back([this] { help(); });
+  /// Of fewer helpers where the system starts no more of them.
+  explicit Team(int64_t wanted) : wanted_(wanted) {
+    try {
+      helpers_.reserve(static_cast<size_t>(wanted));
+      for (int64_t i = 0; i < wanted; i++) helpers_.emplace_back([this] { help(); });
+    } catch (const std::exception &) {
+      // The caller does what they would have done.
+    }
   }
 
   ~Team() {
@@ -58,7 +78,7 @@ class Team {
     for (std::thread &helper : helpers_) helper.join();
   }
 
-  int64_t helpers() const { return static_cast<int64_t>(helpers_.size()); }
+  int64_t wanted() const { return wanted_; }
 
   /// Only one loop at a time.
   void run(Loop &loop) {
@@ -117,6 +137,7 @@ class Team {
   bool is_over_ = false;
   std::mutex mutex_;
   std::condition_variable has_work_;
+  const int64_t wanted_;
   std::vector<std::thread> helpers_;
 };
 
@@ -126,7 +147,7 @@ thread_local bool is_team_in_use = false;
 /// That of the calling thread, of the size that it has set.
 Team &team() {
   const int64_t helpers = at::get_num_threads() - 1;
-  if (own_team == nullptr || own_team->helpers() != helpers) own_team = std::make_unique<Team>(helpers);
+  if (own_team == nullptr || own_team->wanted() != helpers) own_team = std::make_unique<Team>(helpers);
   return *own_team;
 }
 
@@ -145,8 +166,12 @@ void parallel_for(int64_t count, int64_t item_work, const std::function<void(int
   const int64_t threads = std::min({static_cast<int64_t>(at::get_num_threads()), count, worth});
   if (threads <= 1 || (!is_team_in_use && region() == nullptr)) return body(0, count);
   Loop loop{body, count, std::min(count, 4 * threads)};
-  if (is_team_in_use) return team().run(loop);
-  region()([](void *data) { static_cast<Loop *>(data)->work(); }, &loop, static_cast<unsigned>(threads), 0);
+  if (is_team_in_use) {
+    team().run(loop);
+  } else {
+    region()([](void *data) { static_cast<Loop *>(data)->work(); }, &loop, static_cast<unsigned>(threads), 0);
+  }
+  loop.finish();
 }
 
 int64_t loop_threads(bool has_own_team) {

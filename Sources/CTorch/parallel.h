@@ -8,7 +8,8 @@ namespace ctorch {
 constexpr int64_t kThreadWork = 1 << 19;
 
 /// Calls `body(first, last)` for parts of [0, count), as many at once as this thread's setting allows and the work is
-/// worth; parts are contiguous, and there are some more of them than threads. `body` must not throw.
+/// worth; parts are contiguous, and there are some more of them than threads. Where `body` throws, parts that nobody
+/// has begun are left out, and the first exception is the caller's once everyone has left the loop.
 ///
 /// Within a `Pass` that says so the threads are a team of our own, else libtorch's. Not `at::parallel_for`, which is a
 /// template: compiled here, without OpenMP, it would run on one thread whatever the setting is.
