@@ -7,6 +7,7 @@
 #include "workspace.h"
 
 #include <ATen/EmptyTensor.h>
+#include <ATen/ExpandUtils.h>
 #include <torch/csrc/jit/runtime/custom_operator.h>
 
 namespace ctorch {
@@ -79,7 +80,8 @@ void attend(const Heads &all, const Head &head) {
 /// The mask as every head and row sees it; false where the fast way does not cover it.
 bool expand_mask(const c10::optional<at::Tensor> &mask, at::IntArrayRef scores, at::Tensor &expanded) {
   if (!mask || !mask->defined()) return true;
-  if (!is_plain(*mask) || mask->dim() > 4) return false;
+  // A larger one makes more scores, which is not for here.
+  if (!is_plain(*mask) || !at::is_expandable_to(mask->sizes(), scores)) return false;
   expanded = mask->expand(scores);
   return scores[3] == 1 || expanded.stride(3) == 1;
 }

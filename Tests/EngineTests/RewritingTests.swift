@@ -51,6 +51,23 @@ import Testing
     #expect(try crafted.check().operators(ofKind: Self.heads) == 1)
   }
 
+  /// A mask of more rows, heads or batches than the scores have makes more of them.
+  @Test(arguments: [([1, 5, 64], [2, 1, 5, 5]), ([1, 1, 64], [3, 4, 5, 1]), ([2, 5, 64], [1, 4, 1, 5])])
+  func aMaskMayBeLargerThanScores(_ input: [Int], _ mask: [Int]) throws {
+    let folder = try Folder()
+    func attention(_ end: String) -> String {
+      """
+      def forward(self, x: Tensor, mask: Tensor):
+        q = x.view(x.size(0), x.size(1), 4, 16).transpose(1, 2)
+        p = torch.softmax(torch.matmul(q, q.transpose(-1, -2)) / 4 + mask, -1)
+        return torch.matmul(p, q)\(end)
+      """
+    }
+    for end in ["", ".transpose(1, 2).reshape([-1, 64])"] {
+      try CraftedModel(folder, inputs: [input, mask], code: attention(end)).check()
+    }
+  }
+
   @Test(arguments: [("weight", ""), ("weight.to(6)", ""), ("weight.to(6) * self.scale", "scale float32 64 1")])
   func geluOfGeluIsNotOne(_ weight: String, _ scale: String) throws {
     let folder = try Folder()
