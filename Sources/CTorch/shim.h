@@ -13,13 +13,21 @@ inline int fail(char *error, const char *what) {
 }
 
 /// What went wrong, without the interpreter's trace before it, which alone may be longer than an error's text.
+///
+/// The reason begins with its class, which code that raises names as it likes, on the first line of that form after the
+/// last place in the trace.
 inline std::string reason_of(const std::string &text) {
-  size_t reason = std::string::npos;
-  for (const char *kind : {"\nRuntimeError:", "\nIndexError:"}) {
-    const size_t at = text.rfind(kind);
-    if (at != std::string::npos && (reason == std::string::npos || at > reason)) reason = at;
+  if (text.rfind("The following operation failed in the TorchScript interpreter.", 0) != 0) return text;
+  const size_t place = text.rfind("<--- HERE");
+  for (size_t at = text.find('\n', place == std::string::npos ? 0 : place); at != std::string::npos;
+       at = text.find('\n', at + 1)) {
+    const char *const name = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.";
+    const size_t end = text.find_first_not_of(name, at + 1);
+    if (end == std::string::npos || end == at + 1 || text.compare(end, 2, ": ") != 0) continue;
+    const std::string reason = text.substr(at + 1), python = "builtins.";
+    return reason.compare(0, python.size(), python) == 0 ? reason.substr(python.size()) : reason;
   }
-  return reason == std::string::npos ? text : text.substr(reason + 1);
+  return text;
 }
 
 /// Runs `body`, turning every C++ exception into an error code and its text.
@@ -27,7 +35,7 @@ template <typename Body> int guarded(char *error, Body body) {
   try {
     return body();
   } catch (const c10::Error &e) {
-    return fail(error, e.what_without_backtrace());
+    return fail(error, reason_of(e.what_without_backtrace()).c_str());
   } catch (const std::exception &e) {
     return fail(error, reason_of(e.what()).c_str());
   } catch (...) {

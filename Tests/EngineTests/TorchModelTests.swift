@@ -129,6 +129,23 @@ import Testing
     #expect(try model.run(good) == expected)
   }
 
+  /// Exceptions of Python's, of the code's own and of the library's, without the trace before them.
+  @Test(arguments: [
+    (#"prim.RaiseException("boom: it is\nx: 2", "builtins.RuntimeError")"#, "RuntimeError: boom: it is"),
+    (#"prim.RaiseException("boom", "__torch__.Mine")"#, "__torch__.Mine: boom"),
+    (#"prim.RaiseException("boom")"#, "RuntimeError: boom"),
+    (#"assert bool(x.sum() > 1e9), "boom""#, "RuntimeError: AssertionError: boom"),
+    ("x = torch.mm(x, x)", "RuntimeError: mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)"),
+  ])
+  func whatAModelRaisesIsTold(_ statement: String, _ reason: String) throws {
+    let folder = try Folder()
+    let crafted = try CraftedModel(
+      folder, inputs: [[2, 3]], code: "def forward(self, x: Tensor):\n  \(statement)\n  return x")
+    let model = try TorchModel(path: crafted.path)
+    let error = #expect(throws: EngineError.self) { try model.run(crafted.inputs) }
+    #expect(error?.kind == .badInput && error?.message == reason, "\(String(describing: error))")
+  }
+
   @Test func damagedFilesAreNamed() throws {
     let folder = try Folder()
     try Self.repository(folder)
