@@ -48,7 +48,7 @@ struct Convert: AsyncParsableCommand {
   }
 
   func run() async throws {
-    try await runCommand {
+    await runCommand {
       try Engine.initialize()
       let lines = try texts.map(Self.lines)
       if let repository {

@@ -25,7 +25,7 @@ struct Synthesize: AsyncParsableCommand {
   }
 
   func run() async throws {
-    try await runCommand {
+    await runCommand {
       try Engine.initialize()
       let synthesizer = Synthesizer(family: family, vocabulary: vocab, precision: precision, seed: seed)
       try synthesizer.write(count: count, to: out) { done in try? printLine(Progress(done: done)) }
@@ -61,7 +61,7 @@ struct Measure: AsyncParsableCommand {
   }
 
   func run() async throws {
-    try await runCommand {
+    await runCommand {
       try Engine.initialize()
       try processor.apply()
       let measurement = ForwardMeasurement(
@@ -82,7 +82,7 @@ struct Info: AsyncParsableCommand {
   }
 
   func run() async throws {
-    try await runCommand {
+    await runCommand {
       try Engine.initialize()
       try printLine(Identity(version: Engine.version, configuration: Engine.configuration))
     }
@@ -121,7 +121,7 @@ struct CycleCommand: AsyncParsableCommand {
   @Option(help: "Cycles between the first look and the second.") var cycles = 200
 
   func run() async throws {
-    try await runCommand {
+    await runCommand {
       try Engine.initialize()
       try Engine.setThreads(1)
       let measurement = CycleMeasurement(repository: repository, warmupCycles: warmup, cycles: cycles)

@@ -18,17 +18,25 @@ struct ModelServer: AsyncParsableCommand {
     defaultSubcommand: Serve.self)
 }
 
-/// Runs a command's work and turns what it throws into one sentence and a documented exit code.
-func runCommand(_ work: () async throws -> Void) async throws {
+/// Runs a command's work, turns what it throws into one sentence and a documented exit code, and ends the process.
+func runCommand(_ work: () async throws -> Void) async -> Never {
   do {
     try await work()
+    quit(0)
   } catch let exit as ExitCode {
-    throw exit
+    quit(exit.rawValue)
   } catch {
     let (code, message) = describe(error)
     FileHandle.standardError.write(Data("model-server: \(message)\n".utf8))
-    throw ExitCode(code)
+    quit(code)
   }
+}
+
+/// Without what libraries do at the end of a process: they take apart what their threads, of which some still run, are
+/// using.
+private func quit(_ code: Int32) -> Never {
+  fflush(nil)
+  _exit(code)
 }
 
 private func describe(_ error: any Error) -> (Int32, String) {

@@ -42,7 +42,7 @@ struct Pull: AsyncParsableCommand {
   }
 
   func run() async throws {
-    try await runCommand {
+    await runCommand {
       let address = try RepositoryAddress(repository)
       guard address.isRemote else {
         throw ValidationError("--repository \(repository) is a folder: there is nothing to pull")

@@ -86,11 +86,10 @@ struct Serve: AsyncParsableCommand {
     guard Quantity.seconds(probeTime) != nil else { throw ValidationError("--probe-time must be a time such as 60s") }
     guard (limitModels ?? 1) >= 1 else { throw ValidationError("--limit-models must be at least 1") }
     guard warmTokens.numbers.allSatisfy({ $0 >= 1 }) else { throw ValidationError("--warm-tokens must be at least 1") }
-    guard Quantity.seconds(requestTimeout) != nil else {
-      throw ValidationError("--request-timeout must be a time such as 30s")
-    }
-    guard Quantity.seconds(idleTimeout) != nil, Quantity.seconds(transferTimeout) != nil else {
-      throw ValidationError("--idle-timeout and --transfer-timeout must be times such as 30s")
+    for (name, value) in [
+      ("--request-timeout", requestTimeout), ("--idle-timeout", idleTimeout), ("--transfer-timeout", transferTimeout),
+    ] {
+      guard (Quantity.seconds(value) ?? 0) > 0 else { throw ValidationError("\(name) must be a time such as 30s") }
     }
     guard (1024...1 << 30).contains(maxBody) else { throw ValidationError("--max-body must be 1024 to 1073741824") }
     if let idlePolling {
@@ -113,7 +112,7 @@ struct Serve: AsyncParsableCommand {
   }
 
   func run() async throws {
-    try await runCommand {
+    await runCommand {
       let environment = ProcessInfo.processInfo.environment
       var options = ServerOptions(repository: repository)
       options.host = host

@@ -87,9 +87,8 @@ public struct ModelServerApplication: Sendable {
     if stopOnStdinEOF { Self.watchStdin { Task { await services.triggerGracefulShutdown() } } }
     let impatience = Impatience(limitSeconds: Self.drainSeconds)
     defer { impatience.cancel() }
-    // After a failure the group stays for the process's last moments: gRPC's library still schedules on it.
+    // The group stays for the process's last moments: gRPC's library still schedules on it.
     try await services.run()
-    try await group.shutdownGracefully()
     try await start.end()
   }
 
@@ -196,7 +195,11 @@ public struct ModelServerApplication: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
           for _ in 0..<(2 * options.workers) {
             group.addTask {
-              _ = try await state.pool(of: lease.model).infer(lease.model.session, inputs, model: entry.index)
+              do {
+                _ = try await state.pool(of: lease.model).infer(lease.model.session, inputs, model: entry.index)
+              } catch SchedulingError.queueFull {
+                // As many wait as may; the others are enough.
+              }
             }
           }
           try await group.waitForAll()

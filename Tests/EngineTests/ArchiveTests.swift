@@ -50,9 +50,73 @@ import Testing
     let error = #expect(throws: EngineError.self) { try Self.load(bytes, in: folder) }
     #expect(error?.kind == .badModel && error?.message.contains("the archive is damaged") == true)
   }
+
+  static func problem(_ bytes: [UInt8], in folder: Folder) -> String? {
+    let error = #expect(throws: EngineError.self) { try load(bytes, in: folder) }
+    return error?.kind == .badModel ? error?.message : nil
+  }
+
+  /// What is beyond it is another tensor, or somebody else's memory.
+  @Test(arguments: [4, 100_000]) func recordsThatAreShorterThanTheirTensorsAreRefused(_ bytes: Int) throws {
+    let folder = try Folder()
+    var model = try Self.model(folder)
+    // The words' embeddings: the largest.
+    let all = (0..<60).compactMap { ZipRecord.find("archive/data/\($0)", in: model) }
+    var record = try #require(all.max { $0.data.count < $1.data.count })
+    #expect(record.data.count > bytes)
+    record.resize(to: bytes, in: &model)
+    record.sign(&model)
+    #expect(Self.problem(model, in: folder)?.contains("beyond its record") == true)
+  }
+
+  @Test func whatInflatesToFarMoreThanAModelIsRefused() throws {
+    let folder = try Folder()
+    var model = try Self.model(folder)
+    let record = try #require(ZipRecord.find("archive/data/0", in: model))
+    record.claim(0x7FFF_FFFF, in: &model)
+    #expect(Self.problem(model, in: folder)?.contains("inflates to far more") == true)
+  }
+
+  /// What `torch.save` writes of weights alone.
+  @Test func anArchiveWithoutCodeIsNoModel() throws {
+    let folder = try Folder()
+    var model = try Self.model(folder)
+    for (name, other) in [("code/", "kode/"), ("constants.pkl", "konstants.pkl")] {
+      let pattern = Array(("archive/" + name).utf8)
+      for start in model.indices.dropLast(pattern.count)
+      where model[start] == pattern[0] && model[start...].starts(with: pattern) {
+        model.replaceSubrange(start..<(start + pattern.count), with: Array(("archive/" + other).utf8))
+      }
+    }
+    #expect(Self.problem(model, in: folder)?.contains("holds no code") == true)
+  }
+
+  /// Nobody ever writes to it: opening it waits for ever.
+  @Test func aPipeIsNoModel() throws {
+    let folder = try Folder()
+    #expect(mkfifo(folder.path + "/pipe.pt", 0o600) == 0)
+    let error = #expect(throws: EngineError.self) { try TorchModel(path: folder.path + "/pipe.pt") }
+    #expect(error?.message.contains("no file") == true)
+  }
 }
 
 extension ZipRecord {
+  private static func write(_ value: Int, at place: Int, in bytes: inout [UInt8]) {
+    for index in 0..<4 { bytes[place + index] = UInt8(truncatingIfNeeded: value >> (8 * index)) }
+  }
+
+  /// Both sizes follow the checksum, in the directory and before the record.
+  mutating func resize(to count: Int, in bytes: inout [UInt8]) {
+    for place in checksums {
+      Self.write(count, at: place + 4, in: &bytes)
+      Self.write(count, at: place + 8, in: &bytes)
+    }
+    data = data.lowerBound..<(data.lowerBound + count)
+  }
+
+  /// Says in the directory that so many bytes come of it.
+  func claim(_ count: Int, in bytes: inout [UInt8]) { Self.write(count, at: checksums[1] + 8, in: &bytes) }
+
   /// The archive with one more stored record, the last of its directory.
   static func adding(_ name: String, _ content: [UInt8], to bytes: [UInt8]) -> [UInt8]? {
     func little(_ value: Int, _ width: Int) -> [UInt8] { (0..<width).map { UInt8(value >> (8 * $0) & 0xFF) } }

@@ -118,6 +118,47 @@ import Testing
     #expect(timings.queueSeconds < timings.batchWaitSeconds)
   }
 
+  /// A model that takes a mask and does not heed it: its requests are not padded for one another.
+  @Test(arguments: [true, false]) func whereThePaddingShowsNobodyIsPadded(_ heedsMask: Bool) async throws {
+    struct Mean: InferenceSession {
+      let heedsMask: Bool
+      let batchLayout: BatchLayout? = BatchLayout(inputs: ["input_ids", "attention_mask"])
+      func infer(_ inputs: [HostTensor]) throws(EngineError) -> [HostTensor] {
+        guard case .int64(let ids) = inputs[0].elements, case .int64(let mask) = inputs[1].elements else { return [] }
+        let length = inputs[0].shape[1]
+        let means = (0..<inputs[0].shape[0]).map { row -> Float in
+          let own = row * length..<(row + 1) * length
+          let count = heedsMask ? mask[own].reduce(0, +) : Int64(length)
+          return Float(ids[own].reduce(0, +)) / Float(count)
+        }
+        return [HostTensor(shape: [means.count], elements: .float32(means))]
+      }
+      static func request(_ length: Int) -> [HostTensor] {
+        [Array(1...Int64(length)), Array(repeating: 1, count: length)].map {
+          HostTensor(shape: [1, length], elements: .int64($0))
+        }
+      }
+    }
+    let session = Mean(heedsMask: heedsMask)
+    let layout = try #require(session.batchLayout)
+    for length in [20, 40] { layout.learn(Mean.request(length), try session.infer(Mean.request(length))) }
+    try layout.tryPadding(
+      Mean.request(20), beside: Mean.request(40), tolerance: 1e-3,
+      infer: { inputs throws(EngineError) in try session.infer(inputs) })
+    let pool = WorkerPool(
+      options: .init(
+        workers: 1, threadsPerWorker: 1, queueCapacity: nil,
+        batch: BatchPolicy(max: 2, wait: Nanoseconds(seconds: 0.2))))
+    try pool.start()
+    defer { pool.stop() }
+    async let short = pool.infer(session, Mean.request(30))
+    async let long = pool.infer(session, Mean.request(31))
+    for (answer, mean) in [(try await short, Float(15.5)), (try await long, 16)] {
+      #expect(answer.outputs == [HostTensor(shape: [1], elements: .float32([mean]))])
+      #expect(answer.timings.batchSize == (heedsMask ? 2 : 1))
+    }
+  }
+
   @Test func atMostAFifthOfARowIsPadding() {
     for length in 1...512 {
       let alike = (1...512).filter { BatchLayout.lengthClass($0) == BatchLayout.lengthClass(length) }

@@ -1,7 +1,7 @@
 import NIOCore
 import NIOHTTP1
 
-/// What HTTP/1 asks of a server beside answers (RFC 9112, 9.3 and RFC 9110, 10.1.1): the interim answer to a client that
+/// What HTTP/1 asks of a server beside answers (RFC 9112, 9.3; RFC 9110, 10.1.1): the interim answer to a client that
 /// waits for it before it sends a body, and the end of a connection whose client does not keep it.
 final class HTTP1Duties: ChannelDuplexHandler {
   typealias InboundIn = HTTPServerRequestPart

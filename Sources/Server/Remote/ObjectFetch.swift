@@ -71,8 +71,9 @@ struct ObjectFetch {
       do throws(RemoteError) {
         let start = try sink.resume()
         if !sink.isComplete {
-          let head = try transfer.perform(try request(sink, start, place, transfer), into: sink)
-          if head.status == 304 {
+          let call = try request(sink, start, place, transfer)
+          let head = try transfer.perform(call, into: sink)
+          if head.status == 304, call.headers.contains(where: { $0.0 == "If-None-Match" }) {
             cache.removePart(place)
             return .alreadyThere
           }
@@ -180,8 +181,8 @@ private final class PartSink: ResponseSink {
     switch head.status {
     case 200:
       try part.truncate()
-      guard let bytes = head["content-length"].flatMap({ Int64($0) }), bytes >= 0 else {
-        throw RemoteError(.badData, subject, "is sent without its length")
+      guard let bytes = head["content-length"].flatMap({ Int64($0) }) ?? wanted.bytes, bytes >= 0 else {
+        throw RemoteError(.badData, subject, "is sent without its length, and the manifest does not state it")
       }
       let isListed = wanted.entityTag == nil || wanted.entityTag == head["etag"]
       if let wantedBytes = wanted.bytes, wantedBytes != bytes, isListed {

@@ -109,6 +109,11 @@ public final class RepositorySource: ModelSource {
         throw EngineError(.badModel, model.name, "does not run: \(error.message)")
       }
     }
+    guard let shortest = tokens.min(), let longest = tokens.max(), shortest < longest else { return }
+    try model.session.batchLayout?.tryPadding(
+      model.exampleInputs(tokens: shortest), beside: model.exampleInputs(tokens: longest),
+      tolerance: model.precision == .fp32 ? 1e-3 : 0.1,
+      infer: { inputs throws(EngineError) in try model.session.infer(inputs) })
   }
 
   /// Weights are mapped from the file; what a model takes beyond it is known from measurement.

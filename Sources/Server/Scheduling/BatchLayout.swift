@@ -6,7 +6,7 @@ import Synchronization
 /// Tensors are joined along their first dimension. Rows of token models may be of different lengths: they are padded
 /// with zeros, which the attention mask hides, to the longest, and the answers cut back. Which dimensions of an answer
 /// go with the length is learned from passes without padding, of two lengths; until then only equal lengths share
-/// a pass.
+/// a pass. They do for ever where padding has been seen to change answers: not every model heeds its mask.
 public final class BatchLayout: Sendable {
   /// Lengths that share a pass differ by less than this factor, so that at most a fifth of a row is padding.
   static let lengthRatio = 1.25
@@ -224,6 +224,30 @@ public final class BatchLayout: Sendable {
         learned.axes = Self.axes((length, shapes), (shape.length, outputs.map(\.shape)))
       }
     }
+  }
+
+  /// Compares a request's answer alone with its answer beside a longer one.
+  ///
+  /// - Parameter tolerance: of the largest value, what the model's precision makes of sums in another order.
+  package func tryPadding(
+    _ short: [HostTensor], beside long: [HostTensor], tolerance: Float,
+    infer: ([HostTensor]) throws(EngineError) -> [HostTensor]
+  ) throws(EngineError) {
+    guard case .known = learned.withLock({ $0.axes }), let joined = join([short, long]) else { return }
+    let alone = try infer(short)
+    guard let answers = split(try infer(joined.inputs), of: joined) else { return }
+    for (one, other) in zip(alone, answers[0]) where !Self.isNear(one, other, tolerance) {
+      learned.withLock { $0.axes = .never }
+    }
+  }
+
+  private static func isNear(_ one: HostTensor, _ other: HostTensor, _ tolerance: Float) -> Bool {
+    guard case .float32(let first) = one.elements, case .float32(let second) = other.elements else {
+      return one == other
+    }
+    guard first.count == second.count else { return false }
+    let largest = first.reduce(Float(0)) { max($0, abs($1)) }
+    return zip(first, second).allSatisfy { $0 == $1 || abs($0 - $1) <= tolerance * largest }
   }
 
   private static func axes(_ one: (length: Int, shapes: [[Int]]), _ other: (length: Int, shapes: [[Int]])) -> Axes {
