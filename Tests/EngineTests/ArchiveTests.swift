@@ -19,6 +19,20 @@ import Testing
     return try TorchModel(path: path)
   }
 
+  static func problem(_ bytes: [UInt8], in folder: Folder) -> String? {
+    let error = #expect(throws: EngineError.self) { try load(bytes, in: folder) }
+    return error?.kind == .badModel ? error?.message : nil
+  }
+
+  /// Gives records names of the same length.
+  static func rename(_ name: String, _ other: String, in bytes: inout [UInt8]) {
+    let (pattern, new) = (Array(("archive/" + name).utf8), Array(("archive/" + other).utf8))
+    for start in bytes.indices.dropLast(pattern.count)
+    where bytes[start] == pattern[0] && bytes[start...].starts(with: pattern) {
+      bytes.replaceSubrange(start..<(start + pattern.count), with: new)
+    }
+  }
+
   @Test func recordsMayBeAdded() throws {
     let folder = try Folder()
     let whole = try Self.model(folder)
@@ -31,8 +45,7 @@ import Testing
   func namesThatDifferInCaseAreRefused(_ name: String) throws {
     let folder = try Folder()
     let added = try #require(ZipRecord.adding(name, Self.badPickle, to: Self.model(folder)))
-    let error = #expect(throws: EngineError.self) { try Self.load(added, in: folder) }
-    #expect(error?.kind == .badModel && error?.message.contains("the archive is damaged") == true)
+    #expect(Self.problem(added, in: folder)?.contains("the archive is damaged") == true)
   }
 
   /// There is no record of the right name beside it.
@@ -42,18 +55,8 @@ import Testing
   func namesOfAnotherCaseAreRefused(_ name: String, _ other: String) throws {
     let folder = try Folder()
     var bytes = try Self.model(folder)
-    let pattern = Array(("archive/" + name).utf8)
-    for start in bytes.indices.dropLast(pattern.count)
-    where bytes[start] == pattern[0] && bytes[start...].starts(with: pattern) {
-      bytes.replaceSubrange(start..<(start + pattern.count), with: Array(("archive/" + other).utf8))
-    }
-    let error = #expect(throws: EngineError.self) { try Self.load(bytes, in: folder) }
-    #expect(error?.kind == .badModel && error?.message.contains("the archive is damaged") == true)
-  }
-
-  static func problem(_ bytes: [UInt8], in folder: Folder) -> String? {
-    let error = #expect(throws: EngineError.self) { try load(bytes, in: folder) }
-    return error?.kind == .badModel ? error?.message : nil
+    Self.rename(name, other, in: &bytes)
+    #expect(Self.problem(bytes, in: folder)?.contains("the archive is damaged") == true)
   }
 
   /// What is beyond it is another tensor, or somebody else's memory.
@@ -81,13 +84,8 @@ import Testing
   @Test func anArchiveWithoutCodeIsNoModel() throws {
     let folder = try Folder()
     var model = try Self.model(folder)
-    for (name, other) in [("code/", "kode/"), ("constants.pkl", "konstants.pkl")] {
-      let pattern = Array(("archive/" + name).utf8)
-      for start in model.indices.dropLast(pattern.count)
-      where model[start] == pattern[0] && model[start...].starts(with: pattern) {
-        model.replaceSubrange(start..<(start + pattern.count), with: Array(("archive/" + other).utf8))
-      }
-    }
+    Self.rename("code/", "kode/", in: &model)
+    Self.rename("constants.pkl", "konstants.pkl", in: &model)
     #expect(Self.problem(model, in: folder)?.contains("holds no code") == true)
   }
 

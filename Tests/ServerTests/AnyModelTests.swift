@@ -4,17 +4,21 @@ import Testing
 
 /// A model that is no BERT: two tensors of any type and shape in, the first doubled and the second out.
 @Suite struct AnyModelTests {
-  static let code = """
+  static let code = module(["a", "b"], "(torch.add(a, a), b)", returns: "Tuple[Tensor, Tensor]")
+
+  /// Code of a model that answers with one expression of its inputs.
+  static func module(_ inputs: [String], _ expression: String, returns type: String = "Tensor") -> String {
+    """
     class M(Module):
       __parameters__ = []
       __buffers__ = []
       training : bool
       def forward(self: __torch__.M,
-        a: Tensor,
-        b: Tensor) -> Tuple[Tensor, Tensor]:
-        return (torch.add(a, a), b)
+        \(inputs.map { $0 + ": Tensor" }.joined(separator: ",\n    "))) -> \(type):
+        return \(expression)
 
     """
+  }
 
   static func repository(_ code: String = code, inputs: String = #"["a","b"]"#) throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
@@ -71,16 +75,7 @@ import Testing
 
   /// Triton's raw binary request. What a TorchScript model takes is known once a request has named it.
   @Test func bytesOfTheOnlyInputAreEnough() async throws {
-    let code = """
-      class M(Module):
-        __parameters__ = []
-        __buffers__ = []
-        training : bool
-        def forward(self: __torch__.M,
-          a: Tensor) -> Tensor:
-          return torch.add(a, a)
-
-      """
+    let code = Self.module(["a"], "torch.add(a, a)")
     let folder = try Self.repository(code, inputs: #"["a"]"#)
     let path = "/v2/models/twice/infer"
     for (type, shape, data, bytes, expected) in [
@@ -105,17 +100,8 @@ import Testing
 
   /// The guidance's own models: ids and mask, and no manifest.
   @Test func withoutAManifestAModelsCodeNamesItsInputs() async throws {
-    let code = """
-      class M(Module):
-        __parameters__ = []
-        __buffers__ = []
-        training : bool
-        def forward(self: __torch__.M,
-          input_ids: Tensor,
-          attention_mask: Tensor) -> Tensor:
-          return torch.mul(input_ids, torch.add(attention_mask, attention_mask))
-
-      """
+    let code = Self.module(
+      ["input_ids", "attention_mask"], "torch.mul(input_ids, torch.add(attention_mask, attention_mask))")
     let folder = try TemporaryFolder()
     try CraftedModel.write(code, to: folder.path + "/two.pt")
     try CraftedModel.write(Self.code, to: folder.path + "/twice.pt")

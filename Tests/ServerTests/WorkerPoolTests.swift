@@ -235,10 +235,7 @@ private final class HandClock: Sendable {
 
   /// A worker that computed for others meanwhile, and was free before and after.
   @Test func waitingForCompanyIsAllTheTimeThatAWorkerWasFree() async throws {
-    struct Echo: InferenceSession {
-      let batchLayout: BatchLayout? = BatchLayout(inputs: ["x"])
-      func infer(_ inputs: [HostTensor]) throws(EngineError) -> [HostTensor] { inputs }
-    }
+    let session = BatchedSession(EchoSession(), layout: BatchLayout(inputs: ["x"]))
     let clock = HandClock()
     let pool = WorkerPool(
       options: .init(
@@ -246,10 +243,10 @@ private final class HandClock: Sendable {
         batch: BatchPolicy(max: 4, wait: Nanoseconds(seconds: 0.1))), clock: { clock.now })
     try pool.start()
     defer { pool.stop() }
-    let first = Task { try await pool.infer(Echo(), Self.name(0), model: 0) }
+    let first = Task { try await pool.infer(session, Self.name(0), model: 0) }
     try await Self.wait { pool.load.waiting == 1 }
     clock.advance(0.01)
-    let second = Task { try await pool.infer(Echo(), Self.name(1), model: 1) }
+    let second = Task { try await pool.infer(session, Self.name(1), model: 1) }
     try await Self.wait { pool.load.waiting == 2 }
     clock.advance(0.09)
     pool.checkClock()

@@ -234,11 +234,7 @@ public struct Residency: Sendable {
     slots[model].reservedBytes += growth
     slots[model].bytes = slots[model].reservedBytes
     guard let budget = policy.budgetBytes else { return }
-    while usedBytes > budget, firstIdle >= 0 {
-      let oldest = firstIdle
-      unlink(oldest)
-      evict(oldest, &actions)
-    }
+    makeRoom(within: budget, &actions)
   }
 
   public mutating func loadFailed(_ model: Int, now: Nanoseconds, actions: inout [ResidencyAction]) {
@@ -320,11 +316,7 @@ public struct Residency: Sendable {
       let bytes = slots[model].bytes
       if let budget = policy.budgetBytes {
         guard bytes <= budget - usedBytes + idleBytes else { return }
-        while bytes > budget - usedBytes, firstIdle >= 0 {
-          let oldest = firstIdle
-          unlink(oldest)
-          evict(oldest, &actions)
-        }
+        makeRoom(within: budget - bytes, &actions)
       }
       loadQueue.removeFirst()
       usedBytes += bytes
@@ -332,6 +324,15 @@ public struct Residency: Sendable {
       slots[model].phase = .loading
       activeLoads += 1
       actions.append(.load(model: model))
+    }
+  }
+
+  /// Evicts models that nobody uses, the one that was released longest ago first, until no more bytes are in use.
+  private mutating func makeRoom(within bytes: Int64, _ actions: inout [ResidencyAction]) {
+    while usedBytes > bytes, firstIdle >= 0 {
+      let oldest = firstIdle
+      unlink(oldest)
+      evict(oldest, &actions)
     }
   }
 
