@@ -22,7 +22,8 @@ build: bootstrap ## build planner and model-server into .build/release
 demo: build ## measure, plan, deploy and prove on real models on this machine (about 10 minutes)
 	@scripts/demo
 
-test: bootstrap ## build everything and run every test
+test: bootstrap ## check the formatting, build everything and run every test
+	@$(MAKE) --no-print-directory lint
 	@scripts/test-tools
 	@swift build $(BUILD_FLAGS) --build-tests
 	@swift test $(BUILD_FLAGS) --skip-build --disable-testable-imports --skip $(PROCESS_TESTS)
@@ -46,10 +47,10 @@ sanitize: bootstrap ## run the server's tests under the address and thread sanit
 	@scripts/sanitize $(ARGS)
 
 lint: ## check the formatting of all Swift sources
-	@swift format lint --strict --parallel --recursive Sources Tests Package.swift
+	@swift format lint --strict --parallel --recursive Sources Tests Benchmarks Package.swift
 
 format: ## format all Swift sources in place
-	@swift format --in-place --parallel --recursive Sources Tests Package.swift
+	@swift format --in-place --parallel --recursive Sources Tests Benchmarks Package.swift
 
 install: build ## copy planner and model-server to PREFIX/bin (default /usr/local)
 	@install -D -m 755 -t $(DESTDIR)$(or $(PREFIX),/usr/local)/bin $(BIN)/planner $(BIN)/model-server
