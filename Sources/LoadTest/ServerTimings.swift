@@ -14,20 +14,20 @@ public struct ServerTimings: Hashable, Sendable {
   /// Requests that were queued or in service when this one came.
   public var ahead: Int
   /// What the worker spent between its last pass and this one, where it went from one to the next; seconds.
-  public var handoverSeconds: Double?
+  public var dispatchGapSeconds: Double?
   /// How long it waited for its model to be loaded; nil where the model was in memory. Not part of the queueing time.
   public var loadSeconds: Double?
 
   public init(
     queueSeconds: Double, batchWaitSeconds: Double = 0, computeSeconds: Double, totalSeconds: Double, ahead: Int,
-    handoverSeconds: Double? = nil, loadSeconds: Double? = nil
+    dispatchGapSeconds: Double? = nil, loadSeconds: Double? = nil
   ) {
     self.queueSeconds = queueSeconds
     self.batchWaitSeconds = batchWaitSeconds
     self.computeSeconds = computeSeconds
     self.totalSeconds = totalSeconds
     self.ahead = ahead
-    self.handoverSeconds = handoverSeconds
+    self.dispatchGapSeconds = dispatchGapSeconds
     self.loadSeconds = loadSeconds
   }
 
@@ -40,7 +40,7 @@ public struct ServerTimings: Hashable, Sendable {
     var total: Double?
     var ahead: Int?
     var batchWait: Double?
-    var handover: Double?
+    var dispatchGap: Double?
     var load: Double?
     for field in header.split(separator: ";") {
       guard let equals = field.firstIndex(of: "=") else { return nil }
@@ -52,16 +52,16 @@ public struct ServerTimings: Hashable, Sendable {
       case "compute": compute = Double(value)
       case "total": total = Double(value)
       case "ahead": ahead = Int(value)
-      case "handover": handover = Double(value)
+      case "handover": dispatchGap = Double(value)
       case "load": load = Double(value)
       default: continue
       }
     }
     guard let queue, let compute, let total, let ahead, ahead >= 0,
-      [queue, batchWait ?? 0, compute, total, handover ?? 0, load ?? 0].allSatisfy({ $0.isFinite && $0 >= 0 })
+      [queue, batchWait ?? 0, compute, total, dispatchGap ?? 0, load ?? 0].allSatisfy({ $0.isFinite && $0 >= 0 })
     else { return nil }
     self.init(
       queueSeconds: queue, batchWaitSeconds: batchWait ?? 0, computeSeconds: compute, totalSeconds: total, ahead: ahead,
-      handoverSeconds: handover, loadSeconds: load)
+      dispatchGapSeconds: dispatchGap, loadSeconds: load)
   }
 }

@@ -3,14 +3,14 @@ import Foundation
 import PlannerCore
 import Server
 
-extension ModelFamily: ExpressibleByArgument {}
+extension ArchitecturePreset: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 
 struct Synthesize: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "synthesize", abstract: "Write different models with random weights (planner model synth calls this).")
 
-  @Option(help: "bert-tiny, bert-mini, minilm or bert-base.") var family: ModelFamily
+  @Option(help: "bert-tiny, bert-mini, minilm or bert-base.") var family: ArchitecturePreset
   @Option(help: "How many.") var count: Int
   @Option(help: "The same seed writes the same models.") var seed: UInt64 = 1
   @Option(help: "Folder to write them to.") var out: String

@@ -11,7 +11,7 @@ extension Search {
     let candidate = option.candidate
     guard option.models > 0 else {
       return Alternative(
-        instanceType: name, feasible: false, variant: candidate.variant,
+        instanceType: name, feasible: false, precision: candidate.precision,
         p99Seconds: option.best?.latencySeconds.p99, utilization: option.best?.utilization,
         binding: option.limit.rawValue, reason: option.reason, provenance: candidate.provenance)
     }
@@ -19,7 +19,7 @@ extension Search {
     let nodes = isLocal ? 1 : (workload.models + option.models - 1) / option.models
     let perNode = min(option.models, (workload.models + nodes - 1) / nodes)
     let prediction = sizing.oracle.predict(
-      candidate, modelsPerQueue: (perNode + candidate.queues - 1) / candidate.queues)
+      candidate, modelsPerQueue: (perNode + candidate.devices - 1) / candidate.devices)
     let cost = isLocal ? 0 : Self.cost(of: nodes, at: candidate.type.costPerHour)
     var feasible = true
     var binding = nodes == 1 ? Constraint.count.rawValue : option.limit.rawValue
@@ -36,7 +36,7 @@ extension Search {
         + option.reason
     }
     return Alternative(
-      instanceType: name, feasible: feasible, nodes: nodes, modelsPerNode: perNode, variant: candidate.variant,
+      instanceType: name, feasible: feasible, nodes: nodes, modelsPerNode: perNode, precision: candidate.precision,
       costPerHour: cost, p99Seconds: prediction?.latencySeconds.p99, utilization: prediction?.utilization,
       binding: binding, reason: reason, provenance: candidate.provenance)
   }
@@ -101,7 +101,7 @@ extension Search {
       feasible: false, binding: "noFigure",
       reason: results.count == 1
         ? results[0].missing
-        : "none of the \(results.count) types considered has a latency of \(workload.family) at "
+        : "none of the \(results.count) types considered has a latency of \(workload.architecture) at "
           + "\(workload.tokens) tokens; profile one of them")
   }
 }

@@ -14,7 +14,7 @@ enum GuidanceTable {
   }
 
   static let models = 3000
-  static let family = ModelFamily.bertBase.rawValue
+  static let architecture = ArchitecturePreset.bertBase.rawValue
 
   static let rows = [
     Row(instanceType: "c7g.4xlarge", pricePerHour: 0.58, nodes: 100, totalPerHour: 58.10),
@@ -31,7 +31,7 @@ enum GuidanceTable {
 extension Search {
   /// The guidance's table with the planner's columns; empty for models that it says nothing about.
   mutating func guidanceRows(_ results: [TypeResult]) -> [GuidanceRow] {
-    guard workload.family == GuidanceTable.family else { return [] }
+    guard workload.architecture == GuidanceTable.architecture else { return [] }
     var rows: [GuidanceRow] = []
     for row in GuidanceTable.rows { rows.append(guidanceRow(row, on: row.instanceType, results)) }
     if let cheapest = cheapestTypeWithChip(of: GuidanceTable.chipRow.instanceType) {
@@ -81,7 +81,7 @@ extension Search {
     guard let first = result.options.first else { return (nil, nil, result.missing) }
     let option = result.options.first { $0.models >= models } ?? first
     let candidate = option.candidate
-    let perQueue = (models + candidate.queues - 1) / candidate.queues
+    let perQueue = (models + candidate.devices - 1) / candidate.devices
     let p99 = sizing.oracle.predict(candidate, modelsPerQueue: perQueue)?.latencySeconds.p99
     let packed = "\(models) models a node"
     if perQueue > candidate.modelsPerQueueByMemory {

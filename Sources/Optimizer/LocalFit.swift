@@ -30,7 +30,7 @@ extension Search {
       alternatives: [
         Alternative(
           instanceType: candidate.type.name, feasible: true, nodes: 1, modelsPerNode: option.models,
-          variant: candidate.variant, costPerHour: 0, p99Seconds: latency.p99, utilization: prediction.utilization,
+          precision: candidate.precision, costPerHour: 0, p99Seconds: latency.p99, utilization: prediction.utilization,
           binding: option.limit.rawValue, reason: reason, provenance: candidate.provenance)
       ],
       guidance: [], catalog: problem.catalog.provenance)
@@ -40,7 +40,7 @@ extension Search {
   private func rank(_ option: (offset: Int, element: EvaluatedCandidate)) -> (Int, Int, Double, Int) {
     let candidate = option.element.candidate
     let load = candidate.service.computeSeconds.mean / Double(candidate.workers)
-    return (-option.element.models, -candidate.variant.bytesPerWeight, load, option.offset)
+    return (-option.element.models, -candidate.precision.bytesPerWeight, load, option.offset)
   }
 
   private mutating func nothingFits(_ result: TypeResult) -> Plan {

@@ -4,7 +4,7 @@ import PlannerCore
 public struct OptimizationProblem: Sendable {
   public var workload: Workload
   public var catalog: Catalog
-  public var figures: [LatencyFigure]
+  public var figures: [PublishedBenchmark]
   /// Speak for the instance types whose names their fingerprints carry, and for the HTTP and tokenizer time of all.
   public var profiles: [Profile]
   /// The machine at hand as one more place to run: there is one of it, and it costs nothing.
@@ -20,7 +20,8 @@ public struct OptimizationProblem: Sendable {
   public var leastFittedModels = 1
 
   public init(
-    workload: Workload, catalog: Catalog, figures: [LatencyFigure], profiles: [Profile], local: LocalMachine? = nil,
+    workload: Workload, catalog: Catalog, figures: [PublishedBenchmark], profiles: [Profile],
+    local: LocalMachine? = nil,
     budgetPerHour: Double? = nil, instanceNames: [String]? = nil, seed: UInt64 = 1, fitModels: Bool = false
   ) {
     self.workload = workload
@@ -87,9 +88,9 @@ public enum OptimizerError: Error, Hashable, Sendable, CustomStringConvertible {
     case .invalidWorkload(let key, let message): "workload: \(key) \(message)"
     case .invalidBudget(let budget): "a budget of \(budget) dollars an hour is not a positive number; give one above 0"
     case .invalidInstance(let name, let key): "instance type '\(name)': \(key) is out of range; correct the catalogue"
-    case .unknownFamily(let family):
-      "model family '\(family)' is neither known by name nor in a profile; "
-        + "use \(ModelFamily.allCases.map(\.rawValue).joined(separator: ", ")), or profile it"
+    case .unknownFamily(let architecture):
+      "model family '\(architecture)' is neither known by name nor in a profile; "
+        + "use \(ArchitecturePreset.allCases.map(\.rawValue).joined(separator: ", ")), or profile it"
     }
   }
 }
@@ -112,9 +113,11 @@ extension OptimizationProblem {
     try require(target > 0 && target.isFinite, "targetP99Seconds", "must be longer than 0")
     if let budgetPerHour, !(budgetPerHour > 0 && budgetPerHour.isFinite) { throw .invalidBudget(budgetPerHour) }
     let profiled = (profiles + [local?.profile].compactMap { $0 }).contains { profile in
-      profile.models.contains { $0.family == workload.family }
+      profile.models.contains { $0.architecture == workload.architecture }
     }
-    if ModelFamily(rawValue: workload.family) == nil, !profiled { throw .unknownFamily(workload.family) }
+    if ArchitecturePreset(rawValue: workload.architecture) == nil, !profiled {
+      throw .unknownFamily(workload.architecture)
+    }
     if fitModels {
       if local == nil { throw .noLocalProfile }
       return

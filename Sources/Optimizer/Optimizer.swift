@@ -60,8 +60,8 @@ struct Search {
     }
     func seconds(_ option: EvaluatedCandidate) -> Double { option.candidate.service.computeSeconds.quantile(0.99) }
     return options.enumerated().sorted { a, b in
-      (nodes(a.element), -a.element.candidate.variant.bytesPerWeight, seconds(a.element), a.offset)
-        < (nodes(b.element), -b.element.candidate.variant.bytesPerWeight, seconds(b.element), b.offset)
+      (nodes(a.element), -a.element.candidate.precision.bytesPerWeight, seconds(a.element), a.offset)
+        < (nodes(b.element), -b.element.candidate.precision.bytesPerWeight, seconds(b.element), b.offset)
     }.map(\.element)
   }
 
@@ -92,7 +92,7 @@ struct Search {
 
   /// Nodes with what they cost and show.
   struct Fleet {
-    var nodes: [PlanNode]
+    var nodes: [NodeGroup]
     var costPerHour: Double
     var latency: PlannedLatency
     var isLocal: Bool
@@ -110,7 +110,7 @@ struct Search {
     }
     guard let cover = FleetCover.cheapest(models: workload.models, patterns: patterns) else { return nil }
     let shares = FleetCover.shares(models: workload.models, patterns: patterns, counts: cover.counts)
-    var nodes: [PlanNode] = []
+    var nodes: [NodeGroup] = []
     var dearest: (cost: Int64, option: EvaluatedCandidate)?
     for (index, count) in cover.counts.enumerated() where count > 0 {
       guard let node = node(options[index], count: count, models: shares[index]) else { return nil }
@@ -143,16 +143,16 @@ struct Search {
   }
 
   /// - Parameter models: of all `count` nodes together.
-  private mutating func node(_ option: EvaluatedCandidate, count: Int, models: Int) -> PlanNode? {
+  private mutating func node(_ option: EvaluatedCandidate, count: Int, models: Int) -> NodeGroup? {
     let candidate = option.candidate
     let most = (models + count - 1) / count
-    let perQueue = (most + candidate.queues - 1) / candidate.queues
+    let perQueue = (most + candidate.devices - 1) / candidate.devices
     guard let prediction = sizing.oracle.predict(candidate, modelsPerQueue: perQueue) else { return nil }
     return candidate.planNode(count: count, modelsPerNode: [models / count, most], prediction: prediction)
   }
 
   /// The worst node's p99, never pooled.
-  private func worst(_ nodes: [PlanNode]) -> PlannedLatency? {
+  private func worst(_ nodes: [NodeGroup]) -> PlannedLatency? {
     nodes.map(\.latencySeconds).max { $0.p99.estimate < $1.p99.estimate }
   }
 
@@ -187,12 +187,12 @@ struct Search {
     if let first = measured.first { return (nil, "no profiled type keeps the target; \(first)") }
     return (
       nil,
-      "this program's engine runs on CPUs that it has profiled, and no profile of \(workload.family) at "
+      "this program's engine runs on CPUs that it has profiled, and no profile of \(workload.architecture) at "
         + "\(workload.tokens) tokens comes from a type considered; run `planner profile` on one"
     )
   }
 
-  static func describe(_ nodes: [PlanNode]) -> String {
+  static func describe(_ nodes: [NodeGroup]) -> String {
     nodes.map { "\($0.count) × \($0.instanceType)" }.joined(separator: " + ")
   }
 }

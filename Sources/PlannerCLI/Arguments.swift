@@ -35,11 +35,11 @@ enum Arguments {
     guard let argument = ProfileCaseArgument(text) else {
       throw ValidationError(
         "'\(text)' is not FAMILY[:TOKENS[,TOKENS…][:VOCABULARY]], such as bert-tiny:32:2000; "
-          + "families: \(ModelFamily.allCases.map(\.rawValue).joined(separator: ", "))")
+          + "families: \(ArchitecturePreset.allCases.map(\.rawValue).joined(separator: ", "))")
     }
     return argument
   }
 }
 
-extension ModelFamily: ExpressibleByArgument {}
+extension ArchitecturePreset: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}

@@ -16,7 +16,7 @@ struct CatalogCommand: AsyncParsableCommand {
     struct Listing: Encodable {
       var provenance: Provenance
       var types: [InstanceType]
-      var figures: [LatencyFigure]
+      var figures: [PublishedBenchmark]
     }
 
     func compute() throws -> PlannerExit {

@@ -14,7 +14,8 @@ struct ModelCommand: AsyncParsableCommand {
       commandName: "synth",
       abstract: "Write different TorchScript models with random weights, a manifest and a vocabulary; needs no Python.")
 
-    @Option(help: "bert-tiny, bert-mini, minilm or bert-base.") var family: ModelFamily
+    @Option(name: .customLong("family"), help: "bert-tiny, bert-mini, minilm or bert-base.")
+    var architecture: ArchitecturePreset
     @Option(parsing: .unconditional, help: "How many; they are called model0, model1, …", transform: Arguments.count)
     var count: Int
     @Option(parsing: .unconditional, help: "The same seed writes the same models.") var seed: UInt64 = 1
@@ -36,7 +37,8 @@ struct ModelCommand: AsyncParsableCommand {
     func execute() async throws -> PlannerExit {
       let repository = ModelRepository(folder: out)
       let fileBytes = try await repository.synthesize(
-        family: family, vocabulary: vocab ?? family.shape.vocabulary, precision: precision, count: count, seed: seed)
+        architecture: architecture, vocabulary: vocab ?? architecture.shape.vocabulary, precision: precision,
+        count: count, seed: seed)
       if json {
         Output.result(try JSONFile.encode(Result(folder: out, models: count, fileBytes: fileBytes)))
       } else {
@@ -75,7 +77,7 @@ struct ModelCommand: AsyncParsableCommand {
     func execute() async throws -> PlannerExit {
       // Reads the manifest first, for all that is wrong with it at once.
       _ = try RepositoryFile.read(folder: repository)
-      let tools = try EngineTools(cpus: CPUSplit.current(servingCores: 1), logFolder: NSTemporaryDirectory())
+      let tools = try ModelServerTools(cpus: CPUSplit.current(servingCores: 1), logFolder: NSTemporaryDirectory())
       let reports = try await tools.writeVariants(
         repository: repository, precisions: precisions ?? [], texts: texts
       ) { report in Output.note("wrote \(report.file)") }

@@ -10,8 +10,8 @@ struct ModelRepository {
   var folder: String
 
   /// Where models for a deployment are kept between runs, so that they are written once.
-  static func shared(family: String, vocabulary: Int, precision: Precision) -> ModelRepository {
-    ModelRepository(folder: "models/\(family)-v\(vocabulary)-\(precision.rawValue)")
+  static func shared(architecture: String, vocabulary: Int, precision: Precision) -> ModelRepository {
+    ModelRepository(folder: "models/\(architecture)-v\(vocabulary)-\(precision.rawValue)")
   }
 
   /// Writes models, with a progress bar. Returns the bytes of one file.
@@ -19,9 +19,9 @@ struct ModelRepository {
   /// - Throws: `Failure` where the disk has no room for them.
   @discardableResult
   func synthesize(
-    family: ModelFamily, vocabulary: Int, precision: Precision, count: Int, seed: UInt64
+    architecture: ArchitecturePreset, vocabulary: Int, precision: Precision, count: Int, seed: UInt64
   ) async throws -> Int64 {
-    var shape = family.shape
+    var shape = architecture.shape
     shape.vocabulary = vocabulary
     let needed = Int64(shape.parameterCount * precision.bytesPerWeight) * Int64(count)
     let free = try HostInfo.freeDiskBytes(at: folder)
@@ -30,11 +30,11 @@ struct ModelRepository {
         .unavailable,
         "\(folder): \(count) models take about \(needed >> 20) MiB and the disk has \(free >> 20) MiB free")
     }
-    let tools = try EngineTools(cpus: CPUSplit.current(servingCores: 1), logFolder: NSTemporaryDirectory())
+    let tools = try ModelServerTools(cpus: CPUSplit.current(servingCores: 1), logFolder: NSTemporaryDirectory())
     let clock = ContinuousClock()
     let started = clock.now
     let fileBytes = try await tools.synthesize(
-      family: family, vocabulary: vocabulary, precision: precision, count: count, seed: seed, into: folder
+      architecture: architecture, vocabulary: vocabulary, precision: precision, count: count, seed: seed, into: folder
     ) { done in
       Output.progress(
         ProgressLine.render(
@@ -49,17 +49,19 @@ struct ModelRepository {
   ///
   /// - Throws: `Failure` where the folder holds models of another kind.
   func provide(
-    family: String, vocabulary: Int, precision: Precision, count: Int, mayWrite: Bool
+    architecture: String, vocabulary: Int, precision: Precision, count: Int, mayWrite: Bool
   ) async throws -> [RepositoryManifest.Model] {
     if FileManager.default.fileExists(atPath: folder + "/" + RepositoryManifest.fileName) {
       let manifest = try RepositoryFile.read(folder: folder)
       if manifest.models.count >= count {
         let models = Array(manifest.models.prefix(count))
-        if let other = models.first(where: { $0.precision != precision || ($0.family != family && !mayWrite) }) {
+        if let other = models.first(where: {
+          $0.precision != precision || ($0.architecture != architecture && !mayWrite)
+        }) {
           throw Failure(
             .badData,
-            "\(folder): \(other.name) is \(other.family) \(other.precision.rawValue); "
-              + "the plan serves \(family) \(precision.rawValue)"
+            "\(folder): \(other.name) is \(other.architecture) \(other.precision.rawValue); "
+              + "the plan serves \(architecture) \(precision.rawValue)"
           )
         }
         return models
@@ -70,11 +72,12 @@ struct ModelRepository {
     } else if !mayWrite {
       throw Failure(.unavailable, "\(folder): holds no \(RepositoryManifest.fileName)")
     }
-    guard let known = ModelFamily(rawValue: family) else {
-      throw Failure(.unavailable, "models of family '\(family)' cannot be synthesized; name their folder with --models")
+    guard let known = ArchitecturePreset(rawValue: architecture) else {
+      throw Failure(
+        .unavailable, "models of family '\(architecture)' cannot be synthesized; name their folder with --models")
     }
-    Output.note("writing \(count) models (\(family), \(precision.rawValue)) to \(folder)")
-    try await synthesize(family: known, vocabulary: vocabulary, precision: precision, count: count, seed: 1)
+    Output.note("writing \(count) models (\(architecture), \(precision.rawValue)) to \(folder)")
+    try await synthesize(architecture: known, vocabulary: vocabulary, precision: precision, count: count, seed: 1)
     return Array(try RepositoryFile.read(folder: folder).models.prefix(count))
   }
 }

@@ -132,7 +132,7 @@ struct OptimizeCommand: ComputingCommand {
 extension ModelProfile {
   /// Measured for these models, served at this length.
   func covers(_ workload: Workload) -> Bool {
-    family == workload.family && (workload.vocabulary == nil || vocabulary == workload.vocabulary)
+    architecture == workload.architecture && (workload.vocabulary == nil || vocabulary == workload.vocabulary)
       && served.contains { $0.tokens == workload.tokens && $0.input == workload.input }
   }
 }

@@ -12,7 +12,7 @@ typealias ProfileCaseArgument = ProfileRequest.Case
 extension ProfileRequest.Case {
   /// The argument that profiles what a workload needs.
   static func describe(_ workload: Workload) -> String {
-    "\(workload.family):\(workload.tokens)" + (workload.vocabulary.map { ":\($0)" } ?? "")
+    "\(workload.architecture):\(workload.tokens)" + (workload.vocabulary.map { ":\($0)" } ?? "")
   }
 }
 
@@ -79,7 +79,7 @@ struct ProfileCommand: AsyncParsableCommand {
         installed: LibraryCandidates.debianFolders(architecture: host.architecture).filter {
           $0.folder.map { FileManager.default.fileExists(atPath: $0) } ?? false
         }, inheritedLibraryPath: ProcessInfo.processInfo.environment["LD_LIBRARY_PATH"], scratchFolder: scratch.path,
-        tools: try EngineTools(cpus: CPUSplit.current(servingCores: servingCores), logFolder: scratch.path),
+        tools: try ModelServerTools(cpus: CPUSplit.current(servingCores: servingCores), logFolder: scratch.path),
         progress: Self.progressBar())
     }
 
@@ -99,7 +99,9 @@ struct ProfileCommand: AsyncParsableCommand {
     private func repository(_ folder: String) throws -> ProfileRequest.Repository {
       let manifest = try RepositoryFile.read(folder: folder)
       guard let first = manifest.models.first else { throw Failure(.badData, "\(folder): holds no model") }
-      if let other = manifest.models.first(where: { $0.family != first.family || $0.precision != first.precision }) {
+      if let other = manifest.models.first(where: {
+        $0.architecture != first.architecture || $0.precision != first.precision
+      }) {
         throw Failure(
           .badData,
           "\(folder): \(first.name) and \(other.name) are of different kinds; profile them one folder at a time")
@@ -109,7 +111,7 @@ struct ProfileCommand: AsyncParsableCommand {
         throw Failure(.usage, "--tokens must be numbers from 5 to \(first.maxTokens), separated by commas")
       }
       return ProfileRequest.Repository(
-        folder: folder, modelNames: manifest.models.prefix(64).map(\.name), family: first.family,
+        folder: folder, modelNames: manifest.models.prefix(64).map(\.name), architecture: first.architecture,
         vocabulary: first.vocabulary, precision: first.precision, fileBytes: first.fileBytes, tokens: lengths)
     }
 

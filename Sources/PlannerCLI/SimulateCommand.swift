@@ -37,7 +37,7 @@ struct SimulateCommand: ComputingCommand {
       throw Failure(.badData, "\(path): nodes: is empty, because \(plan.bindingReason); there is nothing to simulate")
     }
     let provision = plan.workload
-    let models = max(1, ((node.modelsPerNode.last ?? 1) + node.queues - 1) / node.queues)
+    let models = max(1, ((node.modelsPerNode.last ?? 1) + node.devices - 1) / node.devices)
     let rate = Double(models) * provision.ratePerModelPerSecond
     let arrivals: ArrivalProcess =
       switch provision.arrivals {
@@ -51,7 +51,7 @@ struct SimulateCommand: ComputingCommand {
       replications: SimulationEffort.final.replications,
       models: [
         ScenarioModel(
-          name: provision.family, count: models, arrivals: arrivals,
+          name: provision.architecture, count: models, arrivals: arrivals,
           service: .empirical(node.service.computeSeconds), networkDelay: .empirical(node.service.overheadSeconds))
       ],
       nodes: [ScenarioNode(name: node.instanceType, count: 1, workers: node.workers)])

@@ -11,7 +11,7 @@ public struct FiguresFile: Codable, Sendable {
   public var source: String
   /// Day on which they were read there, ISO 8601.
   public var date: String
-  public var figures: [LatencyFigure]
+  public var figures: [PublishedBenchmark]
 
   static let embeddedName = "figures.json (built in)"
 
@@ -58,7 +58,7 @@ public struct FiguresFile: Codable, Sendable {
     if !problems.isEmpty { throw FileError(.badData, problems) }
   }
 
-  private func checkSeconds(_ figure: LatencyFigure, _ report: (String, String, String) -> Void) {
+  private func checkSeconds(_ figure: PublishedBenchmark, _ report: (String, String, String) -> Void) {
     let keys = ["mean", "p50", "p90", "p95", "p99"]
     for key in figure.seconds.keys.sorted() where !keys.contains(key) {
       report("seconds.\(key)", "is not known", "use \(keys.joined(separator: ", "))")

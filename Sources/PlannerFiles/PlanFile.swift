@@ -30,18 +30,18 @@ public enum PlanFile {
     require(target > 0 && target.isFinite, "workload.targetP99Seconds", "is not a time above 0")
   }
 
-  private static func check(_ node: PlanNode, _ key: String, _ require: (Bool, String, String) -> Void) {
+  private static func check(_ node: NodeGroup, _ key: String, _ require: (Bool, String, String) -> Void) {
     let range = node.modelsPerNode
     require(
       range.count == 2 && range[0] >= 1 && range[0] <= range[1] && range[1] <= 1_000_000, "\(key).modelsPerNode",
       "is not [fewest, most]")
     require((1...1_000_000).contains(node.count), "\(key).count", "is not from 1 to 1000000")
-    require((1...4096).contains(node.queues), "\(key).queues", "is not from 1 to 4096")
+    require((1...4096).contains(node.devices), "\(key).queues", "is not from 1 to 4096")
     require((1...4096).contains(node.workers), "\(key).workers", "is not from 1 to 4096")
     require((1...4096).contains(node.threadsPerWorker), "\(key).threadsPerWorker", "is not from 1 to 4096")
     require(node.costPerHour >= 0 && node.costPerHour.isFinite, "\(key).costPerHour", "is not a price")
     require(node.service.computeSeconds.mean > 0, "\(key).service.computeSeconds", "is 0 throughout")
-    let drift = node.service.driftCV
+    let drift = node.service.betweenRunCV
     require(drift >= 0 && drift < 1, "\(key).service.driftCV", "is not in 0 ..< 1")
   }
 }

@@ -48,7 +48,7 @@ public enum ScenarioFile {
   private struct Defaults {
     var priority: Int
     var deadline: Double?
-    var networkDelay: ServiceDistribution?
+    var networkDelay: TimeDistribution?
     var batch: BatchPolicy
   }
 
@@ -135,7 +135,7 @@ public enum ScenarioFile {
   }
 
   /// A distribution of a time: a mapping, or just a time for one that is always the same.
-  private static func time(_ parent: YAMLMap, _ name: String) -> ServiceDistribution? {
+  private static func time(_ parent: YAMLMap, _ name: String) -> TimeDistribution? {
     guard let node = parent.node(name) else { return nil }
     if node.scalar != nil { return parent.seconds(name).map { .deterministic(mean: $0) } }
     guard let map = parent.map(name) else { return nil }
@@ -166,7 +166,7 @@ public enum ScenarioFile {
     let marginal = map.node("marginalCost") == nil ? 1 : map.number("marginalCost", above: 0, inclusive: true) ?? 1
     let max = map.integer("max", in: 1...10_000, fallback: 1)
     return BatchPolicy(
-      max: max, wait: Nanoseconds(seconds: map.seconds("wait") ?? 0), marginalCost: marginal,
+      max: max, wait: Nanoseconds(seconds: map.seconds("wait") ?? 0), batchCostFactor: marginal,
       preferred: preferred(map, max: max))
   }
 

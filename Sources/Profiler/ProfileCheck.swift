@@ -6,7 +6,7 @@ public enum ProfileCheck {
   public static func violations(_ profile: Profile) -> [String] {
     var found: [String] = []
     for model in profile.models {
-      let name = "\(model.family) \(model.precision.rawValue)"
+      let name = "\(model.architecture) \(model.precision.rawValue)"
       if model.memoryPerModelBytes < model.weightBytes / 2 {
         found.append(
           "\(name): \(model.memoryPerModelBytes) bytes a model are too few for \(model.weightBytes) of weights")
@@ -17,8 +17,8 @@ public enum ProfileCheck {
         if cell.computeSeconds.sampleCount < 20 {
           found.append("\(place): only \(cell.computeSeconds.sampleCount) samples")
         }
-        if cell.driftCV > 0.25 {
-          found.append("\(place): the machine drifted by \(Int(cell.driftCV * 100)) % while it was measured")
+        if cell.betweenRunCV > 0.25 {
+          found.append("\(place): the machine drifted by \(Int(cell.betweenRunCV * 100)) % while it was measured")
         }
         let forward = model.forward.first {
           $0.tokens == cell.tokens && $0.threads == cell.threads && $0.concurrency == 1

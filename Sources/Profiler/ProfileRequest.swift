@@ -4,13 +4,13 @@ import PlannerCore
 public struct ProfileRequest: Sendable {
   /// One architecture at some lengths.
   public struct Case: Hashable, Sendable {
-    public var family: ModelFamily
+    public var architecture: ArchitecturePreset
     /// nil is the family's own.
     public var vocabulary: Int?
     public var tokens: [Int]
 
-    public init(family: ModelFamily, vocabulary: Int?, tokens: [Int]) {
-      self.family = family
+    public init(architecture: ArchitecturePreset, vocabulary: Int?, tokens: [Int]) {
+      self.architecture = architecture
       self.vocabulary = vocabulary
       self.tokens = tokens
     }
@@ -18,10 +18,11 @@ public struct ProfileRequest: Sendable {
     /// Reads `FAMILY[:TOKENS[,TOKENS…][:VOCABULARY]]`, such as `bert-tiny:32:2000`.
     public init?(_ text: String) {
       let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-      guard let first = parts.first, parts.count <= 3, let family = ModelFamily(rawValue: String(first)) else {
+      guard let first = parts.first, parts.count <= 3, let architecture = ArchitecturePreset(rawValue: String(first))
+      else {
         return nil
       }
-      self.family = family
+      self.architecture = architecture
       tokens = [16, 32, 128]
       if parts.count > 1 {
         let lengths = parts[1].split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
@@ -39,19 +40,20 @@ public struct ProfileRequest: Sendable {
   public struct Repository: Hashable, Sendable {
     public var folder: String
     public var modelNames: [String]
-    public var family: String
+    public var architecture: String
     public var vocabulary: Int
     public var precision: Precision
     public var fileBytes: Int64
     public var tokens: [Int]
 
     public init(
-      folder: String, modelNames: [String], family: String, vocabulary: Int, precision: Precision, fileBytes: Int64,
+      folder: String, modelNames: [String], architecture: String, vocabulary: Int, precision: Precision,
+      fileBytes: Int64,
       tokens: [Int]
     ) {
       self.folder = folder
       self.modelNames = modelNames
-      self.family = family
+      self.architecture = architecture
       self.vocabulary = vocabulary
       self.precision = precision
       self.fileBytes = fileBytes
@@ -87,11 +89,12 @@ public struct ProfileRequest: Sendable {
     let cases =
       quick
       ? [
-        Case(family: .bertTiny, vocabulary: 2000, tokens: [32]), Case(family: .miniLM, vocabulary: 2000, tokens: [16]),
-        Case(family: .bertBase, vocabulary: nil, tokens: [128]),
+        Case(architecture: .bertTiny, vocabulary: 2000, tokens: [32]),
+        Case(architecture: .miniLM, vocabulary: 2000, tokens: [16]),
+        Case(architecture: .bertBase, vocabulary: nil, tokens: [128]),
       ]
-      : ModelFamily.allCases.map {
-        Case(family: $0, vocabulary: $0 == .bertTiny ? 2000 : nil, tokens: [16, 32, 64, 128])
+      : ArchitecturePreset.allCases.map {
+        Case(architecture: $0, vocabulary: $0 == .bertTiny ? 2000 : nil, tokens: [16, 32, 64, 128])
       }
     return ProfileRequest(
       cases: cases, precisions: Precision.allCases, quick: quick, servingCores: servingCores, seed: seed)

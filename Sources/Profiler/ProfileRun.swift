@@ -126,14 +126,15 @@ public struct ProfileRun {
         folder: repository.folder, models: min(2, repository.modelNames.count), tokens: repository.tokens.max() ?? 128,
         threads: request.threadCounts, seconds: request.secondsPerTrial, precision: repository.precision)
     }
-    func work(_ one: ProfileRequest.Case) -> Int { one.family.shape.parameterCount * (one.tokens.max() ?? 0) }
+    func work(_ one: ProfileRequest.Case) -> Int { one.architecture.shape.parameterCount * (one.tokens.max() ?? 0) }
     guard let largest = request.cases.max(by: { work($0) < work($1) }) else {
       throw ProfilerError("there is nothing to profile: name at least one case")
     }
     step("models to compare library settings with")
     let folder = scratchFolder + "/reference"
     _ = try await tools.synthesize(
-      family: largest.family, vocabulary: 2000, precision: .fp32, count: 2, seed: request.seed, into: folder)
+      architecture: largest.architecture, vocabulary: 2000, precision: .fp32, count: 2, seed: request.seed, into: folder
+    )
     return Reference(
       folder: folder, models: 2, tokens: largest.tokens.max() ?? 128, threads: request.threadCounts,
       seconds: request.secondsPerTrial, precision: .fp32)
@@ -178,7 +179,7 @@ public struct ProfileRun {
 
   /// One variant, with models of it in a folder.
   fileprivate struct Subject {
-    var family: String
+    var architecture: String
     var vocabulary: Int
     var precision: Precision
     var tokens: [Int]
@@ -188,22 +189,23 @@ public struct ProfileRun {
     var cells: [MeasuredCell] = []
     var served: [(call: ServeCall, rounds: [[ServedSample]])] = []
 
-    var name: String { "\(family) \(precision.rawValue)" }
+    var name: String { "\(architecture) \(precision.rawValue)" }
   }
 
   private mutating func synthesize(
     _ one: ProfileRequest.Case, _ precision: Precision, index: Int
   ) async throws -> Subject {
-    var shape = one.family.shape
+    var shape = one.architecture.shape
     if let vocabulary = one.vocabulary { shape.vocabulary = vocabulary }
     let count = ProfileRequest.residentModels(weightBytes: Int64(shape.parameterCount * precision.bytesPerWeight))
-    let folder = scratchFolder + "/\(index)-\(one.family.rawValue)-\(precision.rawValue)"
-    step("\(one.family.rawValue) \(precision.rawValue): models")
+    let folder = scratchFolder + "/\(index)-\(one.architecture.rawValue)-\(precision.rawValue)"
+    step("\(one.architecture.rawValue) \(precision.rawValue): models")
     let fileBytes = try await tools.synthesize(
-      family: one.family, vocabulary: shape.vocabulary, precision: precision, count: count, seed: request.seed,
+      architecture: one.architecture, vocabulary: shape.vocabulary, precision: precision, count: count,
+      seed: request.seed,
       into: folder)
     return Subject(
-      family: one.family.rawValue, vocabulary: shape.vocabulary, precision: precision, tokens: one.tokens,
+      architecture: one.architecture.rawValue, vocabulary: shape.vocabulary, precision: precision, tokens: one.tokens,
       folder: folder, modelNames: (0..<count).map { "model\($0)" }, fileBytes: fileBytes)
   }
 
@@ -258,7 +260,7 @@ public struct ProfileRun {
       return cell
     }
     return ModelProfile(
-      family: subject.family, precision: subject.precision, vocabulary: subject.vocabulary,
+      architecture: subject.architecture, precision: subject.precision, vocabulary: subject.vocabulary,
       fileBytes: subject.fileBytes, weightBytes: first.weightBytes, memoryPerModelBytes: first.memoryPerModelBytes,
       loadSeconds: first.loadSeconds, firstRunSeconds: first.firstRunSeconds,
       forward: try subject.cells.map(forwardCell), served: served)
@@ -285,7 +287,7 @@ public struct ProfileRun {
 extension ProfileRun.Subject {
   fileprivate init(_ repository: ProfileRequest.Repository) {
     self.init(
-      family: repository.family, vocabulary: repository.vocabulary, precision: repository.precision,
+      architecture: repository.architecture, vocabulary: repository.vocabulary, precision: repository.precision,
       tokens: repository.tokens, folder: repository.folder, modelNames: repository.modelNames,
       fileBytes: repository.fileBytes)
   }
@@ -304,8 +306,8 @@ extension ServedCell {
       tokens: call.tokens, input: call.input, workers: call.workers, threads: call.threads,
       residentModels: call.modelNames.count,
       ratePerSecond: Double(samples.count) / (call.schedule.durationSeconds * Double(max(1, rounds.count))),
-      computeSeconds: compute, overheadSeconds: overhead, driftCV: Self.drift(between: rounds),
-      handoverSeconds: times.handover, wakeSeconds: times.wake,
+      computeSeconds: compute, overheadSeconds: overhead, betweenRunCV: Self.drift(between: rounds),
+      dispatchGapSeconds: times.dispatchGap, wakeUpSeconds: times.wake,
       computeTraceSeconds: trace.map { ($0 * 1e7).rounded() / 1e7 })
   }
 

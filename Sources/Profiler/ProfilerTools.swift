@@ -98,17 +98,17 @@ public struct ServedSample: Sendable {
   /// Requests that it found waiting or in service.
   public var ahead: Int
   /// What the worker spent between its last pass and this one; nil where it was idle.
-  public var handover: Double?
+  public var dispatchGap: Double?
 
   public init(
-    due: Double, latency: Double, queue: Double, compute: Double, ahead: Int, handover: Double? = nil
+    due: Double, latency: Double, queue: Double, compute: Double, ahead: Int, dispatchGap: Double? = nil
   ) {
     self.due = due
     self.latency = latency
     self.queue = queue
     self.compute = compute
     self.ahead = ahead
-    self.handover = handover
+    self.dispatchGap = dispatchGap
   }
 }
 
@@ -117,7 +117,8 @@ public protocol ProfilerTools: Sendable {
   func engineIdentity(settings: LibrarySettings) async throws -> EngineIdentity
   /// Writes `count` models into `folder`; returns the bytes of one model's file.
   func synthesize(
-    family: ModelFamily, vocabulary: Int, precision: Precision, count: Int, seed: UInt64, into folder: String
+    architecture: ArchitecturePreset, vocabulary: Int, precision: Precision, count: Int, seed: UInt64,
+    into folder: String
   ) async throws -> Int64
   func measure(_ call: MeasureCall) async throws -> [MeasuredCell]
   /// Every request must have been answered, or it throws.

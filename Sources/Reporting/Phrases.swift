@@ -8,25 +8,26 @@ public enum Phrases {
     let arrivals = workload.arrivals == .poisson ? "Poisson arrivals" : "evenly spaced arrivals"
     let input = workload.input == .text ? "text in" : "token ids in"
     let vocabulary = workload.vocabulary.map { " (vocabulary \(Format.count($0)))" } ?? ""
-    return "\(Format.count(workload.models, "\(workload.family) model", "\(workload.family) models"))\(vocabulary), "
+    return
+      "\(Format.count(workload.models, "\(workload.architecture) model", "\(workload.architecture) models"))\(vocabulary), "
       + "\(Format.count(workload.tokens, "token", "tokens")) a request, \(input), \(arrivals), uniform popularity, "
       + "\(Format.rate(workload.ratePerModelPerSecond)) per model (\(Format.rate(all)) in all), "
       + "target p99 ≤ \(Format.setting(workload.targetP99Seconds))"
   }
 
   /// Forward passes at once times threads of each, and before them the queues that share nothing.
-  static func workers(_ node: PlanNode) -> String {
+  static func workers(_ node: NodeGroup) -> String {
     let each = "\(Format.count(node.workers)) × \(Format.count(node.threadsPerWorker))"
-    return node.queues == 1 ? each : "\(Format.count(node.queues)) × \(each)"
+    return node.devices == 1 ? each : "\(Format.count(node.devices)) × \(each)"
   }
 
   /// The same in words: `2 workers of 1 thread each`.
-  static func workersInWords(_ node: PlanNode) -> String {
+  static func workersInWords(_ node: NodeGroup) -> String {
     let each =
       Format.count(node.workers, "worker", "workers") + " of "
       + Format.count(node.threadsPerWorker, "thread", "threads")
       + (node.workers == 1 ? "" : " each")
-    return node.queues == 1 ? each : "\(Format.count(node.queues)) queues with \(each)"
+    return node.devices == 1 ? each : "\(Format.count(node.devices)) queues with \(each)"
   }
 
   static func binding(_ binding: String) -> String { binding == "noFigure" ? "no figure" : binding }
@@ -56,9 +57,10 @@ public enum Phrases {
   /// What was run, where, and how hard it was driven.
   static func whatRan(_ record: RunRecord) -> String {
     let node = record.node
-    let models = Format.count(record.models, "\(record.workload.family) model", "\(record.workload.family) models")
+    let models = Format.count(
+      record.models, "\(record.workload.architecture) model", "\(record.workload.architecture) models")
     let isHere = node.instanceType == "local" || record.scope != "full"
-    return "\(models) in \(node.variant.rawValue) ran on \(isHere ? "this machine" : "a \(node.instanceType)") "
+    return "\(models) in \(node.precision.rawValue) ran on \(isHere ? "this machine" : "a \(node.instanceType)") "
       + "(\(record.host.cpuModel), \(Format.count(record.host.cores, "core", "cores")); \(workersInWords(node))). "
       + "In \(Format.setting(record.durationSeconds)) it was sent \(requests(record.requests.sent)) of "
       + "\(Format.count(record.workload.tokens, "token", "tokens")) and answered "
@@ -169,7 +171,7 @@ public enum Phrases {
   }
 
   /// `2 queues with 1 worker of 1 thread each, 41 % busy; 94 models take 9.2 of 16.0 GiB (estimated)`
-  static func nodeDetails(_ node: PlanNode) -> String {
+  static func nodeDetails(_ node: NodeGroup) -> String {
     let models = node.modelsPerNode.max() ?? 0
     let taken = Format.bytes(node.memoryPerModelBytes.multipliedReportingOverflow(by: Int64(models)).partialValue)
     return "\(workersInWords(node)), \(Format.percent(node.utilization)) busy; "
@@ -202,7 +204,7 @@ public enum Phrases {
   static func agreement(_ plan: Plan) -> String? {
     let nodes = plan.nodes + (plan.bestExecutable?.nodes ?? [])
     let narrow = Precision.allCases.filter { precision in
-      precision != .fp32 && nodes.contains { $0.variant == precision }
+      precision != .fp32 && nodes.contains { $0.precision == precision }
     }
     guard !narrow.isEmpty else { return nil }
     return "How far answers in \(narrow.map(\.rawValue).joined(separator: " and ")) agree with fp32’s depends on the "
@@ -210,7 +212,7 @@ public enum Phrases {
   }
 
   /// Each source once, in the order given, with what rests on it.
-  static func sources(of nodes: [PlanNode]) -> [(subject: String, provenance: Provenance)] {
+  static func sources(of nodes: [NodeGroup]) -> [(subject: String, provenance: Provenance)] {
     var found: [(provenance: Provenance, types: [(name: String, figures: [String])])] = []
     for node in nodes {
       let figures = [

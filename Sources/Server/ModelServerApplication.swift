@@ -186,7 +186,7 @@ public struct ModelServerApplication: Sendable {
     var seen: Set<String> = []
     let first = state.registry.entries.filter { entry in
       guard let model = entry.model, InputCheck.takesTokens(model.inputs) else { return false }
-      return seen.insert("\(model.queue) \(entry.description.family) \(model.precision)").inserted
+      return seen.insert("\(model.queue) \(entry.description.architecture) \(model.precision)").inserted
     }
     for entry in first {
       guard let lease = try? await state.registry.acquire(entry, for: .upkeep) else { continue }

@@ -30,14 +30,14 @@ struct FleetRun {
   /// Everything a run needs to know of one model.
   struct Model {
     var arrivals: ArrivalProcess?
-    var service: ServiceDistribution
-    var networkDelay: ServiceDistribution?
+    var service: TimeDistribution
+    var networkDelay: TimeDistribution?
     var priority = 0
     var deadline: Nanoseconds?
     /// The node that holds the model; nil where every node does.
     var node: Int?
     var memoryBytes: Int64 = 0
-    var load: ServiceDistribution?
+    var load: TimeDistribution?
   }
 
   struct Node {
@@ -45,7 +45,7 @@ struct FleetRun {
     var queueCapacity: Int?
     var batch: BatchPolicy
     /// What keeps a worker busy after each pass, without being part of the request's latency.
-    var handover = Nanoseconds.zero
+    var dispatchGap = Nanoseconds.zero
     /// What a worker that was idle needs before it starts.
     var wake = Nanoseconds.zero
     /// Replaces the models' service times: measured times, drawn in spells.
@@ -226,7 +226,7 @@ struct FleetRun {
     case .poisson(let rate): gap = arrivalRandom[model].exponential() / rate
     case .deterministic(let rate): gap = 1 / rate
     case .gamma(let rate, let cv):
-      gap = ServiceDistribution.gamma(mean: 1 / rate, cv: cv).sample(from: &arrivalRandom[model])
+      gap = TimeDistribution.gamma(mean: 1 / rate, cv: cv).sample(from: &arrivalRandom[model])
     case .trace(let times):
       let index = traceIndex[model]
       guard index < times.count else { return }
@@ -333,7 +333,7 @@ struct FleetRun {
   ) {
     if decisions != nil { note(.start(([first] + others).map { requests[$0.id].number }), now) }
     var seconds = requests[first.id].serviceSeconds
-    for other in others { seconds += nodes[node].batch.marginalCost * requests[other.id].serviceSeconds }
+    for other in others { seconds += nodes[node].batch.batchCostFactor * requests[other.id].serviceSeconds }
     accountBusyness(until: now)
     busyWorkers += 1
     noteWait(first.id, now)
@@ -341,7 +341,7 @@ struct FleetRun {
     running[node][worker] = Running(first: first.id, others: others.map(\.id))
     // A request that starts the moment it arrives has found a worker asleep.
     let wake = first.arrival == now ? nodes[node].wake : .zero
-    let busyUntil = now + wake + Nanoseconds(seconds: seconds) + nodes[node].handover
+    let busyUntil = now + wake + Nanoseconds(seconds: seconds) + nodes[node].dispatchGap
     events.insert(.completion(node: node, worker: worker), at: busyUntil)
   }
 
@@ -368,7 +368,7 @@ struct FleetRun {
     let request = requests[id]
     if request.isCounted {
       observation.counts.completed += 1
-      var latency = (now - nodes[request.node].handover - request.arrival).seconds + request.wayOutSeconds
+      var latency = (now - nodes[request.node].dispatchGap - request.arrival).seconds + request.wayOutSeconds
       if let delay = models[request.model].networkDelay {
         latency += delay.sample(from: &delayRandom[request.model])
       }

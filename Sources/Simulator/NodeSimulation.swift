@@ -5,7 +5,7 @@ import RealModule
 public struct NodeLoad: Sendable {
   public var service: ServiceModel
   /// Queues that share nothing; models are spread over them as evenly as they go.
-  public var queues: Int
+  public var devices: Int
   /// Workers of each queue.
   public var workers: Int
   /// Models of the node, over all its queues.
@@ -14,11 +14,11 @@ public struct NodeLoad: Sendable {
   public var arrivals: Workload.ArrivalKind
 
   public init(
-    service: ServiceModel, queues: Int, workers: Int, models: Int, ratePerModelPerSecond: Double,
+    service: ServiceModel, devices: Int, workers: Int, models: Int, ratePerModelPerSecond: Double,
     arrivals: Workload.ArrivalKind
   ) {
     self.service = service
-    self.queues = queues
+    self.devices = devices
     self.workers = workers
     self.models = models
     self.ratePerModelPerSecond = ratePerModelPerSecond
@@ -26,12 +26,12 @@ public struct NodeLoad: Sendable {
   }
 
   /// Models in the fullest queue: the one whose latency is the node's.
-  public var modelsInFullestQueue: Int { (models + queues - 1) / queues }
+  public var modelsInFullestQueue: Int { (models + devices - 1) / devices }
 
   /// Offered load of the fullest queue over its capacity; at 1 or above there is no steady state.
   public var offeredUtilization: Double {
     Double(modelsInFullestQueue) * ratePerModelPerSecond
-      * (service.computeSeconds.mean + (service.handoverSeconds ?? 0)) / Double(workers)
+      * (service.computeSeconds.mean + (service.dispatchGapSeconds ?? 0)) / Double(workers)
   }
 }
 
@@ -115,15 +115,15 @@ public enum NodeSimulation {
     for replication in 0..<replications {
       let runSeed = Scenario.seed(seed, replication: replication)
       // The machine of that day: all of a run's times are longer or shorter together.
-      let factor = min(max(1 + load.service.driftCV * drift.normal(), 0.5), 2)
+      let factor = min(max(1 + load.service.betweenRunCV * drift.normal(), 0.5), 2)
       let arrivals = schedule(runSeed)
       let observation = observe(
         load, schedule: arrivals, models: models, factor: factor, warmup: warmup, runsOn: runsOn, seed: runSeed)
       guard !observation.latencySeconds.isEmpty else { continue }
       runs.append(observation.latencySeconds.sorted())
       // Busy as the server counts it: in forward passes, without the handing over between them.
-      let handovers = Double(observation.counts.completed) * (load.service.handoverSeconds ?? 0) * factor
-      let busySeconds = max(0, observation.busyNanoseconds * 1e-9 - handovers)
+      let dispatchGaps = Double(observation.counts.completed) * (load.service.dispatchGapSeconds ?? 0) * factor
+      let busySeconds = max(0, observation.busyNanoseconds * 1e-9 - dispatchGaps)
       utilization.append(busySeconds / (Double(observation.workers) * observation.windowSeconds))
       throughput.append(Double(observation.counts.completed) / observation.windowSeconds)
     }
@@ -140,20 +140,20 @@ public enum NodeSimulation {
     _ load: NodeLoad, schedule: Schedule, models: Int, factor: Double, warmup: Double, runsOn: Bool, seed: UInt64
   ) -> FleetRun.Observation {
     // A given schedule is the whole node's; otherwise only its fullest queue is looked at.
-    let queues = runsOn ? load.queues : 1
-    let service = ServiceDistribution.empirical(
+    let devices = runsOn ? load.devices : 1
+    let service = TimeDistribution.empirical(
       factor == 1 ? load.service.computeSeconds : load.service.computeSeconds.scaled(by: factor))
-    let runModels = (0..<models).map { FleetRun.Model(service: service, node: $0 % queues) }
+    let runModels = (0..<models).map { FleetRun.Model(service: service, node: $0 % devices) }
     let node = FleetRun.Node(
       workers: load.workers, queueCapacity: nil, batch: .single,
-      handover: Nanoseconds(seconds: (load.service.handoverSeconds ?? 0) * factor),
-      wake: Nanoseconds(seconds: (load.service.wakeSeconds ?? 0) * factor),
+      dispatchGap: Nanoseconds(seconds: (load.service.dispatchGapSeconds ?? 0) * factor),
+      wake: Nanoseconds(seconds: (load.service.wakeUpSeconds ?? 0) * factor),
       serviceTrace: load.service.computeTraceSeconds.flatMap { ServiceTrace($0.map { $0 * factor }) },
       frontEnd: FrontEnd(delay: load.service.overheadSeconds.scaled(by: factor)))
     // A given schedule runs on until its last request is answered, as a measured run does.
     let end = runsOn ? Nanoseconds.never : Nanoseconds(seconds: schedule.durationSeconds)
     var run = FleetRun(
-      models: runModels, nodes: Array(repeating: node, count: queues), routing: .random,
+      models: runModels, nodes: Array(repeating: node, count: devices), routing: .random,
       warmup: Nanoseconds(seconds: warmup), end: end, schedule: schedule, seed: seed)
     var observation = run.run()
     observation.windowSeconds = schedule.durationSeconds - warmup

@@ -6,7 +6,9 @@ import Testing
 /// Models of one architecture share their compiled code and keep their weights in the mapped file; each still is
 /// itself.
 @Suite struct DensityTests {
-  static func write(_ family: ModelFamily, _ precision: Precision, count: Int, seed: UInt64, to path: String) throws {
+  static func write(_ family: ArchitecturePreset, _ precision: Precision, count: Int, seed: UInt64, to path: String)
+    throws
+  {
     _ = SetUp.engine
     try Synthesizer(family: family, vocabulary: 300, precision: precision, seed: seed).write(
       count: count, to: path, progress: { _ in })

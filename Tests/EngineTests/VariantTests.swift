@@ -16,7 +16,7 @@ import Testing
     try FileManager.default.copyItem(atPath: ParityTests.folder + "/traced-bert.torchscript", toPath: file)
     try AtomicFile.write(pieces.joined(separator: "\n") + "\n", to: folder.path + "/vocab.txt")
     let model = RepositoryManifest.Model(
-      name: "qa", file: "qa.pt", family: "bert", precision: .fp32, vocabulary: 100, maxTokens: 64,
+      name: "qa", file: "qa.pt", architecture: "bert", precision: .fp32, vocabulary: 100, maxTokens: 64,
       inputs: ["input_ids", "attention_mask", "token_type_ids"], fileBytes: 1)
     try JSONFile.write(
       RepositoryManifest(seed: seed, vocabularyFile: "vocab.txt", lowercases: true, models: [model]),

@@ -40,7 +40,7 @@ enum Fixture {
   }
 
   struct Variant {
-    var family = "bert-tiny"
+    var architecture = "bert-tiny"
     var precision = Precision.fp32
     var memoryPerModelBytes: Int64 = 20 << 20
     var cells: [Cell]
@@ -58,8 +58,9 @@ enum Fixture {
       instanceType: instanceType)
     let models = try variants.map { variant in
       ModelProfile(
-        family: variant.family, precision: variant.precision,
-        vocabulary: ModelFamily(rawValue: variant.family)?.shape.vocabulary ?? 30522, fileBytes: 1, weightBytes: 1,
+        architecture: variant.architecture, precision: variant.precision,
+        vocabulary: ArchitecturePreset(rawValue: variant.architecture)?.shape.vocabulary ?? 30522, fileBytes: 1,
+        weightBytes: 1,
         memoryPerModelBytes: variant.memoryPerModelBytes, loadSeconds: 0.01, firstRunSeconds: 0.01,
         forward: try variant.forward.map {
           ForwardCell(
@@ -70,7 +71,7 @@ enum Fixture {
           ServedCell(
             tokens: $0.tokens, input: $0.input, workers: $0.workers, threads: $0.threads, residentModels: 8,
             ratePerSecond: 10, computeSeconds: try table(mean: $0.computeSeconds),
-            overheadSeconds: try table(mean: 0.0003), driftCV: 0.02)
+            overheadSeconds: try table(mean: 0.0003), betweenRunCV: 0.02)
         })
     }
     let settings = LibrarySettings(blas: "default", coreType: nil, environment: ["OMP_NUM_THREADS": "1"])
@@ -87,7 +88,7 @@ enum Fixture {
     var problem = try mission(
       models: models, budget: nil, target: target, rate: rate, instances: [LocalMachine.name], profiles: [profile],
       local: LocalMachine(profile: profile, cores: cores, memoryBytes: memoryBytes), fit: fit)
-    problem.workload.family = "bert-tiny"
+    problem.workload.architecture = "bert-tiny"
     problem.workload.tokens = 32
     return problem
   }

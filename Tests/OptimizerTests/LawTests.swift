@@ -19,8 +19,8 @@ import Testing
     #expect(abs(cost - nodes - 0.10) < 1e-6)
     #expect(try #require(plan.lowerBoundPerHour) <= cost + 1e-9)
     for node in plan.nodes {
-      let perQueue = (node.modelsPerNode[1] + node.queues - 1) / node.queues
-      #expect(Int64(perQueue) * node.memoryPerModelBytes <= node.memoryCapacityBytes / Int64(node.queues))
+      let perQueue = (node.modelsPerNode[1] + node.devices - 1) / node.devices
+      #expect(Int64(perQueue) * node.memoryPerModelBytes <= node.memoryCapacityBytes / Int64(node.devices))
       #expect(node.latencySeconds.p99.high <= target)
       #expect(node.utilization < 1)
     }
@@ -151,7 +151,7 @@ import Testing
     #expect(try error { $0.catalog.types = [] } == .emptyCatalog)
     #expect(
       try error { $0.catalog.types[0].costPerHour = .nan } == .invalidInstance(name: "c5.large", key: "price"))
-    #expect(try error { $0.workload.family = "gpt-9" } == .unknownFamily("gpt-9"))
+    #expect(try error { $0.workload.architecture = "gpt-9" } == .unknownFamily("gpt-9"))
     for change: (inout Workload) -> Void in [
       { $0.models = 0 }, { $0.models = 2_000_000 }, { $0.tokens = 0 }, { $0.ratePerModelPerSecond = 0 },
       { $0.ratePerModelPerSecond = .nan }, { $0.targetP99Seconds = 0 },

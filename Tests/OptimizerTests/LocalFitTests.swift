@@ -70,7 +70,7 @@ import Testing
   }
 
   @Test func noMeasurementOfThatModel() throws {
-    let profile = try Fixture.profile([.init(family: "minilm", cells: [.init(computeSeconds: 0.001)])])
+    let profile = try Fixture.profile([.init(architecture: "minilm", cells: [.init(computeSeconds: 0.001)])])
     let plan = try Optimizer.optimize(
       try Fixture.local(models: 5, profile: profile, cores: 1, memoryBytes: 16 << 30))
     #expect(!plan.feasible)
@@ -107,10 +107,10 @@ import Testing
     ])
     let few = try Optimizer.optimize(
       try Fixture.local(models: 40, profile: profile, cores: 1, memoryBytes: 1000 << 20))
-    #expect(few.nodes.first?.variant == .fp32)
+    #expect(few.nodes.first?.precision == .fp32)
     let many = try Optimizer.optimize(
       try Fixture.local(models: 90, profile: profile, cores: 1, memoryBytes: 1000 << 20))
-    #expect(many.nodes.first?.variant == .int8)
+    #expect(many.nodes.first?.precision == .int8)
     #expect(many.models == 90)
   }
 
@@ -125,7 +125,7 @@ import Testing
     let profile = try Fixture.profile(
       [
         .init(
-          family: "bert-base", precision: .int8, memoryPerModelBytes: 288 << 20,
+          architecture: "bert-base", precision: .int8, memoryPerModelBytes: 288 << 20,
           cells: [.init(workers: 4, tokens: 128, computeSeconds: 0.006)])
       ],
       instanceType: "r7g.4xlarge", cores: 16)

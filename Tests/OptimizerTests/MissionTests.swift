@@ -21,7 +21,7 @@ import Testing
     #expect(node.instanceType == "inf2.xlarge")
     #expect(node.count == 60)
     #expect(node.modelsPerNode == [50, 50])
-    #expect(node.queues == 2)
+    #expect(node.devices == 2)
     #expect(node.memoryPerModelBytes == 671_825_804)
     #expect(node.memoryCapacityBytes == 34_359_738_368)
     #expect(node.memoryProvenance.kind == .estimated)

@@ -38,7 +38,7 @@ import Testing
     Tampering("no HTTP time", .evidence) { plan in
       plan.nodes[0].service.overheadSeconds = plan.nodes[0].service.overheadSeconds.scaled(by: 0.001)
     },
-    Tampering("more cores on the chip", .evidence) { $0.nodes[0].queues = 4 },
+    Tampering("more cores on the chip", .evidence) { $0.nodes[0].devices = 4 },
     Tampering("executable", .evidence) { $0.nodes[0].executable = true },
     Tampering("shorter p99 of a node", .latency) { plan in
       plan.nodes[0].latencySeconds.p99 = Estimate(estimate: 0.001, low: 0.001, high: 0.001)

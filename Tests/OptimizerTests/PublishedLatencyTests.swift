@@ -4,9 +4,9 @@ import PlannerFiles
 import Testing
 
 @Suite struct PublishedLatencyTests {
-  private func figure(_ seconds: [String: Double]) -> LatencyFigure {
-    LatencyFigure(
-      instanceFamilies: ["inf2"], measuredOn: "inf2.xlarge", modelFamily: "bert-base", precision: .fp32, tokens: 128,
+  private func figure(_ seconds: [String: Double]) -> PublishedBenchmark {
+    PublishedBenchmark(
+      instanceFamilies: ["inf2"], measuredOn: "inf2.xlarge", architecture: "bert-base", precision: .fp32, tokens: 128,
       batch: 1, seconds: seconds, coresPerAccelerator: 2, source: "test")
   }
 

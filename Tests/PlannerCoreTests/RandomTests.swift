@@ -15,10 +15,10 @@ import Testing
   }
 
   @Test(arguments: [
-    (ServiceDistribution.exponential(mean: 2), 1.0), (.deterministic(mean: 2), 0), (.lognormal(mean: 2, cv: 0.7), 0.7),
+    (TimeDistribution.exponential(mean: 2), 1.0), (.deterministic(mean: 2), 0), (.lognormal(mean: 2, cv: 0.7), 0.7),
     (.gamma(mean: 2, cv: 0.4), 0.4), (.gamma(mean: 2, cv: 1.6), 1.6), (.hyperexponential(mean: 2, cv: 1.8), 1.8),
   ])
-  func samplersHaveTheirMoments(_ distribution: ServiceDistribution, _ cv: Double) {
+  func samplersHaveTheirMoments(_ distribution: TimeDistribution, _ cv: Double) {
     var random = RandomStream(seed: 11, stream: "moments")
     let count = 400_000
     var sum = 0.0

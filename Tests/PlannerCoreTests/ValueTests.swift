@@ -30,7 +30,7 @@ import Testing
   /// bert-base-cased is published with 108,310,272 weights, its pooler (590,592) included and no question-answering
   /// head (1,538).
   @Test func bertBaseHasItsWeights() {
-    #expect(ModelFamily.bertBase.shape.parameterCount == 108_310_272 - 590_592 + 1_538)
+    #expect(ArchitecturePreset.bertBase.shape.parameterCount == 108_310_272 - 590_592 + 1_538)
   }
 
   @Test func erlangCIsTextbook() {

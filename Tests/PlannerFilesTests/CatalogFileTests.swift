@@ -114,13 +114,15 @@ import Testing
     let file = try FiguresFile.embedded()
     #expect(!file.date.isEmpty)
     #expect(!file.source.isEmpty)
-    func figure(_ type: String, batch: Int = 1, family: String = "bert-base", key: String = "mean") -> LatencyFigure? {
+    func figure(_ type: String, batch: Int = 1, architecture: String = "bert-base", key: String = "mean")
+      -> PublishedBenchmark?
+    {
       file.figures.first {
-        $0.measuredOn == type && $0.tokens == 128 && $0.batch == batch && $0.modelFamily == family
+        $0.measuredOn == type && $0.tokens == 128 && $0.batch == batch && $0.architecture == architecture
           && $0.seconds[key] != nil
       }
     }
-    func milliseconds(_ figure: LatencyFigure?, _ key: String) -> Double? {
+    func milliseconds(_ figure: PublishedBenchmark?, _ key: String) -> Double? {
       figure?.seconds[key].map { ($0 * 1e5).rounded() / 100 }
     }
     #expect(milliseconds(figure("c6i.2xlarge"), "mean") == 54.06)
@@ -131,7 +133,7 @@ import Testing
     #expect(figure("inf2.xlarge", key: "p99")?.seconds == ["p50": 0.000999, "p99": 0.00104])
     #expect(milliseconds(figure("inf2.xlarge", batch: 8, key: "p99"), "p99") == 6.17)
     #expect(milliseconds(figure("c5.18xlarge"), "p50") == 55.73)
-    #expect(milliseconds(figure("inf2.xlarge", family: "distilbert"), "p95") == 0.80)
+    #expect(milliseconds(figure("inf2.xlarge", architecture: "distilbert"), "p95") == 0.80)
     #expect(figure("inf1.2xlarge")?.coresPerAccelerator == 4)
     #expect(figure("inf2.xlarge")?.coresPerAccelerator == 2)
   }

@@ -118,7 +118,8 @@ final class TemporaryFolder {
     settings: LibrarySettings(blas: "default", coreType: nil, environment: [:]), trials: [], serverMemoryBytes: 1,
     models: [
       ModelProfile(
-        family: "bert-tiny", precision: .fp32, vocabulary: 1, fileBytes: 1, weightBytes: 1, memoryPerModelBytes: 1,
+        architecture: "bert-tiny", precision: .fp32, vocabulary: 1, fileBytes: 1, weightBytes: 1,
+        memoryPerModelBytes: 1,
         loadSeconds: 1, firstRunSeconds: 1,
         forward: [
           ForwardCell(
@@ -174,7 +175,7 @@ final class TemporaryFolder {
   @Test func missingKeysAreTheGuidances() throws {
     let folder = try TemporaryFolder()
     let workload = try WorkloadFile.read(try folder.file("w.yaml", "family: minilm\ntokens: 16\ntargetP99: 20ms\n"))
-    #expect(workload.family == "minilm" && workload.tokens == 16 && workload.targetP99Seconds == 0.020)
+    #expect(workload.architecture == "minilm" && workload.tokens == 16 && workload.targetP99Seconds == 0.020)
     #expect(workload.models == 3000 && workload.ratePerModelPerSecond == 0.49)
   }
 

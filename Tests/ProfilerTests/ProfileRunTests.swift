@@ -12,7 +12,8 @@ private final class KnownMachine: ProfilerTools {
   }
 
   func synthesize(
-    family: ModelFamily, vocabulary: Int, precision: Precision, count: Int, seed: UInt64, into folder: String
+    architecture: ArchitecturePreset, vocabulary: Int, precision: Precision, count: Int, seed: UInt64,
+    into folder: String
   ) async throws -> Int64 { 1_000 }
 
   /// The default BLAS stalls with two threads, openmp does not; SkylakeX kernels halve every time.
@@ -56,8 +57,8 @@ private final class KnownMachine: ProfilerTools {
   static func profile(_ machine: any ProfilerTools, servingCores: Int = 2) async throws -> Profile {
     let request = ProfileRequest(
       cases: [
-        ProfileRequest.Case(family: .bertTiny, vocabulary: 2000, tokens: [16, 32]),
-        ProfileRequest.Case(family: .miniLM, vocabulary: nil, tokens: [16]),
+        ProfileRequest.Case(architecture: .bertTiny, vocabulary: 2000, tokens: [16, 32]),
+        ProfileRequest.Case(architecture: .miniLM, vocabulary: nil, tokens: [16]),
       ], precisions: [.fp32, .int8], quick: true, servingCores: servingCores, seed: 1)
     var run = ProfileRun(
       request: request, host: host,
@@ -88,7 +89,8 @@ private final class KnownMachine: ProfilerTools {
         try await machine.engineIdentity(settings: settings)
       }
       func synthesize(
-        family: ModelFamily, vocabulary: Int, precision: Precision, count: Int, seed: UInt64, into folder: String
+        architecture: ArchitecturePreset, vocabulary: Int, precision: Precision, count: Int, seed: UInt64,
+        into folder: String
       ) async throws -> Int64 { 1 }
       func measure(_ call: MeasureCall) async throws -> [MeasuredCell] {
         var plain = call
@@ -104,7 +106,7 @@ private final class KnownMachine: ProfilerTools {
   @Test func everyCellIsMeasured() async throws {
     let profile = try await Self.profile(KnownMachine())
     #expect(
-      profile.models.map { "\($0.family) \($0.precision)" } == [
+      profile.models.map { "\($0.architecture) \($0.precision)" } == [
         "bert-tiny fp32", "bert-tiny int8", "minilm fp32", "minilm int8",
       ])
     let tiny = profile.models[0]
@@ -124,7 +126,7 @@ private final class KnownMachine: ProfilerTools {
     #expect(abs(cell.computeSeconds.mean - 0.0016) < 1e-9)
     #expect(abs(cell.overheadSeconds.quantile(1) - 0.0003) < 1e-9)
     // Rounds alike: what they cannot show remains.
-    #expect(abs(cell.driftCV - 0.03) < 1e-9)
+    #expect(abs(cell.betweenRunCV - 0.03) < 1e-9)
     // Two workers at 30 % of 1.6 ms each.
     #expect(abs(cell.ratePerSecond - 0.3 * 2 / 0.0016) < 0.05 * 375)
   }
@@ -135,7 +137,7 @@ private final class KnownMachine: ProfilerTools {
   ])
   func casesAreRead(_ text: String, _ expected: String) throws {
     let one = try #require(ProfileRequest.Case(text))
-    #expect("\(one.family.rawValue) \(one.tokens) \(one.vocabulary.map { "\($0)" } ?? "nil")" == expected)
+    #expect("\(one.architecture.rawValue) \(one.tokens) \(one.vocabulary.map { "\($0)" } ?? "nil")" == expected)
   }
 
   @Test(arguments: ["", "gpt", "minilm:", "minilm:0", "minilm:16,,32", "minilm:16:1", "minilm:16:2000:1", "minilm:x"])

@@ -146,7 +146,8 @@ struct Sample {
         let path = try cache.file("hashed", "")
         try data.write(to: URL(fileURLWithPath: path))
         return RepositoryManifest.Model(
-          name: String(name.dropLast(3)).replacing("/", with: "-"), file: name, family: "unknown", precision: .fp32,
+          name: String(name.dropLast(3)).replacing("/", with: "-"), file: name, architecture: "unknown",
+          precision: .fp32,
           vocabulary: 300,
           maxTokens: 512, inputs: ["input_ids"], fileBytes: Int64(data.count),
           sha256: hashed ? try FileDigest.sha256(path) : nil)

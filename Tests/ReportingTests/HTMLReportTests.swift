@@ -105,7 +105,7 @@ import Testing
       ("gap", { $0.plan.gap = 0.07 }), ("binding", { $0.plan.binding = "compute" }),
       ("bindingReason", { $0.plan.bindingReason = "other" }), ("plan models", { $0.plan.models = 7 }),
       ("node count", { $0.plan.nodes[0].count = 7 }), ("models per node", { $0.plan.nodes[0].modelsPerNode = [6, 7] }),
-      ("variant", { $0.plan.nodes[0].variant = .int8 }), ("workers", { $0.plan.nodes[0].workers = 7 }),
+      ("variant", { $0.plan.nodes[0].precision = .int8 }), ("workers", { $0.plan.nodes[0].workers = 7 }),
       ("threads", { $0.plan.nodes[0].threadsPerWorker = 7 }), ("price", { $0.plan.nodes[0].costPerHour = 7 }),
       ("node p99", { $0.plan.nodes[0].latencySeconds.p99.estimate = 7 }),
       ("node utilization", { $0.plan.nodes[0].utilization = 0.07 }),
@@ -166,7 +166,7 @@ import Testing
     record.host.instructionSets = [evil]
     record.host.hypervisor = evil
     record.workload.name = evil
-    record.workload.family = evil
+    record.workload.architecture = evil
     record.workload.source = evil
     record.node.environment = [evil: evil]
     record.plan.binding = evil

@@ -29,17 +29,17 @@ enum Samples {
   }
 
   static func node(
-    _ type: String, count: Int = 1, models: [Int] = [1000, 1000], variant: Precision = .fp32, queues: Int = 1,
+    _ type: String, count: Int = 1, models: [Int] = [1000, 1000], precision: Precision = .fp32, devices: Int = 1,
     price: Double = 0, p99: Estimate = Estimate(estimate: 0.00362, low: 0.0034, high: 0.00391),
     provenance: Provenance = measured, executable: Bool = true
-  ) -> PlanNode {
-    PlanNode(
-      instanceType: type, count: count, modelsPerNode: models, variant: variant, queues: queues, workers: 1,
+  ) -> NodeGroup {
+    NodeGroup(
+      instanceType: type, count: count, modelsPerNode: models, precision: precision, devices: devices, workers: 1,
       threadsPerWorker: 1, costPerHour: price, provenance: provenance, executable: executable,
       latencySeconds: PlannedLatency(p99: p99), utilization: 0.412, memoryPerModelBytes: 3_460_301,
       memoryCapacityBytes: 4_941_547_929, memoryProvenance: executable ? measured : estimated,
       service: ServiceModel(
-        computeSeconds: table(0.0003, 0.00004), overheadSeconds: table(0.0002, 0.00003), driftCV: 0.021,
+        computeSeconds: table(0.0003, 0.00004), overheadSeconds: table(0.0002, 0.00003), betweenRunCV: 0.021,
         computeProvenance: provenance, overheadProvenance: measured),
       environment: [
         "OPENBLAS_CORETYPE": "SkylakeX", "LD_LIBRARY_PATH": "/usr/lib/openblas-openmp", "OMP_NUM_THREADS": "1",
@@ -48,7 +48,7 @@ enum Samples {
 
   static func run() -> RunRecord {
     let workload = Workload(
-      name: "bert-tiny on this machine", family: "bert-tiny", vocabulary: 2000, models: 1000, tokens: 32,
+      name: "bert-tiny on this machine", architecture: "bert-tiny", vocabulary: 2000, models: 1000, tokens: 32,
       ratePerModelPerSecond: 0.12, targetP99Seconds: 0.010, source: "planner demo")
     var requests = RunRecord.Requests()
     requests.sent = 7214
@@ -119,10 +119,10 @@ enum Samples {
   static func plan() -> Plan {
     let p99 = Estimate(estimate: 0.00242, low: 0.00231, high: 0.00258)
     let best = node(
-      "inf2.xlarge", count: 32, models: [93, 94], variant: .bf16, queues: 2, price: 0.7582, p99: p99,
+      "inf2.xlarge", count: 32, models: [93, 94], precision: .bf16, devices: 2, price: 0.7582, p99: p99,
       provenance: published, executable: false)
     let today = node(
-      "c7a.8xlarge", count: 71, models: [42, 43], variant: .int8, price: 1.6422,
+      "c7a.8xlarge", count: 71, models: [42, 43], precision: .int8, price: 1.6422,
       p99: Estimate(estimate: 0.00951, low: 0.00913, high: 0.00987))
     return Plan(
       seed: 1, feasible: true, costPerHour: 24.3624, lowerBoundPerHour: 23.1042, models: 3000, budgetPerHour: 60,
@@ -150,7 +150,8 @@ enum Samples {
     for (index, size) in ["xlarge", "8xlarge", "24xlarge", "48xlarge"].enumerated() {
       all.append(
         Alternative(
-          instanceType: "inf2.\(size)", feasible: true, nodes: 32 >> index, modelsPerNode: 94 << index, variant: .bf16,
+          instanceType: "inf2.\(size)", feasible: true, nodes: 32 >> index, modelsPerNode: 94 << index,
+          precision: .bf16,
           costPerHour: 24.36 + 19.7 * Double(index),
           p99Seconds: Estimate(estimate: 0.00242, low: 0.00231, high: 0.00258), utilization: 0.24, binding: "memory",
           reason: "device memory holds \(94 << index) models", provenance: index == 0 ? published : estimated))
@@ -158,7 +159,7 @@ enum Samples {
     for (index, size) in ["xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge"].enumerated() {
       all.append(
         Alternative(
-          instanceType: "g5.\(size)", feasible: true, nodes: 85 - index, modelsPerNode: 36, variant: .fp32,
+          instanceType: "g5.\(size)", feasible: true, nodes: 85 - index, modelsPerNode: 36, precision: .fp32,
           costPerHour: 85.61 + 31.9 * Double(index),
           p99Seconds: Estimate(estimate: 0.00913, low: 0.0088, high: 0.00956), utilization: 0.14, binding: "memory",
           reason: "device memory holds 36 models", provenance: estimated))
@@ -210,7 +211,7 @@ enum Samples {
         "g5.4xlarge", 1.62, 70, 113.40, 43, today: 113.78, keeps: false, p99: nil,
         "43 models need 25.1 GiB of device memory, there are 24 GiB",
         Alternative(
-          instanceType: "g5.4xlarge", feasible: true, nodes: 84, modelsPerNode: 36, variant: .fp32,
+          instanceType: "g5.4xlarge", feasible: true, nodes: 84, modelsPerNode: 36, precision: .fp32,
           costPerHour: 136.516, p99Seconds: Estimate(estimate: 0.00913, low: 0.0088, high: 0.00956), utilization: 0.14,
           binding: "memory", reason: "device memory holds 36 models", provenance: estimated)),
     ]
@@ -232,10 +233,10 @@ enum Samples {
       ])
   }
 
-  static func figures() -> [LatencyFigure] {
+  static func figures() -> [PublishedBenchmark] {
     [
-      LatencyFigure(
-        instanceFamilies: ["inf2"], measuredOn: "inf2.xlarge", modelFamily: "bert-base", precision: .bf16, tokens: 128,
+      PublishedBenchmark(
+        instanceFamilies: ["inf2"], measuredOn: "inf2.xlarge", architecture: "bert-base", precision: .bf16, tokens: 128,
         batch: 1, seconds: ["p50": 0.000999, "p99": 0.00104], coresPerAccelerator: 2, source: published.source)
     ]
   }
@@ -263,7 +264,7 @@ enum Samples {
     }
     let models = [Precision.fp32, .bf16, .int8].map { precision in
       ModelProfile(
-        family: "bert-tiny", precision: precision, vocabulary: 2000, fileBytes: 3_145_728, weightBytes: 2_883_584,
+        architecture: "bert-tiny", precision: precision, vocabulary: 2000, fileBytes: 3_145_728, weightBytes: 2_883_584,
         memoryPerModelBytes: 3_460_301, loadSeconds: 0.0021, firstRunSeconds: 0.00031,
         forward: [16, 32, 128].flatMap { tokens in
           [1, 2].map { threads in
@@ -275,7 +276,8 @@ enum Samples {
         served: [32].map { tokens in
           ServedCell(
             tokens: tokens, input: .tokens, workers: 1, threads: 1, residentModels: 100, ratePerSecond: 50,
-            computeSeconds: table(0.00029 / faster, 0.00002), overheadSeconds: table(0.00021, 0.00002), driftCV: 0.021)
+            computeSeconds: table(0.00029 / faster, 0.00002), overheadSeconds: table(0.00021, 0.00002),
+            betweenRunCV: 0.021)
         })
     }
     return Profile(

@@ -45,7 +45,7 @@ enum Samples {
   struct Listing: Encodable {
     var provenance: Provenance
     var types: [InstanceType]
-    var figures: [LatencyFigure]
+    var figures: [PublishedBenchmark]
 
     init() throws {
       let catalog = try CatalogFile.embedded()
@@ -108,7 +108,7 @@ enum Samples {
     memoryBytes: 8 << 30, instructionSets: [], hypervisor: nil, kernel: "6.1.0", instanceType: nil)
 
   static let workload = Workload(
-    name: "bert-tiny-1000", family: "bert-tiny", vocabulary: 2000, models: 1000, tokens: 32,
+    name: "bert-tiny-1000", architecture: "bert-tiny", vocabulary: 2000, models: 1000, tokens: 32,
     ratePerModelPerSecond: 0.6, targetP99Seconds: 0.010, source: "demo workload")
 
   /// At the standard probabilities, which are then left out.
@@ -127,14 +127,15 @@ enum Samples {
     return table
   }
 
-  static func measuredNode() -> PlanNode {
-    var node = PlanNode(
-      instanceType: "local", count: 1, modelsPerNode: [1000, 1000], variant: .int8, queues: 1, workers: 1,
+  static func measuredNode() -> NodeGroup {
+    var node = NodeGroup(
+      instanceType: "local", count: 1, modelsPerNode: [1000, 1000], precision: .int8, devices: 1, workers: 1,
       threadsPerWorker: 1, costPerHour: 0, provenance: measured, executable: true, latencySeconds: p99,
       utilization: 0.41, memoryPerModelBytes: 3_460_301, memoryCapacityBytes: 4 << 30, memoryProvenance: measured,
       service: ServiceModel(
-        computeSeconds: measuredTable(), overheadSeconds: measuredTable(), driftCV: 0.03, computeProvenance: measured,
-        overheadProvenance: measured, handoverSeconds: 0.00002, wakeSeconds: 0.00003,
+        computeSeconds: measuredTable(), overheadSeconds: measuredTable(), betweenRunCV: 0.03,
+        computeProvenance: measured,
+        overheadProvenance: measured, dispatchGapSeconds: 0.00002, wakeUpSeconds: 0.00003,
         computeTraceSeconds: [0.0003, 0.0004]),
       environment: ["OMP_WAIT_POLICY": "PASSIVE"])
     node.host = fullHost
@@ -143,25 +144,25 @@ enum Samples {
   }
 
   /// On a host that tells little of itself.
-  static func bareNode() -> PlanNode {
+  static func bareNode() -> NodeGroup {
     var node = measuredNode()
     node.host = bareHost
     return node
   }
 
-  static func publishedNode() -> PlanNode {
-    PlanNode(
-      instanceType: "inf2.xlarge", count: 32, modelsPerNode: [93, 94], variant: .fp32, queues: 2, workers: 1,
+  static func publishedNode() -> NodeGroup {
+    NodeGroup(
+      instanceType: "inf2.xlarge", count: 32, modelsPerNode: [93, 94], precision: .fp32, devices: 2, workers: 1,
       threadsPerWorker: 1, costPerHour: 0.7582, provenance: published, executable: false, latencySeconds: p99,
       utilization: 0.05, memoryPerModelBytes: 600 << 20, memoryCapacityBytes: 32 << 30, memoryProvenance: estimated,
       service: ServiceModel(
-        computeSeconds: publishedTable(), overheadSeconds: measuredTable(), driftCV: 0.02,
+        computeSeconds: publishedTable(), overheadSeconds: measuredTable(), betweenRunCV: 0.02,
         computeProvenance: published, overheadProvenance: measured),
       environment: [:])
   }
 
   static let figured = Alternative(
-    instanceType: "inf2.xlarge", feasible: true, nodes: 32, modelsPerNode: 94, variant: .fp32, costPerHour: 24.36,
+    instanceType: "inf2.xlarge", feasible: true, nodes: 32, modelsPerNode: 94, precision: .fp32, costPerHour: 24.36,
     p99Seconds: p99.p99, utilization: 0.05, binding: "memory", reason: "memory: 47 models fill a core",
     provenance: published)
   static let unknown = Alternative(
@@ -206,7 +207,7 @@ enum Samples {
       }, serverMemoryBytes: 161_480_704,
       models: [
         ModelProfile(
-          family: "bert-tiny", precision: .int8, vocabulary: 2000, fileBytes: 3_145_728, weightBytes: 2_883_584,
+          architecture: "bert-tiny", precision: .int8, vocabulary: 2000, fileBytes: 3_145_728, weightBytes: 2_883_584,
           memoryPerModelBytes: 3_460_301, loadSeconds: 0.0021, firstRunSeconds: 0.005,
           forward: [
             ForwardCell(
@@ -215,11 +216,11 @@ enum Samples {
           served: [
             ServedCell(
               tokens: 32, input: .text, workers: 1, threads: 1, residentModels: 64, ratePerSecond: 700,
-              computeSeconds: measuredTable(), overheadSeconds: publishedTable(), driftCV: 0.02,
-              handoverSeconds: 0.00002, wakeSeconds: 0.00003, computeTraceSeconds: [0.0003, 0.00031]),
+              computeSeconds: measuredTable(), overheadSeconds: publishedTable(), betweenRunCV: 0.02,
+              dispatchGapSeconds: 0.00002, wakeUpSeconds: 0.00003, computeTraceSeconds: [0.0003, 0.00031]),
             ServedCell(
               tokens: 32, input: .tokens, workers: 1, threads: 1, residentModels: 64, ratePerSecond: 700,
-              computeSeconds: measuredTable(), overheadSeconds: measuredTable(), driftCV: 0),
+              computeSeconds: measuredTable(), overheadSeconds: measuredTable(), betweenRunCV: 0),
           ])
       ])
   }
@@ -304,7 +305,7 @@ enum Samples {
 
   static var repositories: [RepositoryManifest] {
     let model = RepositoryManifest.Model(
-      name: "model0", file: "model0.pt", family: "bert-tiny", precision: .int8, vocabulary: 2000, maxTokens: 512,
+      name: "model0", file: "model0.pt", architecture: "bert-tiny", precision: .int8, vocabulary: 2000, maxTokens: 512,
       inputs: ["input_ids", "attention_mask", "token_type_ids"], fileBytes: 3_145_728)
     let variants = agreements.map { agreement in
       var variant = model

@@ -35,7 +35,7 @@ private final class TestSource: ModelSource {
       seed: nil, vocabularyFile: nil, lowercases: true,
       models: state.withLock { $0.names }.map { name in
         RepositoryManifest.Model(
-          name: name, file: name, family: "test", precision: .fp32, vocabulary: 1, maxTokens: 1, inputs: ["x"],
+          name: name, file: name, architecture: "test", precision: .fp32, vocabulary: 1, maxTokens: 1, inputs: ["x"],
           fileBytes: 10)
       })
   }

@@ -70,7 +70,7 @@ import Testing
         seed: nil, vocabularyFile: nil, lowercases: true,
         models: [
           RepositoryManifest.Model(
-            name: name, file: "a.pt", family: "unknown", precision: .fp32, vocabulary: 10, maxTokens: 512,
+            name: name, file: "a.pt", architecture: "unknown", precision: .fp32, vocabulary: 10, maxTokens: 512,
             inputs: ["input_ids"], fileBytes: 0)
         ])
       let path = repository.folder + "/" + RepositoryManifest.fileName

@@ -279,7 +279,7 @@ private struct HeldSource: ModelSource {
       seed: nil, vocabularyFile: nil, lowercases: true,
       models: server.value.models.map { model in
         RepositoryManifest.Model(
-          name: model.name, file: model.name, family: "test", precision: .fp32, vocabulary: 1, maxTokens: 1,
+          name: model.name, file: model.name, architecture: "test", precision: .fp32, vocabulary: 1, maxTokens: 1,
           inputs: ["x"], fileBytes: 10)
       })
   }

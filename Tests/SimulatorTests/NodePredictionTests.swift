@@ -8,15 +8,15 @@ import Testing
   }
 
   static func load(
-    models: Int, rate: Double, compute: Double = 0.004, overhead: Double = 0.0005, drift: Double = 0, queues: Int = 1,
+    models: Int, rate: Double, compute: Double = 0.004, overhead: Double = 0.0005, drift: Double = 0, devices: Int = 1,
     workers: Int = 1
   ) -> NodeLoad {
     let provenance = Provenance(.estimated, source: "test")
     return NodeLoad(
       service: ServiceModel(
-        computeSeconds: constant(compute), overheadSeconds: constant(overhead), driftCV: drift,
+        computeSeconds: constant(compute), overheadSeconds: constant(overhead), betweenRunCV: drift,
         computeProvenance: provenance, overheadProvenance: provenance),
-      queues: queues, workers: workers, models: models, ratePerModelPerSecond: rate, arrivals: .poisson)
+      devices: devices, workers: workers, models: models, ratePerModelPerSecond: rate, arrivals: .poisson)
   }
 
   @Test func idleNodeTakesComputePlusOverhead() throws {
@@ -40,7 +40,7 @@ import Testing
   @Test func queuesShareNothing() throws {
     // Two queues with one worker wait longer than one queue with two, and as long as half the node.
     let split = try #require(
-      NodeSimulation.predict(Self.load(models: 100, rate: 3, queues: 2), seed: 1, effort: .final))
+      NodeSimulation.predict(Self.load(models: 100, rate: 3, devices: 2), seed: 1, effort: .final))
     let half = try #require(NodeSimulation.predict(Self.load(models: 50, rate: 3), seed: 1, effort: .final))
     let shared = try #require(
       NodeSimulation.predict(Self.load(models: 100, rate: 3, workers: 2), seed: 1, effort: .final))

@@ -28,7 +28,7 @@ import Testing
 
   /// One replication a seed, of a single node.
   static func summaries(
-    service: ServiceDistribution, rate: Double, workers: Int, duration: Double = 1_000,
+    service: TimeDistribution, rate: Double, workers: Int, duration: Double = 1_000,
     arrivals: ((Double) -> ArrivalProcess) = { .poisson(ratePerSecond: $0) }
   ) -> [SimulationSummary] {
     (0..<replications).map { seed in
@@ -61,10 +61,10 @@ import Testing
   }
 
   @Test(arguments: [
-    (ServiceDistribution.lognormal(mean: 0.010, cv: 0.8), 0.64), (.gamma(mean: 0.010, cv: 0.5), 0.25),
+    (TimeDistribution.lognormal(mean: 0.010, cv: 0.8), 0.64), (.gamma(mean: 0.010, cv: 0.5), 0.25),
     (.gamma(mean: 0.010, cv: 1.4), 1.96), (.hyperexponential(mean: 0.010, cv: 1.5), 2.25),
   ])
-  func mg1MeanWait(_ service: ServiceDistribution, _ squaredCV: Double) throws {
+  func mg1MeanWait(_ service: TimeDistribution, _ squaredCV: Double) throws {
     let runs = Self.summaries(service: service, rate: 60, workers: 1, duration: 2_000)
     let waits = try runs.map { try #require($0.waitSeconds).mean.estimate }
     Interval(waits).check(

@@ -20,7 +20,7 @@ import Testing
     }
     let batch =
       random.integer(below: 2) == 0
-      ? BatchPolicy.single : BatchPolicy(max: 4, wait: Nanoseconds(2_000_000), marginalCost: 0.4)
+      ? BatchPolicy.single : BatchPolicy(max: 4, wait: Nanoseconds(2_000_000), batchCostFactor: 0.4)
     let node = ScenarioNode(
       name: "n", count: 1 + random.integer(below: 3), workers: 1 + random.integer(below: 3),
       queueCapacity: random.integer(below: 2) == 0 ? nil : 5, batch: batch)
@@ -120,7 +120,7 @@ import Testing
           nodes: [
             ScenarioNode(
               name: "n", count: 1, workers: 1,
-              batch: BatchPolicy(max: max, wait: Nanoseconds(1_000_000), marginalCost: 0.2))
+              batch: BatchPolicy(max: max, wait: Nanoseconds(1_000_000), batchCostFactor: 0.2))
           ]
         ).simulate().latencySeconds
       ).p99.estimate

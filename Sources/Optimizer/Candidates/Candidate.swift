@@ -5,9 +5,9 @@ import Simulator
 /// figures it is planned with.
 struct Candidate {
   var type: InstanceType
-  var variant: Precision
+  var precision: Precision
   /// Queues that share nothing; models are spread over them evenly.
-  var queues: Int
+  var devices: Int
   /// Of each queue.
   var workers: Int
   var threadsPerWorker: Int
@@ -37,7 +37,7 @@ struct Candidate {
   /// Most models in one queue by memory alone.
   var modelsPerQueueByMemory: Int {
     guard hostMemoryShortage == nil, memoryPerModelBytes > 0 else { return 0 }
-    return Int(max(0, memoryCapacityBytes) / Int64(queues) / memoryPerModelBytes)
+    return Int(max(0, memoryCapacityBytes) / Int64(devices) / memoryPerModelBytes)
   }
 
   /// Most models in one queue whose requests the workers can keep up with, going by `meanSeconds` a request.
@@ -57,15 +57,15 @@ struct Candidate {
     guard p99FloorSeconds <= workload.targetP99Seconds, meanFloorSeconds > 0 else { return 0 }
     let compute = modelsPerQueueByCompute(
       ratePerModelPerSecond: workload.ratePerModelPerSecond, meanSeconds: meanFloorSeconds, belowUtilization: 1)
-    return min(modelsPerQueueByMemory, compute) * queues
+    return min(modelsPerQueueByMemory, compute) * devices
   }
 }
 
 extension Candidate {
   /// `count` nodes of a plan that run this candidate, with what was predicted for the fullest of them.
-  func planNode(count: Int, modelsPerNode: [Int], prediction: NodePrediction) -> PlanNode {
-    var node = PlanNode(
-      instanceType: type.name, count: count, modelsPerNode: modelsPerNode, variant: variant, queues: queues,
+  func planNode(count: Int, modelsPerNode: [Int], prediction: NodePrediction) -> NodeGroup {
+    var node = NodeGroup(
+      instanceType: type.name, count: count, modelsPerNode: modelsPerNode, precision: precision, devices: devices,
       workers: workers, threadsPerWorker: threadsPerWorker, costPerHour: type.costPerHour, provenance: provenance,
       executable: executable, latencySeconds: PlannedLatency(p99: prediction.latencySeconds.p99),
       utilization: prediction.utilization, memoryPerModelBytes: memoryPerModelBytes,

@@ -36,10 +36,12 @@ struct CandidateBuilder {
     return Prospects(type: type, candidates: candidates, missing: missing)
   }
 
-  private var vocabulary: Int? { workload.vocabulary ?? ModelFamily(rawValue: workload.family)?.shape.vocabulary }
+  private var vocabulary: Int? {
+    workload.vocabulary ?? ArchitecturePreset(rawValue: workload.architecture)?.shape.vocabulary
+  }
 
   private var modelText: String {
-    workload.vocabulary.map { "\(workload.family) with a vocabulary of \($0)" } ?? workload.family
+    workload.vocabulary.map { "\(workload.architecture) with a vocabulary of \($0)" } ?? workload.architecture
   }
 
   // MARK: - Measured
@@ -47,19 +49,21 @@ struct CandidateBuilder {
   func candidates(
     from profile: Profile, type: InstanceType, cores: Int, memoryBytes: Int64, isSuperseded: Bool
   ) -> [Candidate] {
-    profile.models.filter { $0.family == workload.family && (vocabulary == nil || $0.vocabulary == vocabulary) }
-      .flatMap { model in
-        let usable = usableCells(model, cores: cores)
-        return splits(usable).compactMap { cell in
-          var candidate = candidate(
-            cell, model, profile, type: type, memoryBytes: memoryBytes, isSuperseded: isSuperseded)
-          // A lower bound may not rest on the choice of the cell: the fastest one of that split speaks for it.
-          let peers = usable.filter { $0.workers == cell.workers && $0.threads == cell.threads }.map(\.computeSeconds)
-          candidate?.meanFloorSeconds = peers.map(\.mean).min() ?? 0
-          candidate?.p99FloorSeconds = peers.map { $0.quantile(0.99) }.min() ?? 0
-          return candidate
-        }
+    profile.models.filter {
+      $0.architecture == workload.architecture && (vocabulary == nil || $0.vocabulary == vocabulary)
+    }
+    .flatMap { model in
+      let usable = usableCells(model, cores: cores)
+      return splits(usable).compactMap { cell in
+        var candidate = candidate(
+          cell, model, profile, type: type, memoryBytes: memoryBytes, isSuperseded: isSuperseded)
+        // A lower bound may not rest on the choice of the cell: the fastest one of that split speaks for it.
+        let peers = usable.filter { $0.workers == cell.workers && $0.threads == cell.threads }.map(\.computeSeconds)
+        candidate?.meanFloorSeconds = peers.map(\.mean).min() ?? 0
+        candidate?.p99FloorSeconds = peers.map { $0.quantile(0.99) }.min() ?? 0
+        return candidate
       }
+    }
   }
 
   private func usableCells(_ model: ModelProfile, cores: Int) -> [ServedCell] {
@@ -103,11 +107,11 @@ struct CandidateBuilder {
         .estimated,
         source: "measured at \(cell.tokens) tokens, at most what \(workload.tokens) take: \(profile.provenance.source)")
     return Candidate(
-      type: type, variant: model.precision, queues: 1, workers: cell.workers, threadsPerWorker: cell.threads,
+      type: type, precision: model.precision, devices: 1, workers: cell.workers, threadsPerWorker: cell.threads,
       service: ServiceModel(
         computeSeconds: cell.computeSeconds.scaled(by: slowdown), overheadSeconds: overhead.seconds,
-        driftCV: cell.driftCV, computeProvenance: provenance, overheadProvenance: overhead.provenance,
-        handoverSeconds: cell.handoverSeconds, wakeSeconds: cell.wakeSeconds,
+        betweenRunCV: cell.betweenRunCV, computeProvenance: provenance, overheadProvenance: overhead.provenance,
+        dispatchGapSeconds: cell.dispatchGapSeconds, wakeUpSeconds: cell.wakeUpSeconds,
         computeTraceSeconds: cell.computeTraceSeconds.map { $0.map { $0 * slowdown } }),
       memoryPerModelBytes: model.memoryPerModelBytes, memoryCapacityBytes: memoryBytes - profile.serverMemoryBytes,
       memoryProvenance: profile.provenance, provenance: provenance, executable: true,
@@ -135,9 +139,9 @@ struct CandidateBuilder {
 
   // MARK: - Published
 
-  private func figures(_ type: InstanceType) -> [LatencyFigure] {
+  private func figures(_ type: InstanceType) -> [PublishedBenchmark] {
     problem.figures.filter {
-      $0.modelFamily == workload.family && $0.batch == 1 && $0.tokens >= workload.tokens
+      $0.architecture == workload.architecture && $0.batch == 1 && $0.tokens >= workload.tokens
         && $0.instanceFamilies.contains(type.familyName)
     }
   }
@@ -156,15 +160,15 @@ struct CandidateBuilder {
   /// The figure to plan with: least padding, then one that knows p99, which is what is planned for, then one taken
   /// on that very type, then the first in the file.
   private static func precedes(
-    _ a: (figure: LatencyFigure, index: Int), _ b: (figure: LatencyFigure, index: Int), on type: InstanceType
+    _ a: (figure: PublishedBenchmark, index: Int), _ b: (figure: PublishedBenchmark, index: Int), on type: InstanceType
   ) -> Bool {
-    func rank(_ figure: LatencyFigure, _ index: Int) -> (Int, Int, Int, Int) {
+    func rank(_ figure: PublishedBenchmark, _ index: Int) -> (Int, Int, Int, Int) {
       (figure.tokens, figure.seconds["p99"] == nil ? 1 : 0, figure.measuredOn == type.name ? 0 : 1, index)
     }
     return rank(a.figure, a.index) < rank(b.figure, b.index)
   }
 
-  private func candidate(_ figure: LatencyFigure, _ type: InstanceType, isSuperseded: Bool) -> Candidate? {
+  private func candidate(_ figure: PublishedBenchmark, _ type: InstanceType, isSuperseded: Bool) -> Candidate? {
     guard let size = sizing(figure, type), let mean = PublishedLatency.meanSeconds(figure), mean > 0,
       let table = PublishedLatency.table(figure, factor: size.factor),
       let memory = MemoryModel.perModel(workload, figure.precision),
@@ -183,10 +187,10 @@ struct CandidateBuilder {
       ? "host memory: the device runtime and one model while it loads take \(Text.mebibytes(needed)) "
         + "(estimated) of \(Text.mebibytes(host))" : nil
     return Candidate(
-      type: type, variant: figure.precision, queues: size.queues, workers: size.workers,
+      type: type, precision: figure.precision, devices: size.devices, workers: size.workers,
       threadsPerWorker: size.threads,
       service: ServiceModel(
-        computeSeconds: table, overheadSeconds: overhead.seconds, driftCV: PublishedLatency.assumedDriftCV,
+        computeSeconds: table, overheadSeconds: overhead.seconds, betweenRunCV: PublishedLatency.assumedBetweenRunCV,
         computeProvenance: Provenance(
           size.provenance.kind, source: size.provenance.source + "; run-to-run drift of 2 % assumed"),
         overheadProvenance: overhead.provenance),
@@ -199,7 +203,7 @@ struct CandidateBuilder {
   }
 
   private struct Sizing {
-    var queues: Int
+    var devices: Int
     var workers: Int
     var threads: Int
     /// Of the published time.
@@ -212,19 +216,19 @@ struct CandidateBuilder {
   /// On an accelerator the same device computes, whatever the size around it. On a CPU of another size, which is an
   /// estimate: larger ones run several workers of the measured size; smaller ones take longer in proportion to
   /// their vCPUs, which is slower than any that was ever measured, since no pass speeds up more than its threads.
-  private func sizing(_ figure: LatencyFigure, _ type: InstanceType) -> Sizing? {
+  private func sizing(_ figure: PublishedBenchmark, _ type: InstanceType) -> Sizing? {
     let padded = figure.tokens == workload.tokens ? "" : "requests padded to \(figure.tokens) tokens; "
     let isSameType = figure.measuredOn == type.name
     if let accelerator = type.accelerator {
       guard figure.coresPerAccelerator > 0, accelerator.count > 0 else { return nil }
       let source = padded + (isSameType ? "" : "same accelerator, published for \(figure.measuredOn): ") + figure.source
       return Sizing(
-        queues: accelerator.count * figure.coresPerAccelerator, workers: 1, threads: 1, factor: 1,
+        devices: accelerator.count * figure.coresPerAccelerator, workers: 1, threads: 1, factor: 1,
         provenance: Provenance(.published, source: source))
     }
     if isSameType {
       return Sizing(
-        queues: 1, workers: 1, threads: type.vcpus, factor: 1,
+        devices: 1, workers: 1, threads: type.vcpus, factor: 1,
         provenance: Provenance(.published, source: padded + figure.source))
     }
     guard let reference = problem.catalog[figure.measuredOn], reference.vcpus > 0, type.vcpus > 0 else { return nil }
@@ -235,7 +239,7 @@ struct CandidateBuilder {
       ? "\(reference.vcpus) vCPUs there, \(type.vcpus) here, time in proportion"
       : "\(reference.vcpus) vCPUs there, \(Text.count(workers, "worker")) of as many here"
     return Sizing(
-      queues: 1, workers: workers, threads: min(type.vcpus, reference.vcpus), factor: factor,
+      devices: 1, workers: workers, threads: min(type.vcpus, reference.vcpus), factor: factor,
       provenance: Provenance(
         .estimated, source: padded + "published for \(figure.measuredOn), \(method): \(figure.source)"))
   }
@@ -244,14 +248,16 @@ struct CandidateBuilder {
 
   private func missing(_ type: InstanceType) -> String {
     let family = type.familyName
-    let known = problem.figures.filter { $0.modelFamily == workload.family && $0.instanceFamilies.contains(family) }
+    let known = problem.figures.filter {
+      $0.architecture == workload.architecture && $0.instanceFamilies.contains(family)
+    }
     if let longest = known.filter({ $0.batch == 1 }).map(\.tokens).max(), longest < workload.tokens {
-      return "figures of \(workload.family) on \(family) end at \(longest) tokens, \(workload.tokens) are needed"
+      return "figures of \(workload.architecture) on \(family) end at \(longest) tokens, \(workload.tokens) are needed"
     }
     if problem.profiles.contains(where: { $0.host.instanceType == type.name }) {
       return "the profile of \(type.name) has no \(modelText) served at \(workload.tokens) or more tokens"
     }
-    if !known.isEmpty { return "the figures of \(workload.family) on \(family) cannot be planned with" }
-    return "no measured or published latency of \(workload.family) on \(family)"
+    if !known.isEmpty { return "the figures of \(workload.architecture) on \(family) cannot be planned with" }
+    return "no measured or published latency of \(workload.architecture) on \(family)"
   }
 }

@@ -41,10 +41,10 @@ struct Overhead: Hashable {
   }
 
   static func nearest(in profile: Profile, workload: Workload, isOwn: Bool) -> Overhead? {
-    // The workload's own family first: its answers have its size.
+    // The workload's own architecture first: its answers have its size.
     let models =
-      profile.models.filter { $0.family == workload.family }
-      + profile.models.filter { $0.family != workload.family }
+      profile.models.filter { $0.architecture == workload.architecture }
+      + profile.models.filter { $0.architecture != workload.architecture }
     for model in models {
       let cells = model.served.filter { $0.input == workload.input }
       guard let cell = cells.min(by: { rank($0, workload) < rank($1, workload) }) else { continue }
@@ -54,7 +54,7 @@ struct Overhead: Hashable {
         provenance: Provenance(
           .measured,
           source: "HTTP, parsing and \(cell.input == .text ? "tokenizer" : "token ids") of \(cell.tokens) tokens, "
-            + "\(model.family), on \(profile.provenance.source)\(place)"))
+            + "\(model.architecture), on \(profile.provenance.source)\(place)"))
     }
     return nil
   }

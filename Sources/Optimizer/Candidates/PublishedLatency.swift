@@ -13,10 +13,10 @@ import RealModule
 /// - a table whose mean is below the published mean is stretched to it.
 package enum PublishedLatency {
   /// Run-to-run drift of the mean, which no publication names: that of a device with a fixed clock.
-  static let assumedDriftCV = 0.02
+  static let assumedBetweenRunCV = 0.02
 
   /// - Returns: nil where the summary has neither mean nor p50, or is not ascending, finite and above 0.
-  package static func table(_ figure: LatencyFigure, factor: Double = 1) -> QuantileTable? {
+  package static func table(_ figure: PublishedBenchmark, factor: Double = 1) -> QuantileTable? {
     let keys: [(String, Double)] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)]
     var points: [(probability: Double, seconds: Double)] = keys.compactMap { key, probability in
       figure.seconds[key].map { (probability, $0) }
@@ -56,15 +56,15 @@ package enum PublishedLatency {
   }
 
   /// The largest published quantile up to p99: no load and no packing makes p99 shorter. 0 where only a mean is known.
-  static func floorSeconds(_ figure: LatencyFigure) -> Double {
+  static func floorSeconds(_ figure: PublishedBenchmark) -> Double {
     ["p50", "p90", "p95", "p99"].compactMap { figure.seconds[$0] }.max() ?? 0
   }
 
   /// Mean as published; p50 where only that is known.
-  static func meanSeconds(_ figure: LatencyFigure) -> Double? { figure.seconds["mean"] ?? figure.seconds["p50"] }
+  static func meanSeconds(_ figure: PublishedBenchmark) -> Double? { figure.seconds["mean"] ?? figure.seconds["p50"] }
 
   /// `p95 54.3 ms at 128 tokens, fp32`: the quantile nearest to p99 that was published.
-  static func describe(_ figure: LatencyFigure) -> String {
+  static func describe(_ figure: PublishedBenchmark) -> String {
     let key = ["p99", "p95", "p90", "p50", "mean"].first { figure.seconds[$0] != nil }
     guard let key, let seconds = figure.seconds[key] else { return "no latency" }
     return "\(key) \(Text.milliseconds(seconds)) at \(figure.tokens) tokens, \(figure.precision.rawValue)"

@@ -62,7 +62,7 @@ struct BoundCheck {
   private func publishedCapacities(_ type: InstanceType) -> [Int] {
     let workload = plan.workload
     return evidence.figures.compactMap { figure in
-      guard figure.modelFamily == workload.family, figure.batch == 1, figure.tokens >= workload.tokens,
+      guard figure.architecture == workload.architecture, figure.batch == 1, figure.tokens >= workload.tokens,
         figure.instanceFamilies.contains(type.familyName),
         let split = PublishedSplit(figure, on: type, evidence.catalog),
         let weights = workload.weightBytes(figure.precision),
@@ -76,7 +76,7 @@ struct BoundCheck {
       if type.accelerator != nil, host < perModel { return nil }
       let memory = type.accelerator.map { Int64($0.count) * $0.memoryBytes } ?? host
       return capacity(
-        memoryBytes: memory, perModelBytes: perModel, queues: split.queues, workers: split.workers,
+        memoryBytes: memory, perModelBytes: perModel, devices: split.devices, workers: split.workers,
         meanSeconds: mean * split.factor)
     }
   }
@@ -92,7 +92,7 @@ struct BoundCheck {
           result.append(
             capacity(
               memoryBytes: type.allocatableMemoryBytes - profile.serverMemoryBytes,
-              perModelBytes: model.memoryPerModelBytes, queues: 1, workers: cell.workers,
+              perModelBytes: model.memoryPerModelBytes, devices: 1, workers: cell.workers,
               meanSeconds: cell.computeSeconds.mean))
         }
       }
@@ -101,14 +101,14 @@ struct BoundCheck {
   }
 
   private func capacity(
-    memoryBytes: Int64, perModelBytes: Int64, queues: Int, workers: Int, meanSeconds: Double
+    memoryBytes: Int64, perModelBytes: Int64, devices: Int, workers: Int, meanSeconds: Double
   ) -> Int {
     guard perModelBytes > 0, memoryBytes > 0, meanSeconds > 0 else { return 0 }
-    var models = memoryBytes / Int64(queues) / perModelBytes
+    var models = memoryBytes / Int64(devices) / perModelBytes
     let load = plan.workload.ratePerModelPerSecond * meanSeconds
     let busy = Double(workers) / load
     if busy < 1e9 { models = min(models, Int64(busy.rounded(.up)) - 1) }
-    return Int(max(0, models)) * queues
+    return Int(max(0, models)) * devices
   }
 
   /// Cheapest cost to have room for all models, by a forward sweep over the room that is already there.

@@ -5,7 +5,7 @@ struct EvidenceCheck {
   let workload: Workload
   let evidence: PlanEvidence
 
-  func check(_ node: PlanNode, at field: String, _ report: inout CheckReport) {
+  func check(_ node: NodeGroup, at field: String, _ report: inout CheckReport) {
     let type = evidence.catalog[node.instanceType]
     let profiled = profiledSources(node, type)
     report.require(
@@ -29,12 +29,12 @@ struct EvidenceCheck {
   }
 
   /// Profiles of that machine with a served measurement that is no faster than the node's, at the same split.
-  private func profiledSources(_ node: PlanNode, _ type: InstanceType?) -> [Source] {
-    guard type?.accelerator == nil, node.queues == 1 else { return [] }
+  private func profiledSources(_ node: NodeGroup, _ type: InstanceType?) -> [Source] {
+    guard type?.accelerator == nil, node.devices == 1 else { return [] }
     var sources: [Source] = []
     for profile in evidence.profiles
     where node.instanceType == "local" || profile.host.instanceType == node.instanceType {
-      for model in profile.models where workload.isServed(by: model) && model.precision == node.variant {
+      for model in profile.models where workload.isServed(by: model) && model.precision == node.precision {
         let isBorneOut = model.served.contains { cell in
           cell.tokens >= workload.tokens && cell.workers == node.workers && cell.threads == node.threadsPerWorker
             && isNoFaster(node.service.computeSeconds, than: cell.computeSeconds)
@@ -50,7 +50,7 @@ struct EvidenceCheck {
   }
 
   private func checkProfiled(
-    _ node: PlanNode, _ type: InstanceType?, _ sources: [Source], at field: String, _ report: inout CheckReport
+    _ node: NodeGroup, _ type: InstanceType?, _ sources: [Source], at field: String, _ report: inout CheckReport
   ) {
     report.require(
       sources.contains { $0.model.memoryPerModelBytes == node.memoryPerModelBytes }, .evidence,
@@ -73,19 +73,19 @@ struct EvidenceCheck {
   // MARK: - Publications
 
   private func checkPublished(
-    _ node: PlanNode, _ type: InstanceType?, at field: String, _ report: inout CheckReport
+    _ node: NodeGroup, _ type: InstanceType?, at field: String, _ report: inout CheckReport
   ) {
     guard let type else {
       report.require(false, .evidence, field, "no profile of this machine bears the node out")
       return
     }
     let figures = evidence.figures.filter {
-      $0.modelFamily == workload.family && $0.batch == 1 && $0.tokens >= workload.tokens
-        && $0.precision == node.variant && $0.instanceFamilies.contains(type.familyName)
+      $0.architecture == workload.architecture && $0.batch == 1 && $0.tokens >= workload.tokens
+        && $0.precision == node.precision && $0.instanceFamilies.contains(type.familyName)
     }
     let isBorneOut = figures.contains { figure in
       let split = PublishedSplit(figure, on: type, evidence.catalog)
-      guard let split, node.queues == split.queues, node.workers <= split.workers else { return false }
+      guard let split, node.devices == split.devices, node.workers <= split.workers else { return false }
       return isNoFaster(node.service.computeSeconds, than: figure, factor: split.factor)
     }
     report.require(
@@ -93,7 +93,7 @@ struct EvidenceCheck {
     checkEstimatedMemory(node, type, at: field, &report)
   }
 
-  private func isNoFaster(_ table: QuantileTable, than figure: LatencyFigure, factor: Double) -> Bool {
+  private func isNoFaster(_ table: QuantileTable, than figure: PublishedBenchmark, factor: Double) -> Bool {
     let known: [(String, Double)] = [("p50", 0.50), ("p90", 0.90), ("p95", 0.95), ("p99", 0.99)]
     for (key, probability) in known {
       if let seconds = figure.seconds[key], table.quantile(probability) < seconds * factor * (1 - 1e-9) { return false }
@@ -104,11 +104,12 @@ struct EvidenceCheck {
 
   /// Weights × 1.15 + 40 MiB, and a quarter more; the server or device runtime takes 2 GiB of the host's memory.
   private func checkEstimatedMemory(
-    _ node: PlanNode, _ type: InstanceType, at field: String, _ report: inout CheckReport
+    _ node: NodeGroup, _ type: InstanceType, at field: String, _ report: inout CheckReport
   ) {
     let gibibyte: Int64 = 1 << 30
-    guard let weights = workload.weightBytes(node.variant) else {
-      report.require(false, .evidence, "\(field).memoryPerModelBytes", "the size of \(workload.family) is not known")
+    guard let weights = workload.weightBytes(node.precision) else {
+      report.require(
+        false, .evidence, "\(field).memoryPerModelBytes", "the size of \(workload.architecture) is not known")
       return
     }
     let least = (1.15 * Double(weights) + 41_943_040) * 1.25
@@ -127,7 +128,7 @@ struct EvidenceCheck {
       "is \(node.memoryCapacityBytes), the type has \(capacity)")
   }
 
-  private func overheadIsKnown(_ node: PlanNode) -> Bool {
+  private func overheadIsKnown(_ node: NodeGroup) -> Bool {
     let overhead = node.service.overheadSeconds
     if overhead.probabilities == [0, 0.5, 0.9, 0.99, 1], overhead.seconds == [0.0002, 0.0005, 0.001, 0.002, 0.004] {
       return true
@@ -142,22 +143,22 @@ struct EvidenceCheck {
 
 /// How a published figure may be used on a type: the checker's own reading of the rule.
 struct PublishedSplit {
-  var queues: Int
+  var devices: Int
   var workers: Int
   /// By which the published time grows.
   var factor: Double
 
   /// - Returns: nil where the rule has no answer.
-  init?(_ figure: LatencyFigure, on type: InstanceType, _ catalog: Catalog) {
+  init?(_ figure: PublishedBenchmark, on type: InstanceType, _ catalog: Catalog) {
     if let accelerator = type.accelerator {
-      (queues, workers, factor) = (accelerator.count * figure.coresPerAccelerator, 1, 1)
-      if queues < 1 { return nil }
+      (devices, workers, factor) = (accelerator.count * figure.coresPerAccelerator, 1, 1)
+      if devices < 1 { return nil }
     } else if figure.measuredOn == type.name {
-      (queues, workers, factor) = (1, 1, 1)
+      (devices, workers, factor) = (1, 1, 1)
     } else {
       guard let there = catalog[figure.measuredOn]?.vcpus, there > 0 else { return nil }
       let here = type.vcpus
-      (queues, workers, factor) = here >= there ? (1, here / there, 1) : (1, 1, Double(there) / Double(here))
+      (devices, workers, factor) = here >= there ? (1, here / there, 1) : (1, 1, Double(there) / Double(here))
     }
   }
 }
@@ -165,7 +166,7 @@ struct PublishedSplit {
 extension Workload {
   /// The profile's figures are of this workload's models: the same architecture with the same vocabulary.
   func isServed(by model: ModelProfile) -> Bool {
-    let words = vocabulary ?? ModelFamily(rawValue: family)?.shape.vocabulary
-    return model.family == family && (words == nil || words == model.vocabulary)
+    let words = vocabulary ?? ArchitecturePreset(rawValue: architecture)?.shape.vocabulary
+    return model.architecture == architecture && (words == nil || words == model.vocabulary)
   }
 }

@@ -35,10 +35,10 @@ public struct PlanViolation: Hashable, Sendable, CustomStringConvertible {
 /// What a plan is checked against.
 public struct PlanEvidence: Sendable {
   public var catalog: Catalog
-  public var figures: [LatencyFigure]
+  public var figures: [PublishedBenchmark]
   public var profiles: [Profile]
 
-  public init(catalog: Catalog, figures: [LatencyFigure], profiles: [Profile]) {
+  public init(catalog: Catalog, figures: [PublishedBenchmark], profiles: [Profile]) {
     self.catalog = catalog
     self.figures = figures
     self.profiles = profiles
@@ -111,13 +111,13 @@ struct FleetCheck {
   }
 
   /// Nodes at the catalogue's prices; a fleet that is bought runs on a cluster that costs 0.10 dollars an hour.
-  private func sum(of nodes: [PlanNode]) -> Double {
+  private func sum(of nodes: [NodeGroup]) -> Double {
     var total = 0.0
     for node in nodes { total += Double(node.count) * (evidence.catalog[node.instanceType]?.costPerHour ?? 0) }
     return nodes.allSatisfy { $0.instanceType == "local" } ? total : total + 0.10
   }
 
-  private func checkWorst(_ claimed: Estimate, of nodes: [PlanNode], _ field: String, _ report: inout CheckReport) {
+  private func checkWorst(_ claimed: Estimate, of nodes: [NodeGroup], _ field: String, _ report: inout CheckReport) {
     let worst = nodes.map(\.latencySeconds.p99.estimate).max() ?? 0
     report.require(
       agree(claimed.estimate, worst), .latency, field, "is \(claimed.estimate); the worst node's is \(worst)")
@@ -130,7 +130,7 @@ struct FleetCheck {
   }
 
   /// Every model has exactly one place: nodes of a kind differ by one model at most, and the total is met.
-  private func checkCoverage(_ nodes: [PlanNode], _ field: String, _ report: inout CheckReport) {
+  private func checkCoverage(_ nodes: [NodeGroup], _ field: String, _ report: inout CheckReport) {
     var fewest = 0
     var most = 0
     for (index, node) in nodes.enumerated() {
@@ -152,7 +152,7 @@ struct FleetCheck {
       "hold \(fewest)\(most > fewest ? " to \(most)" : "") models, \(plan.models) are planned for")
   }
 
-  func checkNode(_ node: PlanNode, at field: String, _ report: inout CheckReport) {
+  func checkNode(_ node: NodeGroup, at field: String, _ report: inout CheckReport) {
     report.require(node.count >= 1, .coverage, "\(field).count", "is \(node.count)")
     let isLocal = node.instanceType == "local"
     report.require(
@@ -166,7 +166,7 @@ struct FleetCheck {
       report.require(node.costPerHour == 0, .catalog, "\(field).costPerHour", "is not 0")
     }
     let models = node.modelsPerNode.max() ?? 0
-    let counts = [node.count, node.queues, node.workers, node.threadsPerWorker, models]
+    let counts = [node.count, node.devices, node.workers, node.threadsPerWorker, models]
     guard counts.allSatisfy(Self.plausible.contains), node.service.computeSeconds.mean > 0 else {
       report.require(false, .arithmetic, field, "queues, workers, threads, models or service time are not plausible")
       return
@@ -177,9 +177,9 @@ struct FleetCheck {
   }
 
   /// A model lives in one queue, so each queue's share has to hold the models of the fullest one.
-  private func checkMemory(_ node: PlanNode, models: Int, at field: String, _ report: inout CheckReport) {
-    let fullest = Int64((models + node.queues - 1) / node.queues)
-    let share = node.memoryCapacityBytes / Int64(node.queues)
+  private func checkMemory(_ node: NodeGroup, models: Int, at field: String, _ report: inout CheckReport) {
+    let fullest = Int64((models + node.devices - 1) / node.devices)
+    let share = node.memoryCapacityBytes / Int64(node.devices)
     let (needed, overflow) = fullest.multipliedReportingOverflow(by: node.memoryPerModelBytes)
     report.require(
       !overflow && node.memoryPerModelBytes > 0 && needed <= share, .memory, field,
@@ -188,10 +188,10 @@ struct FleetCheck {
 
   /// Simulates the node again. The figure of the plan has to lie in the new interval, widened by 2 % for the error of
   /// the interval itself, and the new estimate has to keep the target as closely.
-  private func checkLatency(_ node: PlanNode, models: Int, at field: String, _ report: inout CheckReport) {
+  private func checkLatency(_ node: NodeGroup, models: Int, at field: String, _ report: inout CheckReport) {
     // Queues share nothing, so the fullest one is simulated by itself.
     let load = NodeLoad(
-      service: node.service, queues: 1, workers: node.workers, models: (models + node.queues - 1) / node.queues,
+      service: node.service, devices: 1, workers: node.workers, models: (models + node.devices - 1) / node.devices,
       ratePerModelPerSecond: plan.workload.ratePerModelPerSecond, arrivals: plan.workload.arrivals)
     guard let again = NodeSimulation.predict(load, seed: seed, effort: .final) else {
       report.require(false, .latency, field, "the offered load reaches the capacity")

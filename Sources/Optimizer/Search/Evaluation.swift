@@ -49,7 +49,7 @@ struct NodeSizing {
       ratePerModelPerSecond: workload.ratePerModelPerSecond, meanSeconds: candidate.service.computeSeconds.mean,
       belowUtilization: 0.995)
     if compute == 0 { return hopeless(candidate, .compute, computeReason(candidate, models: 1)) }
-    let needed = (workload.models + candidate.queues - 1) / candidate.queues
+    let needed = (workload.models + candidate.devices - 1) / candidate.devices
     let cap = min(memory, compute, needed)
     let perQueue = oracle.mostModels(candidate, upTo: cap)
     if perQueue == 0 {
@@ -60,7 +60,7 @@ struct NodeSizing {
     }
     let limit: Constraint = perQueue < cap ? .latency : cap == needed ? .count : cap == memory ? .memory : .compute
     return EvaluatedCandidate(
-      candidate: candidate, models: min(perQueue * candidate.queues, workload.models), limit: limit,
+      candidate: candidate, models: min(perQueue * candidate.devices, workload.models), limit: limit,
       reason: reason(candidate, limit, perQueue: perQueue), best: nil)
   }
 
@@ -89,12 +89,12 @@ struct NodeSizing {
     let name =
       accelerator.name.hasPrefix("inferentia")
       ? accelerator.name.prefix(1).uppercased() + accelerator.name.dropFirst() : accelerator.name.uppercased()
-    return candidate.queues == accelerator.count ? name : "\(name) core"
+    return candidate.devices == accelerator.count ? name : "\(name) core"
   }
 
   private func memoryReason(_ candidate: Candidate) -> String {
     if let shortage = candidate.hostMemoryShortage { return shortage }
-    let share = max(0, candidate.memoryCapacityBytes) / Int64(candidate.queues)
+    let share = max(0, candidate.memoryCapacityBytes) / Int64(candidate.devices)
     let size = "\(Text.mebibytes(candidate.memoryPerModelBytes)) (\(candidate.memoryProvenance.kind.rawValue))"
     let room = "the \(Text.mebibytes(share)) of each \(place(candidate))"
     let count = candidate.modelsPerQueueByMemory

@@ -14,7 +14,7 @@ struct LatencyOracle {
   private struct Question: Hashable {
     var compute: QuantileTable
     var overhead: QuantileTable
-    var driftCV: Double
+    var betweenRunCV: Double
     var workers: Int
     var models: Int
     var isFinal: Bool
@@ -33,11 +33,11 @@ struct LatencyOracle {
   mutating func predict(_ candidate: Candidate, modelsPerQueue models: Int, isFinal: Bool = true) -> NodePrediction? {
     let service = candidate.service
     let question = Question(
-      compute: service.computeSeconds, overhead: service.overheadSeconds, driftCV: service.driftCV,
+      compute: service.computeSeconds, overhead: service.overheadSeconds, betweenRunCV: service.betweenRunCV,
       workers: candidate.workers, models: models, isFinal: isFinal)
     if let answer = known[question] { return answer }
     let load = NodeLoad(
-      service: service, queues: 1, workers: candidate.workers, models: models,
+      service: service, devices: 1, workers: candidate.workers, models: models,
       ratePerModelPerSecond: ratePerModelPerSecond, arrivals: arrivals)
     let answer = NodeSimulation.predict(load, seed: seed, effort: isFinal ? .final : .search)
     known[question] = .some(answer)

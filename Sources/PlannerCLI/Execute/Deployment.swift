@@ -4,7 +4,7 @@ import Simulator
 
 /// What of a plan this machine runs: one node, whole or as a slice.
 struct Deployment {
-  var node: PlanNode
+  var node: NodeGroup
   var models: Int
   /// nil where the plan's own node runs here in full.
   var sliceReason: String?
@@ -45,7 +45,7 @@ struct Deployment {
     return try slice(of: node, workload: plan.workload, cause: cause, machine)
   }
 
-  private static func whole(_ node: PlanNode, _ machine: Machine) throws -> Deployment {
+  private static func whole(_ node: NodeGroup, _ machine: Machine) throws -> Deployment {
     let cores = node.workers * node.threadsPerWorker
     guard cores <= machine.servingCores else {
       throw Failure(
@@ -64,19 +64,19 @@ struct Deployment {
   }
 
   private static func slice(
-    of planned: PlanNode, workload: Workload, cause: String, _ machine: Machine
+    of planned: NodeGroup, workload: Workload, cause: String, _ machine: Machine
   ) throws -> Deployment {
-    guard let (profile, model, cell) = bestCell(for: planned.variant, workload, machine) else {
+    guard let (profile, model, cell) = bestCell(for: planned.precision, workload, machine) else {
       throw Failure(
         .unavailable,
-        "\(cause), and no profile of this machine covers \(workload.family) at \(workload.tokens) tokens; measure it "
+        "\(cause), and no profile of this machine covers \(workload.architecture) at \(workload.tokens) tokens; measure it "
           + "with: planner profile --case \(ProfileCaseArgument.describe(workload))")
     }
     var node = planned
     node.instanceType = "local"
     node.count = 1
-    node.variant = model.precision
-    node.queues = 1
+    node.precision = model.precision
+    node.devices = 1
     node.workers = cell.workers
     node.threadsPerWorker = cell.threads
     node.costPerHour = 0
@@ -89,9 +89,9 @@ struct Deployment {
     node.host = profile.host
     node.serverMemoryBytes = profile.serverMemoryBytes
     node.service = ServiceModel(
-      computeSeconds: cell.computeSeconds, overheadSeconds: cell.overheadSeconds, driftCV: cell.driftCV,
+      computeSeconds: cell.computeSeconds, overheadSeconds: cell.overheadSeconds, betweenRunCV: cell.betweenRunCV,
       computeProvenance: profile.provenance, overheadProvenance: profile.provenance,
-      handoverSeconds: cell.handoverSeconds, wakeSeconds: cell.wakeSeconds,
+      dispatchGapSeconds: cell.dispatchGapSeconds, wakeUpSeconds: cell.wakeUpSeconds,
       computeTraceSeconds: cell.computeTraceSeconds)
     let wanted = planned.modelsPerNode.last ?? 1
     let limits: [(count: Int, what: String)] = [
@@ -105,7 +105,7 @@ struct Deployment {
     ]
     let models = limits.map(\.count).min() ?? 0
     guard models >= 1, let limit = limits.first(where: { $0.count == models }) else {
-      throw Failure(.unavailable, "\(cause), and not even one \(workload.family) fits this machine at that rate")
+      throw Failure(.unavailable, "\(cause), and not even one \(workload.architecture) fits this machine at that rate")
     }
     node.modelsPerNode = [models, models]
     return Deployment(
@@ -117,7 +117,7 @@ struct Deployment {
 
   /// The cell of this processor that serves the workload fastest: the planned precision where it was measured.
   private static func bestCell(
-    for variant: Precision, _ workload: Workload, _ machine: Machine
+    for precision: Precision, _ workload: Workload, _ machine: Machine
   ) -> (Profile, ModelProfile, ServedCell)? {
     for profile in machine.profiles where profile.host.isSameProcessor(as: machine.host) {
       let models = profile.models.filter { $0.covers(workload) }
@@ -126,7 +126,7 @@ struct Deployment {
           $0.tokens == workload.tokens && $0.input == workload.input && $0.workers * $0.threads <= machine.servingCores
         }.map { (model, $0) }
       }
-      let planned = candidates.filter { $0.0.precision == variant }
+      let planned = candidates.filter { $0.0.precision == precision }
       let best = (planned.isEmpty ? candidates : planned).min { $0.1.computeSeconds.mean < $1.1.computeSeconds.mean }
       if let best { return (profile, best.0, best.1) }
     }

@@ -69,12 +69,13 @@ struct ExecuteCommand: PlannerCommand {
     let cpus = try CPUSplit.current(servingCores: max(1, try HostInfo.allowedCPUs().count - reserveCores))
     let deployment = try Deployment.choose(from: plan, machine: try machine(cpus, plan))
     if let reason = deployment.sliceReason { Output.note("slice: \(reason)") }
-    let vocabulary = plan.workload.vocabulary ?? ModelFamily(rawValue: plan.workload.family)?.shape.vocabulary ?? 30522
+    let vocabulary =
+      plan.workload.vocabulary ?? ArchitecturePreset(rawValue: plan.workload.architecture)?.shape.vocabulary ?? 30522
     let repository =
       models.map(ModelRepository.init(folder:))
-      ?? .shared(family: plan.workload.family, vocabulary: vocabulary, precision: deployment.node.variant)
+      ?? .shared(architecture: plan.workload.architecture, vocabulary: vocabulary, precision: deployment.node.precision)
     let entries = try await repository.provide(
-      family: plan.workload.family, vocabulary: vocabulary, precision: deployment.node.variant,
+      architecture: plan.workload.architecture, vocabulary: vocabulary, precision: deployment.node.precision,
       count: deployment.models, mayWrite: models == nil)
     let server = try await launch(deployment, repository, cpus, tokens: plan.workload.tokens)
     do {
@@ -168,7 +169,7 @@ struct ExecuteCommand: PlannerCommand {
     _ deployment: Deployment, _ plan: Plan, _ schedule: Schedule, _ service: ServiceModel
   ) throws -> NodePrediction {
     let load = NodeLoad(
-      service: service, queues: 1, workers: deployment.node.workers,
+      service: service, devices: 1, workers: deployment.node.workers,
       models: deployment.models, ratePerModelPerSecond: plan.workload.ratePerModelPerSecond,
       arrivals: plan.workload.arrivals)
     let prediction = NodeSimulation.predict(

@@ -66,12 +66,12 @@ public struct InstanceType: Codable, Hashable, Sendable {
 }
 
 /// A published latency of one model on one processor, good for planning with.
-public struct LatencyFigure: Codable, Hashable, Sendable {
+public struct PublishedBenchmark: Codable, Hashable, Sendable {
   /// Instance families that have this processor, such as `["inf2"]`.
   public var instanceFamilies: [String]
   /// The type on which it was taken; on another size of the family it is an estimate.
   public var measuredOn: String
-  public var modelFamily: String
+  public var architecture: String
   public var precision: Precision
   public var tokens: Int
   public var batch: Int
@@ -81,13 +81,18 @@ public struct LatencyFigure: Codable, Hashable, Sendable {
   public var coresPerAccelerator: Int
   public var source: String
 
+  private enum CodingKeys: String, CodingKey {
+    case instanceFamilies, measuredOn, architecture = "modelFamily", precision, tokens, batch, seconds,
+      coresPerAccelerator, source
+  }
+
   public init(
-    instanceFamilies: [String], measuredOn: String, modelFamily: String, precision: Precision, tokens: Int,
+    instanceFamilies: [String], measuredOn: String, architecture: String, precision: Precision, tokens: Int,
     batch: Int, seconds: [String: Double], coresPerAccelerator: Int, source: String
   ) {
     self.instanceFamilies = instanceFamilies
     self.measuredOn = measuredOn
-    self.modelFamily = modelFamily
+    self.architecture = architecture
     self.precision = precision
     self.tokens = tokens
     self.batch = batch

@@ -76,13 +76,13 @@ public struct MeasuredTimes: Sendable {
   /// Mean time that a worker took to start for a request that met nobody.
   public var wake: Double
   /// Mean time between one pass and the next; nil where no request waited.
-  public var handover: Double?
+  public var dispatchGap: Double?
 
-  public init(compute: [Double], overhead: [Double], wake: Double, handover: Double?) {
+  public init(compute: [Double], overhead: [Double], wake: Double, dispatchGap: Double?) {
     self.compute = compute
     self.overhead = overhead
     self.wake = wake
-    self.handover = handover
+    self.dispatchGap = dispatchGap
   }
 
   /// From so many on they stand beside the profile's; fewer only tell how fast the machine is.
@@ -103,8 +103,8 @@ extension ServiceModel {
     measured.computeSeconds = compute
     measured.overheadSeconds = overhead
     measured.computeTraceSeconds = trace
-    measured.wakeSeconds = times.wake
-    measured.handoverSeconds = times.handover ?? handoverSeconds
+    measured.wakeUpSeconds = times.wake
+    measured.dispatchGapSeconds = times.dispatchGap ?? dispatchGapSeconds
     return measured
   }
 
@@ -114,8 +114,8 @@ extension ServiceModel {
     var scaled = self
     scaled.computeSeconds = computeSeconds.scaled(by: speed.computeFactor)
     scaled.overheadSeconds = overheadSeconds.scaled(by: speed.overheadFactor)
-    scaled.handoverSeconds = handoverSeconds.map { $0 * speed.computeFactor }
-    scaled.wakeSeconds = wakeSeconds.map { $0 * speed.computeFactor }
+    scaled.dispatchGapSeconds = dispatchGapSeconds.map { $0 * speed.computeFactor }
+    scaled.wakeUpSeconds = wakeUpSeconds.map { $0 * speed.computeFactor }
     scaled.computeTraceSeconds = computeTraceSeconds?.map { $0 * speed.computeFactor }
     return scaled
   }

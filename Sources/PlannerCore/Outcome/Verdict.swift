@@ -75,7 +75,7 @@ public struct RunRecord: Codable, Sendable {
   public var runtime: String
   public var host: HostFingerprint
   public var workload: Workload
-  public var node: PlanNode
+  public var node: NodeGroup
   public var models: Int
   public var durationSeconds: Double
   public var predicted: RunFigures
@@ -109,7 +109,7 @@ public struct RunRecord: Codable, Sendable {
     public var models: Int
     public var binding: String
     public var bindingReason: String
-    public var nodes: [PlanNode]
+    public var nodes: [NodeGroup]
     public init(_ plan: Plan) {
       costPerHour = plan.costPerHour
       costPerMonth = plan.costPerMonth
@@ -124,7 +124,7 @@ public struct RunRecord: Codable, Sendable {
 
   public init(
     name: String, startedAt: String, scope: String, scopeReason: String?, runtime: String, host: HostFingerprint,
-    workload: Workload, node: PlanNode, models: Int, durationSeconds: Double, predicted: RunFigures,
+    workload: Workload, node: NodeGroup, models: Int, durationSeconds: Double, predicted: RunFigures,
     measured: RunFigures, prediction: Prediction, predictedCurve: Curve, predictedCurveLow: Curve,
     predictedCurveHigh: Curve, measuredCurve: Curve, predictedUtilization: Double, measuredUtilization: Double,
     requests: Requests, targetP99Seconds: Double, verdict: Verdict, verdictReason: String, confidence: Double,

@@ -22,7 +22,7 @@ public struct Plan: Codable, Sendable {
   @ExplicitNull public var budgetPerHour: Double?
   public var workload: Workload
   @ExplicitNull public var latencySeconds: PlannedLatency?
-  public var nodes: [PlanNode]
+  public var nodes: [NodeGroup]
   /// What stops the plan from being cheaper, or from being feasible: `memory`, `compute`, `latency`, `budget`,
   /// `noFigure`, `count`.
   public var binding: String
@@ -37,7 +37,7 @@ public struct Plan: Codable, Sendable {
 
   public init(
     seed: UInt64, feasible: Bool, costPerHour: Double?, lowerBoundPerHour: Double?, models: Int,
-    budgetPerHour: Double?, workload: Workload, latencySeconds: PlannedLatency?, nodes: [PlanNode], binding: String,
+    budgetPerHour: Double?, workload: Workload, latencySeconds: PlannedLatency?, nodes: [NodeGroup], binding: String,
     bindingReason: String, bestExecutable: ExecutablePlan?, bestExecutableReason: String?,
     alternatives: [Alternative], guidance: [GuidanceRow], catalog: Provenance
   ) {
@@ -69,16 +69,16 @@ public struct PlannedLatency: Codable, Hashable, Sendable {
 }
 
 /// `count` identical nodes of a plan.
-public struct PlanNode: Codable, Hashable, Sendable {
+public struct NodeGroup: Codable, Hashable, Sendable {
   public var instanceType: String
   public var count: Int
   /// Fewest and most models on one of these nodes.
   public var modelsPerNode: [Int]
   /// Precision of the models.
-  public var variant: Precision
+  public var precision: Precision
   /// Queues of the node that share nothing, each with `workers` workers: the cores of an accelerator,
   /// whose models live on one of them; 1 for a CPU.
-  public var queues: Int
+  public var devices: Int
   /// Forward passes at once in a queue.
   public var workers: Int
   public var threadsPerWorker: Int
@@ -101,8 +101,14 @@ public struct PlanNode: Codable, Hashable, Sendable {
   /// Memory of the server itself, beside its models; nil where nobody measured it.
   @ExplicitNull public var serverMemoryBytes: Int64? = nil
 
+  private enum CodingKeys: String, CodingKey {
+    case instanceType, count, modelsPerNode, precision = "variant", devices = "queues", workers, threadsPerWorker,
+      costPerHour, provenance, executable, latencySeconds, utilization, memoryPerModelBytes, memoryCapacityBytes,
+      memoryProvenance, service, environment, host, serverMemoryBytes
+  }
+
   public init(
-    instanceType: String, count: Int, modelsPerNode: [Int], variant: Precision, queues: Int, workers: Int,
+    instanceType: String, count: Int, modelsPerNode: [Int], precision: Precision, devices: Int, workers: Int,
     threadsPerWorker: Int, costPerHour: Double, provenance: Provenance, executable: Bool,
     latencySeconds: PlannedLatency, utilization: Double, memoryPerModelBytes: Int64, memoryCapacityBytes: Int64,
     memoryProvenance: Provenance, service: ServiceModel, environment: [String: String]
@@ -110,8 +116,8 @@ public struct PlanNode: Codable, Hashable, Sendable {
     self.instanceType = instanceType
     self.count = count
     self.modelsPerNode = modelsPerNode
-    self.variant = variant
-    self.queues = queues
+    self.precision = precision
+    self.devices = devices
     self.workers = workers
     self.threadsPerWorker = threadsPerWorker
     self.costPerHour = costPerHour
@@ -134,27 +140,32 @@ public struct ServiceModel: Codable, Hashable, Sendable {
   /// HTTP, parsing, tokenizer and hand-over: on top of queueing and compute, without occupying a worker.
   public var overheadSeconds: QuantileTable
   /// Relative standard deviation of the mean compute time from one occasion to the next.
-  public var driftCV: Double
+  public var betweenRunCV: Double
   public var computeProvenance: Provenance
   public var overheadProvenance: Provenance
   /// Mean time between one pass and the next of a worker that has more to do; nil is none.
-  public var handoverSeconds: Double?
+  public var dispatchGapSeconds: Double?
   /// Mean time that an idle worker takes to start; nil is none.
-  public var wakeSeconds: Double?
+  public var wakeUpSeconds: Double?
   /// Compute times in the order in which they were measured, where they were; draws then follow its spells.
   public var computeTraceSeconds: [Double]?
 
+  private enum CodingKeys: String, CodingKey {
+    case computeSeconds, overheadSeconds, betweenRunCV = "driftCV", computeProvenance, overheadProvenance,
+      dispatchGapSeconds = "handoverSeconds", wakeUpSeconds = "wakeSeconds", computeTraceSeconds
+  }
+
   public init(
-    computeSeconds: QuantileTable, overheadSeconds: QuantileTable, driftCV: Double, computeProvenance: Provenance,
-    overheadProvenance: Provenance, handoverSeconds: Double? = nil, wakeSeconds: Double? = nil,
+    computeSeconds: QuantileTable, overheadSeconds: QuantileTable, betweenRunCV: Double, computeProvenance: Provenance,
+    overheadProvenance: Provenance, dispatchGapSeconds: Double? = nil, wakeUpSeconds: Double? = nil,
     computeTraceSeconds: [Double]? = nil
   ) {
-    self.handoverSeconds = handoverSeconds
-    self.wakeSeconds = wakeSeconds
+    self.dispatchGapSeconds = dispatchGapSeconds
+    self.wakeUpSeconds = wakeUpSeconds
     self.computeTraceSeconds = computeTraceSeconds
     self.computeSeconds = computeSeconds
     self.overheadSeconds = overheadSeconds
-    self.driftCV = driftCV
+    self.betweenRunCV = betweenRunCV
     self.computeProvenance = computeProvenance
     self.overheadProvenance = overheadProvenance
   }
@@ -165,9 +176,9 @@ public struct ExecutablePlan: Codable, Hashable, Sendable {
   public var costPerHour: Double
   public var costPerMonth: Double
   public var latencySeconds: PlannedLatency
-  public var nodes: [PlanNode]
+  public var nodes: [NodeGroup]
 
-  public init(costPerHour: Double, latencySeconds: PlannedLatency, nodes: [PlanNode]) {
+  public init(costPerHour: Double, latencySeconds: PlannedLatency, nodes: [NodeGroup]) {
     self.costPerHour = costPerHour
     costPerMonth = costPerHour * Plan.hoursPerMonth
     self.latencySeconds = latencySeconds
@@ -182,7 +193,7 @@ public struct Alternative: Codable, Hashable, Sendable {
   @ExplicitNull public var feasible: Bool?
   @ExplicitNull public var nodes: Int?
   @ExplicitNull public var modelsPerNode: Int?
-  @ExplicitNull public var variant: Precision?
+  @ExplicitNull public var precision: Precision?
   @ExplicitNull public var costPerHour: Double?
   @ExplicitNull public var p99Seconds: Estimate?
   @ExplicitNull public var utilization: Double?
@@ -191,8 +202,13 @@ public struct Alternative: Codable, Hashable, Sendable {
   public var reason: String
   @ExplicitNull public var provenance: Provenance?
 
+  private enum CodingKeys: String, CodingKey {
+    case instanceType, feasible, nodes, modelsPerNode, precision = "variant", costPerHour, p99Seconds, utilization,
+      binding, reason, provenance
+  }
+
   public init(
-    instanceType: String, feasible: Bool?, nodes: Int? = nil, modelsPerNode: Int? = nil, variant: Precision? = nil,
+    instanceType: String, feasible: Bool?, nodes: Int? = nil, modelsPerNode: Int? = nil, precision: Precision? = nil,
     costPerHour: Double? = nil, p99Seconds: Estimate? = nil, utilization: Double? = nil, binding: String,
     reason: String, provenance: Provenance? = nil
   ) {
@@ -200,7 +216,7 @@ public struct Alternative: Codable, Hashable, Sendable {
     self.feasible = feasible
     self.nodes = nodes
     self.modelsPerNode = modelsPerNode
-    self.variant = variant
+    self.precision = precision
     self.costPerHour = costPerHour
     self.p99Seconds = p99Seconds
     self.utilization = utilization

@@ -7,7 +7,7 @@ public struct RepositoryManifest: Codable, Hashable, Sendable {
     public var name: String
     /// Relative to the folder.
     public var file: String
-    public var family: String
+    public var architecture: String
     public var precision: Precision
     public var vocabulary: Int
     public var maxTokens: Int
@@ -19,13 +19,17 @@ public struct RepositoryManifest: Codable, Hashable, Sendable {
     /// How a variant's answers compare with those of the model it was made from; nil where nobody measured it.
     public var agreement: VariantAgreement?
 
+    private enum CodingKeys: String, CodingKey {
+      case name, file, architecture = "family", precision, vocabulary, maxTokens, inputs, fileBytes, sha256, agreement
+    }
+
     public init(
-      name: String, file: String, family: String, precision: Precision, vocabulary: Int, maxTokens: Int,
+      name: String, file: String, architecture: String, precision: Precision, vocabulary: Int, maxTokens: Int,
       inputs: [String], fileBytes: Int64, sha256: String? = nil, agreement: VariantAgreement? = nil
     ) {
       self.name = name
       self.file = file
-      self.family = family
+      self.architecture = architecture
       self.precision = precision
       self.vocabulary = vocabulary
       self.maxTokens = maxTokens

@@ -5,15 +5,15 @@ public struct BatchPolicy: Hashable, Sendable {
   /// Longest that a free worker leaves a request waiting for company.
   public var wait: Nanoseconds
   /// Time of each further request of a batch, as a share of its time alone: 1 gains nothing, 0 is free.
-  public var marginalCost: Double
+  public var batchCostFactor: Double
   /// Sizes that are started as soon as so many wait, ascending; `max` always is one.
   public let preferred: [Int]
 
   /// - Parameter preferred: those outside 1 ... `max` are left out.
-  public init(max: Int, wait: Nanoseconds, marginalCost: Double = 1, preferred: [Int] = []) {
+  public init(max: Int, wait: Nanoseconds, batchCostFactor: Double = 1, preferred: [Int] = []) {
     self.max = max
     self.wait = wait
-    self.marginalCost = marginalCost
+    self.batchCostFactor = batchCostFactor
     self.preferred = Set(preferred.filter { (1..<max).contains($0) } + [max]).sorted()
   }
 

@@ -87,7 +87,7 @@ public struct SettingsTrial: Codable, Hashable, Sendable {
 
 /// Figures of one variant (architecture, vocabulary, precision) on the profiled machine.
 public struct ModelProfile: Codable, Sendable {
-  public var family: String
+  public var architecture: String
   public var precision: Precision
   public var vocabulary: Int
   public var fileBytes: Int64
@@ -101,12 +101,17 @@ public struct ModelProfile: Codable, Sendable {
   /// The whole server, asked over HTTP at a low rate.
   public var served: [ServedCell]
 
+  private enum CodingKeys: String, CodingKey {
+    case architecture = "family", precision, vocabulary, fileBytes, weightBytes, memoryPerModelBytes, loadSeconds,
+      firstRunSeconds, forward, served
+  }
+
   public init(
-    family: String, precision: Precision, vocabulary: Int, fileBytes: Int64, weightBytes: Int64,
+    architecture: String, precision: Precision, vocabulary: Int, fileBytes: Int64, weightBytes: Int64,
     memoryPerModelBytes: Int64, loadSeconds: Double, firstRunSeconds: Double, forward: [ForwardCell],
     served: [ServedCell]
   ) {
-    self.family = family
+    self.architecture = architecture
     self.precision = precision
     self.vocabulary = vocabulary
     self.fileBytes = fileBytes
@@ -157,13 +162,13 @@ public struct ServedCell: Codable, Sendable {
   public var overheadSeconds: QuantileTable
   /// Relative standard deviation of the mean compute time between blocks of the measurement: how far
   /// this machine drifts by itself. It widens a prediction's interval.
-  public var driftCV: Double
+  public var betweenRunCV: Double
   /// Mean time that a worker spends between one pass and the next when requests wait: handing the answer over,
   /// taking the next. It keeps the worker busy without being part of either request's compute.
-  public var handoverSeconds: Double?
+  public var dispatchGapSeconds: Double?
   /// Mean time from a request's arrival at an idle worker to the start of its pass: waking it. Like handing over,
   /// it delays whoever comes next.
-  public var wakeSeconds: Double?
+  public var wakeUpSeconds: Double?
   /// Compute times in the order in which they were measured, at most `mostTraced`, seconds: a machine is slow in
   /// spells, and draws that are independent of each other would make queues look shorter than they are.
   public var computeTraceSeconds: [Double]?
@@ -171,13 +176,19 @@ public struct ServedCell: Codable, Sendable {
   /// Enough for the spells of a machine, and for a file that a person can still open.
   public static let mostTraced = 4_000
 
+  private enum CodingKeys: String, CodingKey {
+    case tokens, input, workers, threads, residentModels, ratePerSecond, computeSeconds, overheadSeconds,
+      betweenRunCV = "driftCV", dispatchGapSeconds = "handoverSeconds", wakeUpSeconds = "wakeSeconds",
+      computeTraceSeconds
+  }
+
   public init(
     tokens: Int, input: RequestInput, workers: Int, threads: Int, residentModels: Int, ratePerSecond: Double,
-    computeSeconds: QuantileTable, overheadSeconds: QuantileTable, driftCV: Double,
-    handoverSeconds: Double? = nil, wakeSeconds: Double? = nil, computeTraceSeconds: [Double]? = nil
+    computeSeconds: QuantileTable, overheadSeconds: QuantileTable, betweenRunCV: Double,
+    dispatchGapSeconds: Double? = nil, wakeUpSeconds: Double? = nil, computeTraceSeconds: [Double]? = nil
   ) {
-    self.handoverSeconds = handoverSeconds
-    self.wakeSeconds = wakeSeconds
+    self.dispatchGapSeconds = dispatchGapSeconds
+    self.wakeUpSeconds = wakeUpSeconds
     self.computeTraceSeconds = computeTraceSeconds
     self.tokens = tokens
     self.input = input
@@ -187,7 +198,7 @@ public struct ServedCell: Codable, Sendable {
     self.ratePerSecond = ratePerSecond
     self.computeSeconds = computeSeconds
     self.overheadSeconds = overheadSeconds
-    self.driftCV = driftCV
+    self.betweenRunCV = betweenRunCV
   }
 }
 

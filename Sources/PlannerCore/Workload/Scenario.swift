@@ -40,22 +40,22 @@ public struct ScenarioModel: Sendable {
   public var name: String
   public var count: Int
   public var arrivals: ArrivalProcess
-  public var service: ServiceDistribution
+  public var service: TimeDistribution
   /// Larger is served first.
   public var priority: Int
   /// From arrival; a request that has waited longer is not computed.
   public var deadlineSeconds: Double?
   /// Added to each answer without occupying a worker: network, HTTP, parsing.
-  public var networkDelay: ServiceDistribution?
+  public var networkDelay: TimeDistribution?
   /// Of one copy in memory; looked at on nodes with a budget.
   public var memoryBytes: Int64
   /// Time of loading one copy; looked at on nodes with a budget.
-  public var load: ServiceDistribution?
+  public var load: TimeDistribution?
 
   public init(
-    name: String, count: Int, arrivals: ArrivalProcess, service: ServiceDistribution, priority: Int = 0,
-    deadlineSeconds: Double? = nil, networkDelay: ServiceDistribution? = nil, memoryBytes: Int64 = 0,
-    load: ServiceDistribution? = nil
+    name: String, count: Int, arrivals: ArrivalProcess, service: TimeDistribution, priority: Int = 0,
+    deadlineSeconds: Double? = nil, networkDelay: TimeDistribution? = nil, memoryBytes: Int64 = 0,
+    load: TimeDistribution? = nil
   ) {
     self.name = name
     self.count = count

@@ -5,7 +5,7 @@ public enum RequestInput: String, Codable, CaseIterable, Sendable { case text, t
 public struct Workload: Codable, Hashable, Sendable {
   public var name: String
   /// Name of the model family, such as `bert-base`.
-  public var family: String
+  public var architecture: String
   /// Vocabulary of the models; nil is the family's own.
   public var vocabulary: Int?
   public var models: Int
@@ -21,12 +21,17 @@ public struct Workload: Codable, Hashable, Sendable {
 
   public enum ArrivalKind: String, Codable, Sendable { case poisson, deterministic }
 
+  private enum CodingKeys: String, CodingKey {
+    case name, architecture = "family", vocabulary, models, tokens, input, ratePerModelPerSecond, arrivals,
+      targetP99Seconds, source
+  }
+
   public init(
-    name: String, family: String, vocabulary: Int? = nil, models: Int, tokens: Int, input: RequestInput = .text,
+    name: String, architecture: String, vocabulary: Int? = nil, models: Int, tokens: Int, input: RequestInput = .text,
     ratePerModelPerSecond: Double, arrivals: ArrivalKind = .poisson, targetP99Seconds: Double, source: String
   ) {
     self.name = name
-    self.family = family
+    self.architecture = architecture
     self.vocabulary = vocabulary
     self.models = models
     self.tokens = tokens
@@ -39,14 +44,15 @@ public struct Workload: Codable, Hashable, Sendable {
 
   /// The guidance's own case. It names no request rate; its sample run has 29.4 requests a second over 60 models.
   public static let guidance = Workload(
-    name: "guidance", family: ModelFamily.bertBase.rawValue, models: 3000, tokens: 128, ratePerModelPerSecond: 0.49,
+    name: "guidance", architecture: ArchitecturePreset.bertBase.rawValue, models: 3000, tokens: 128,
+    ratePerModelPerSecond: 0.49,
     targetP99Seconds: 0.010,
     source: "AWS guidance: 3,000 bert-base models, under 10 ms; 0.49/s a model from its sample run (29.4/s over 60)")
 
   /// Bytes that the weights of one model take at `precision`.
   public func weightBytes(_ precision: Precision) -> Int64? {
-    guard let family = ModelFamily(rawValue: family) else { return nil }
-    var shape = family.shape
+    guard let architecture = ArchitecturePreset(rawValue: architecture) else { return nil }
+    var shape = architecture.shape
     if let vocabulary { shape.vocabulary = vocabulary }
     return Int64(shape.parameterCount) * Int64(precision.bytesPerWeight)
   }

@@ -21,7 +21,8 @@ extension HTMLReport {
   }
 
   private static func planTitle(_ plan: Plan) -> String {
-    let models = Format.count(plan.models, "\(plan.workload.family) model", "\(plan.workload.family) models")
+    let models = Format.count(
+      plan.models, "\(plan.workload.architecture) model", "\(plan.workload.architecture) models")
     guard plan.feasible, let cost = plan.costPerHour else { return "No feasible plan for \(models)" }
     return "\(models) for \(Format.money(cost)) an hour"
   }
@@ -144,7 +145,7 @@ extension HTMLReport {
     [
       "\(planned.nodes.map { Format.count($0) } ?? Format.missing)",
       "\(planned.modelsPerNode.map { Format.count($0) } ?? Format.missing)",
-      "\(planned.variant?.rawValue ?? Format.missing)",
+      "\(planned.precision?.rawValue ?? Format.missing)",
       "\(planned.costPerHour.map(Format.money) ?? Format.missing)",
       Page.estimate(planned.p99Seconds),
       "<span class=\"whole\">\(Phrases.binding(planned.binding))</span>",

@@ -143,7 +143,7 @@ public enum HTMLReport {
       ("Started", "\(Format.date(record.startedAt))"),
       ("Runtime", "\(record.runtime)"),
       ("Workload", "\(Phrases.workload(record.workload)). \(record.workload.name): \(record.workload.source)"),
-      ("Server", "\(Phrases.workersInWords(record.node)), \(record.node.variant.rawValue)"),
+      ("Server", "\(Phrases.workersInWords(record.node)), \(record.node.precision.rawValue)"),
       ("Settings", settings(record.node.environment)),
     ]
     let host = Phrases.host(record.host).map { fact -> (name: String, value: Markup) in (fact.name, "\(fact.value)") }

@@ -136,18 +136,18 @@ enum Page {
   }
 
   /// Nodes of a plan, with where their latency comes from.
-  static func nodes(_ label: String, _ nodes: [PlanNode]) -> Markup {
-    let hasQueues = nodes.contains { $0.queues != 1 }
+  static func nodes(_ label: String, _ nodes: [NodeGroup]) -> Markup {
+    let hasQueues = nodes.contains { $0.devices != 1 }
     let columns: [Column] = [
       .text("Instance type"), .number("Nodes"), .number("Models a&nbsp;node"), .text("Variant"),
       .number(hasQueues ? "Queues × workers × threads" : "Workers × threads"), .number("$/h each"),
       .number("Predicted p99"), .text("Latency"), .text("Memory"), .text("Engine runs&nbsp;it"),
     ]
     let rows = nodes.map { node -> [Markup] in
-      let workers = hasQueues && node.queues == 1 ? "1 × \(Phrases.workers(node))" : Phrases.workers(node)
+      let workers = hasQueues && node.devices == 1 ? "1 × \(Phrases.workers(node))" : Phrases.workers(node)
       return [
         "\(node.instanceType)", "\(Format.count(node.count))", "\(Format.range(node.modelsPerNode))",
-        "\(node.variant.rawValue)", "\(workers)", "\(Format.price(node.costPerHour))",
+        "\(node.precision.rawValue)", "\(workers)", "\(Format.price(node.costPerHour))",
         estimate(node.latencySeconds.p99), badge(node.provenance),
         badge(node.memoryProvenance), "\(node.executable ? "yes" : "not yet")",
       ]

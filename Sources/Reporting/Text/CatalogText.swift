@@ -3,7 +3,7 @@ import PlannerCore
 /// What `planner catalog show` tells a person.
 public enum CatalogText {
   /// Instance types with their prices, then the published latencies; lines are at most `style.width` cells wide.
-  public static func render(_ catalog: Catalog, _ figures: [LatencyFigure], style: TextStyle = .plain) -> String {
+  public static func render(_ catalog: Catalog, _ figures: [PublishedBenchmark], style: TextStyle = .plain) -> String {
     var page = TextPage(style)
     page.heading(Format.count(catalog.types.count, "instance type", "instance types"))
     page.paragraph("Prices, \(catalog.provenance.kind.rawValue): \(catalog.provenance.source)", isDim: true)
@@ -37,7 +37,7 @@ public enum CatalogText {
     return table
   }
 
-  private static func latencies(_ figures: [LatencyFigure]) -> TextTable {
+  private static func latencies(_ figures: [PublishedBenchmark]) -> TextTable {
     var table = TextTable(columns: [
       .init("model"), .init("precision"), .init("tokens", .trailing), .init("batch", .trailing, dispensability: 2),
       .init("taken on"), .init("good for", dispensability: 1), .init("mean", .trailing, dispensability: 3),
@@ -46,7 +46,7 @@ public enum CatalogText {
     for figure in figures {
       func seconds(_ key: String) -> String { figure.seconds[key].map(Format.duration) ?? Format.missing }
       table.append([
-        figure.modelFamily, figure.precision.rawValue, Format.count(figure.tokens), Format.count(figure.batch),
+        figure.architecture, figure.precision.rawValue, Format.count(figure.tokens), Format.count(figure.batch),
         figure.measuredOn, figure.instanceFamilies.joined(separator: ", "), seconds("mean"), seconds("p50"),
         seconds("p95"), seconds("p99"),
       ])

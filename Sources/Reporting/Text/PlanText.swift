@@ -88,7 +88,7 @@ public enum PlanText {
     [
       planned.nodes.map { Format.count($0) } ?? Format.missing,
       planned.modelsPerNode.map { Format.count($0) } ?? Format.missing,
-      planned.variant?.rawValue ?? Format.missing,
+      planned.precision?.rawValue ?? Format.missing,
       planned.costPerHour.map(Format.money) ?? Format.missing,
     ] + latencyCells(planned.p99Seconds) + [
       planned.binding == "noFigure" ? Format.missing : planned.binding,
@@ -141,7 +141,7 @@ public enum PlanText {
   }
 
   /// A table of nodes, and under it what has no room in a line.
-  private static func nodes(_ nodes: [PlanNode], _ page: inout TextPage) {
+  private static func nodes(_ nodes: [NodeGroup], _ page: inout TextPage) {
     var table = TextTable(columns: [
       .init("type"), .init("nodes", .trailing), .init("a node", .trailing), .init("variant"),
       .init("$/h each", .trailing), .init("p99 ms", .trailing), .init("95 %", .trailing, dispensability: 1),
@@ -149,7 +149,7 @@ public enum PlanText {
     ])
     for node in nodes {
       let cells = [
-        node.instanceType, Format.count(node.count), Format.range(node.modelsPerNode), node.variant.rawValue,
+        node.instanceType, Format.count(node.count), Format.range(node.modelsPerNode), node.precision.rawValue,
         Format.price(node.costPerHour),
       ]
       table.append(

@@ -31,12 +31,12 @@ public enum ProfileDiffText {
   }
 
   private struct Variant: Hashable {
-    var family: String
+    var architecture: String
     var precision: Precision
     var vocabulary: Int
 
     init(_ model: ModelProfile) {
-      family = model.family
+      architecture = model.architecture
       precision = model.precision
       vocabulary = model.vocabulary
     }
@@ -55,7 +55,7 @@ public enum ProfileDiffText {
     for model in new.models {
       guard let before = old.models.first(where: { Variant($0) == Variant(model) }) else { continue }
       row(
-        [model.family, model.precision.rawValue, Format.count(model.vocabulary)], before.memoryPerModelBytes,
+        [model.architecture, model.precision.rawValue, Format.count(model.vocabulary)], before.memoryPerModelBytes,
         model.memoryPerModelBytes)
     }
     page.gap()
@@ -120,7 +120,7 @@ public enum ProfileDiffText {
       let tail = (earlier.quantile(0.99), later.quantile(0.99))
       if middle.0 > 0 { ratios.append(middle.1 / middle.0) }
       table.append([
-        place.variant.family, place.variant.precision.rawValue, place.kind, Format.count(place.tokens),
+        place.variant.architecture, place.variant.precision.rawValue, place.kind, Format.count(place.tokens),
         Format.count(place.shape[1]), Format.count(place.shape[2]), Format.duration(middle.0),
         Format.duration(middle.1), Format.ratio(middle.1 / middle.0), Format.duration(tail.0),
         Format.duration(tail.1), Format.ratio(tail.1 / tail.0),

@@ -78,7 +78,7 @@ public enum ProfileText {
     ])
     for model in profile.models {
       table.append([
-        model.family, model.precision.rawValue, Format.count(model.vocabulary), Format.bytes(model.fileBytes),
+        model.architecture, model.precision.rawValue, Format.count(model.vocabulary), Format.bytes(model.fileBytes),
         Format.bytes(model.weightBytes), Format.bytes(model.memoryPerModelBytes), Format.duration(model.loadSeconds),
         Format.duration(model.firstRunSeconds),
       ])
@@ -95,7 +95,7 @@ public enum ProfileText {
     for model in profile.models {
       for cell in model.forward {
         table.append([
-          model.family, model.precision.rawValue, Format.count(cell.tokens), Format.count(cell.batch),
+          model.architecture, model.precision.rawValue, Format.count(cell.tokens), Format.count(cell.batch),
           Format.count(cell.threads), Format.count(cell.concurrency), Format.count(cell.residentModels),
           Format.duration(cell.serviceSeconds.quantile(0.5)), Format.duration(cell.serviceSeconds.quantile(0.99)),
           Format.count(cell.serviceSeconds.sampleCount),
@@ -117,11 +117,11 @@ public enum ProfileText {
     for model in profile.models {
       for cell in model.served {
         table.append([
-          model.family, model.precision.rawValue, cell.input.rawValue, Format.count(cell.tokens),
+          model.architecture, model.precision.rawValue, cell.input.rawValue, Format.count(cell.tokens),
           "\(Format.count(cell.workers)) × \(Format.count(cell.threads))",
           Format.duration(cell.computeSeconds.quantile(0.5)), Format.duration(cell.computeSeconds.quantile(0.99)),
           Format.duration(cell.overheadSeconds.quantile(0.5)), Format.duration(cell.overheadSeconds.quantile(0.99)),
-          Format.percent(cell.driftCV, places: 1),
+          Format.percent(cell.betweenRunCV, places: 1),
         ])
       }
     }

@@ -5,13 +5,13 @@ import PlannerFiles
 
 /// Writes repositories of different BERT models with random weights, for planning and load tests.
 public struct Synthesizer: Sendable {
-  public var family: ModelFamily
+  public var family: ArchitecturePreset
   public var shape: BertShape
   public var precision: Precision
   public var seed: UInt64
 
   /// - Parameter vocabulary: nil is the family's own size.
-  public init(family: ModelFamily, vocabulary: Int?, precision: Precision, seed: UInt64) {
+  public init(family: ArchitecturePreset, vocabulary: Int?, precision: Precision, seed: UInt64) {
     self.family = family
     self.precision = precision
     self.seed = seed
@@ -48,7 +48,8 @@ public struct Synthesizer: Sendable {
       }
       models.append(
         RepositoryManifest.Model(
-          name: name, file: "\(name).pt", family: family.rawValue, precision: precision, vocabulary: shape.vocabulary,
+          name: name, file: "\(name).pt", architecture: family.rawValue, precision: precision,
+          vocabulary: shape.vocabulary,
           maxTokens: shape.maxTokens, inputs: ["input_ids", "attention_mask", "token_type_ids"], fileBytes: fileBytes,
           sha256: sha256))
       progress(index + 1)

@@ -90,7 +90,7 @@ public final class ModelRegistry: Sendable {
     self.init(source: nil)
     let descriptions = models.map { model in
       RepositoryManifest.Model(
-        name: model.name, file: "", family: "unknown", precision: model.precision, vocabulary: model.vocabulary,
+        name: model.name, file: "", architecture: "unknown", precision: model.precision, vocabulary: model.vocabulary,
         maxTokens: model.maxTokens, inputs: model.inputs, fileBytes: 0)
     }
     add(descriptions, tokenizer: tokenizer)

@@ -45,7 +45,8 @@ public struct RepositoryLoader: Sendable {
       seed: nil, vocabularyFile: hasVocabulary ? "vocab.txt" : nil, lowercases: true,
       models: files.sorted { naturally($0.name, $1.name) }.map { file in
         RepositoryManifest.Model(
-          name: String(file.name.dropLast(3)), file: file.name, family: "unknown", precision: .fp32, vocabulary: 0,
+          name: String(file.name.dropLast(3)), file: file.name, architecture: "unknown", precision: .fp32,
+          vocabulary: 0,
           maxTokens: 512, inputs: [], fileBytes: file.bytes)
       })
   }

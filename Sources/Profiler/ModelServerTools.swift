@@ -5,7 +5,7 @@ import PlannerCore
 import Synchronization
 
 /// The profiler's view of the real world: `model-server` as child processes and the open-loop load generator.
-public struct EngineTools: ProfilerTools {
+public struct ModelServerTools: ProfilerTools {
   let binary: String
   let cpus: CPUSplit
   let logFolder: String
@@ -33,22 +33,24 @@ public struct EngineTools: ProfilerTools {
   }
 
   public func synthesize(
-    family: ModelFamily, vocabulary: Int, precision: Precision, count: Int, seed: UInt64, into folder: String
+    architecture: ArchitecturePreset, vocabulary: Int, precision: Precision, count: Int, seed: UInt64,
+    into folder: String
   ) async throws -> Int64 {
     try await synthesize(
-      family: family, vocabulary: vocabulary, precision: precision, count: count, seed: seed, into: folder,
+      architecture: architecture, vocabulary: vocabulary, precision: precision, count: count, seed: seed, into: folder,
       progress: { _ in })
   }
 
   /// - Parameter progress: called with the number of models written so far.
   public func synthesize(
-    family: ModelFamily, vocabulary: Int, precision: Precision, count: Int, seed: UInt64, into folder: String,
+    architecture: ArchitecturePreset, vocabulary: Int, precision: Precision, count: Int, seed: UInt64,
+    into folder: String,
     progress: @escaping @Sendable (Int) -> Void
   ) async throws -> Int64 {
     struct Progress: Decodable { var done: Int }
     try await command(
       [
-        "synthesize", "--family", family.rawValue, "--vocab", "\(vocabulary)", "--precision", precision.rawValue,
+        "synthesize", "--family", architecture.rawValue, "--vocab", "\(vocabulary)", "--precision", precision.rawValue,
         "--count", "\(count)", "--seed", "\(seed)", "--out", folder,
       ], settings: nil
     ) { line in

@@ -1,7 +1,7 @@
 import RealModule
 
 /// A distribution of a positive time, in seconds: what a forward pass takes, or a gap between arrivals.
-public enum ServiceDistribution: Hashable, Sendable {
+public enum TimeDistribution: Hashable, Sendable {
   case deterministic(mean: Double)
   case exponential(mean: Double)
   /// `cv` is the coefficient of variation of the time itself, not of its logarithm.
@@ -52,7 +52,7 @@ public enum ServiceDistribution: Hashable, Sendable {
   }
 
   /// The same shape with every time multiplied by `factor`.
-  public func scaled(by factor: Double) -> ServiceDistribution {
+  public func scaled(by factor: Double) -> TimeDistribution {
     switch self {
     case .deterministic(let mean): .deterministic(mean: mean * factor)
     case .exponential(let mean): .exponential(mean: mean * factor)

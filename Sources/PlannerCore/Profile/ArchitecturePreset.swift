@@ -1,5 +1,5 @@
 /// Architectures of the BERT family that the planner knows by name.
-public enum ModelFamily: String, Codable, CaseIterable, Sendable {
+public enum ArchitecturePreset: String, Codable, CaseIterable, Sendable {
   case bertTiny = "bert-tiny"
   case bertMini = "bert-mini"
   case miniLM = "minilm"
