@@ -13,7 +13,7 @@ import Testing
     return place
   }
 
-  /// That workplace with a plan of ten models.
+  /// That workplace with a plan of ten models, for a target that a busy machine keeps too.
   static func planned() throws -> Workplace {
     let place = try profiled.get()
     _ = try place.file(
@@ -25,7 +25,7 @@ import Testing
       models: 10
       tokens: 16
       ratePerModelPerSecond: 8
-      targetP99: 100ms
+      targetP99: 10s
       """
     )
     let result = try place.planner("optimize", "--fit", "--workload", "w.yaml", "--out", "p.json")
@@ -44,16 +44,29 @@ import Testing
     #expect((model["served"] as? [[String: Any]])?.isEmpty == false)
     #expect(try #require(model["memoryPerModelBytes"] as? Int) > 1_000_000)
     #expect((json["trials"] as? [Any])?.isEmpty == false)
+    // A machine that does other things besides drifts, and the check says so: 3 with the reasons, or 0 without.
     let check = try place.planner("profile", "check", "profiles/here.json", "--json")
     #expect(try check.json()["isThisMachine"] as? Bool == true)
+    let holds = try #require(try check.json()["holds"] as? Bool)
+    #expect(try #require(try check.json()["violations"] as? [String]).isEmpty == holds)
+    #expect(check.status == (holds ? 0 : 3))
     #expect(try place.planner("profile", "diff", "profiles/here.json", "profiles/here.json").status == 0)
+  }
+
+  /// What the verdict is depends on what else the machine does; the exit code follows from it.
+  private static func expectVerdict(_ json: [String: Any], _ result: Workplace.Result) throws {
+    let valid = try #require(json["valid"] as? Bool, "\(result.errors)")
+    let verdict = try #require(json["verdict"] as? String)
+    let code = try #require(["pass": Int32(0), "fail": 3, "undecided": 4][verdict])
+    #expect(result.status == (valid ? code : 4), "\(verdict), valid: \(valid)")
+    #expect(valid == json["invalidReason"] is NSNull, "\(json["invalidReason"] ?? "no key")")
   }
 
   @Test func executeRunsThePlanAndReports() throws {
     let place = try Self.planned()
     let result = try place.planner("execute", "p.json", "--duration", "8s", "--name", "ten", "--json")
-    #expect([0, 3, 4].contains(result.status), "\(result.errors)")
     let json = try result.json()
+    try Self.expectVerdict(json, result)
     #expect(json["scope"] as? String == "full" && json["runtime"] as? String == "local")
     #expect(try CommandSchemaTests.violations("run", result.output) == [])
     for side in ["predicted", "measured"] {
@@ -68,8 +81,7 @@ import Testing
       prediction["errorP50"] is Double && prediction["errorP99"] is Double && prediction["withinInterval"] is Bool)
     let requests = try #require(json["requests"] as? [String: Int])
     #expect(requests["sent"] == requests["completed"] && requests["failed"] == 0 && (requests["sent"] ?? 0) > 400)
-    #expect(["pass", "fail", "undecided"].contains(json["verdict"] as? String))
-    #expect(json["confidence"] is Double && json["valid"] is Bool)
+    #expect(json["confidence"] is Double)
     let reports = try FileManager.default.contentsOfDirectory(atPath: place.folder + "/reports")
     let folder = "reports/" + (try #require(reports.first { $0.hasSuffix("-ten") }))
     #expect(try place.read(folder + "/run.json") == result.output)
@@ -95,8 +107,8 @@ import Testing
         of: "\"models\" : 300,\n    \"name\"", with: "\"models\" : 300,\n    \"vocabulary\" : 300,\n    \"name\"")
     _ = try place.file("slice.json", small)
     let slice = try place.planner("execute", "slice.json", "--duration", "5s", "--json")
-    #expect([0, 3, 4].contains(slice.status), "\(slice.errors)")
     let json = try slice.json()
+    try Self.expectVerdict(json, slice)
     #expect(json["scope"] as? String == "slice")
     #expect((json["scopeReason"] as? String)?.contains("does not confirm") == true)
   }

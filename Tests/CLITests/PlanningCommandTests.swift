@@ -219,6 +219,33 @@ import Testing
     #expect(try FileManager.default.subpathsOfDirectory(atPath: disk) == ["p.json"])
   }
 
+  // MARK: profile check
+
+  /// The shipped profiles hold together, on whatever machine they are checked; what a busy machine makes of a profile is
+  /// planted in a copy.
+  @Test func aProfileOfABusyMachineIsSaidToBeOne() throws {
+    let place = try Workplace()
+    let folder = Workplace.repository + "/profiles"
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".json") }
+    #expect(!names.isEmpty)
+    for name in names {
+      let text = try String(contentsOfFile: folder + "/" + name, encoding: .utf8)
+      _ = try place.file(name, text)
+      let whole = try place.planner("profile", "check", name)
+      #expect(whole.status == 0 && whole.output.hasPrefix("\(name): holds together"), "\(whole.output)")
+      let drifted = text.replacing(/"driftCV" : [-0-9.e]+/, with: "\"driftCV\" : 0.42")
+      #expect(drifted != text)
+      _ = try place.file(name, drifted)
+      let result = try place.planner("profile", "check", name)
+      #expect(result.status == 3 && result.output.contains("does not hold together"))
+      #expect(result.output.contains("the machine drifted by 42 % while it was measured"), "\(result.output)")
+      let json = try place.planner("profile", "check", name, "--json")
+      #expect(json.status == 3)
+      #expect(try json.json()["holds"] as? Bool == false)
+      #expect(try #require(try json.json()["violations"] as? [String]).isEmpty == false)
+    }
+  }
+
   // MARK: catalog
 
   @Test func theCatalogueIsShown() throws {

@@ -21,14 +21,34 @@ import Testing
     return blocks
   }
 
-  /// Whether this machine can have a target, and keeps it, is the machine's affair: every answer will do.
+  /// Whether this machine drifted while it was measured, can have a target and keeps it, depends on what else it does:
+  /// every documented answer will do, if what is printed and what is written say the same as the exit code.
   static let preamble = """
     set -euo pipefail
     set -m
     planner() {
-      local status=0
-      command planner "$@" || status=$?
-      case "$1 $status" in "execute "[234] | "optimize 2") case "$*" in *tiny*) status=0 ;; esac ;; esac
+      local status=0 said
+      said=$(command planner "$@") || status=$?
+      printf '%s\\n' "$said"
+      case "$*" in
+        "profile check "*)
+          case "$status $said" in
+            "0 "*": holds together; it is of this machine"* | "3 "*": does not hold together"*"  - "*) status=0 ;;
+            *) status=99 ;;
+          esac ;;
+        optimize*tiny*)
+          case "$status $(grep -o '"feasible" : [a-z]*' tiny.json)" in
+            "0 "*true | "2 "*false) status=0 ;;
+            *) status=99 ;;
+          esac ;;
+        execute*tiny*)
+          case "$status $said" in
+            "0 "*"Verdict: pass"* | "3 "*"Verdict: fail"* | "4 "*"Verdict: "*) status=0 ;;
+            # Nothing to execute: the target cannot be had here.
+            "2 ") grep -q '"feasible" : false' tiny.json && status=0 ;;
+            *) status=99 ;;
+          esac ;;
+      esac
       return $status
     }
 

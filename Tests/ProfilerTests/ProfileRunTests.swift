@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// A machine whose times are known: what the profiler makes of it can be checked exactly.
-private final class KnownMachine: ProfilerTools {
+final class KnownMachine: ProfilerTools {
   let calls = Mutex<[MeasureCall]>([])
 
   func engineIdentity(settings: LibrarySettings) async throws -> EngineIdentity {

@@ -152,7 +152,14 @@ import Testing
       }
       return try await group.reduce(into: [Int]()) { $0.append($1) }
     }
-    try await Task.sleep(for: .milliseconds(25))
+    // All five have come, however long the client took to send them.
+    for _ in 0..<3000 {
+      let lines = try await server.ask("/metrics").body.split(separator: "\n")
+      let counts = ["queue_length ", "busy_workers ", "requests_total{"].flatMap { name in
+        lines.filter { $0.hasPrefix("model_server_" + name) }.compactMap { $0.split(separator: " ").last }
+      }
+      if counts.compactMap({ Int($0) }).reduce(0, +) >= 5 { break }
+    }
     server.terminate()
     let statuses = try await answers
     #expect(statuses.count == 5 && statuses.allSatisfy { $0 == 200 || $0 == 503 })

@@ -51,7 +51,8 @@ import Testing
   }
 
   @Test func everyFormOfImportIsSeen() {
-    let source = "import A\n@preconcurrency import B\nimport struct C.D\npublic import E.F\n  import g\nlet import2 = 3\n"
+    let source =
+      "import A\n@preconcurrency import B\nimport struct C.D\npublic import E.F\n  import g\nlet import2 = 3\n"
     #expect(Self.imports(of: source) == ["A", "B", "C", "E"])
   }
 

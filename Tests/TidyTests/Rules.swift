@@ -5,8 +5,8 @@ struct Finding: Equatable, CustomStringConvertible {
   var description: String { "\(line): \(text)" }
 }
 
-/// The rules that CONTRIBUTING promises. Each takes a source as text and returns what breaks it, so that a test can show
-/// what it finds in a planted case.
+/// The rules that CONTRIBUTING promises. Each takes a source as text and returns what breaks it, so that a test can
+/// show what it finds in a planted case.
 enum Rules {
   static let longestFunction = 70
   static let longestFile = 500
@@ -44,8 +44,9 @@ enum Rules {
   /// Words that begin another declaration: what comes before them had no body.
   private static let declarations: Set<String> = [
     "func", "var", "let", "init", "deinit", "subscript", "struct", "enum", "class", "actor", "protocol", "extension",
-    "typealias", "associatedtype", "case", "import", "public", "package", "internal", "private", "fileprivate", "static",
-    "final", "mutating", "nonmutating", "override", "lazy", "weak", "unowned", "nonisolated", "indirect", "convenience",
+    "typealias", "associatedtype", "case", "import", "public", "package", "internal", "private", "fileprivate",
+    "static", "final", "mutating", "nonmutating", "override", "lazy", "weak", "unowned", "nonisolated", "indirect",
+    "convenience",
     "required", "@",
   ]
 
@@ -155,7 +156,8 @@ enum Rules {
 
   /// Beginnings by which a documentation comment leans on the declaration before it.
   private static let leaning = [
-    "Of ", "The same", "As above", "Likewise", "Ditto", "Or ", "And ", "But ", "Also ", "Them ", "Nor ", "Its ", "Theirs",
+    "Of ", "The same", "As above", "Likewise", "Ditto", "Or ", "And ", "But ", "Also ", "Them ", "Nor ", "Its ",
+    "Theirs",
   ]
 
   /// Documentation comments that make no sense by themselves: in Quick Help each stands alone.

@@ -108,7 +108,8 @@ struct SwiftText {
 
   private mutating func scanLiteral(hashes: Int) {
     skip(hashes)
-    let isLong = starts("\"\"\"")
+    // Three quotes open a text of several lines where nothing follows them: `#""""#` is a text of two quotes.
+    let isLong = starts("\"\"\"") && at(3) == UInt8(ascii: "\n")
     skip(isLong ? 3 : 1)
     tokens.append(Token(text: "\"\"", line: line))
     func hashesFollow(_ offset: Int) -> Bool { (0..<hashes).allSatisfy { at(offset + $0) == UInt8(ascii: "#") } }

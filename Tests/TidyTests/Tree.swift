@@ -40,12 +40,19 @@ enum Tree {
   }()
 
   /// Records what a rule finds in files of the project.
+  ///
+  /// - Parameter except: findings that may stay, as "path finding", each with its reason; one that is no longer found
+  ///   is recorded too.
   static func check(_ paths: [String], except: [String: String] = [:], _ rule: (String) -> [Finding]) throws {
     try #require(!paths.isEmpty)
+    var unused = Set(except.keys)
     for path in paths {
-      for finding in rule(try text(path)) where except[path + " " + finding.text] == nil {
-        Issue.record("\(path):\(finding)")
+      for finding in rule(try text(path)) {
+        let key = path + " " + finding.text
+        if except[key] == nil { Issue.record("\(path):\(finding)") }
+        unused.remove(key)
       }
     }
+    for key in unused.sorted() { Issue.record("no exception is needed any more for \(key)") }
   }
 }

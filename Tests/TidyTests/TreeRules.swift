@@ -36,7 +36,8 @@ enum FolderDirections {
     for (index, token) in tokens.enumerated() {
       if token.text == "{" { depth += 1 }
       if token.text == "}" { depth -= 1 }
-      guard depth == 0, ["struct", "enum", "class", "actor", "protocol", "typealias"].contains(token.text) else { continue }
+      let keywords = ["struct", "enum", "class", "actor", "protocol", "typealias"]
+      guard depth == 0, keywords.contains(token.text) else { continue }
       if index + 1 < tokens.count { names.append(tokens[index + 1].text) }
     }
     return names
@@ -47,7 +48,7 @@ enum FolderDirections {
     allowed.keys.sorted().first { start in
       var reached: Set<String> = []
       var next = allowed[start] ?? []
-      while let folder = next.popFirst() where !reached.contains(folder) {
+      while let folder = next.popFirst() {
         reached.insert(folder)
         next.formUnion((allowed[folder] ?? []).subtracting(reached))
       }
@@ -59,7 +60,8 @@ enum FolderDirections {
 /// The folders of the targets of a package, read from its manifest.
 enum TargetFolders {
   static func read(_ manifest: String) -> [String] {
-    manifest.matches(of: /\.(target|executableTarget|testTarget|systemLibrary)\(\s*name: "(?<name>[^"]+)"/).map { match in
+    let targets = /\.(target|executableTarget|testTarget|systemLibrary)\(\s*name: "(?<name>[^"]+)"/
+    return manifest.matches(of: targets).map { match in
       var depth = 0
       let call = manifest[match.range.lowerBound...].prefix { character in
         if character == "(" { depth += 1 }
@@ -123,7 +125,8 @@ enum Changelog {
   }
 
   private static func version(_ line: String, isFirst: Bool) -> [Int]? {
-    guard let match = line.wholeMatch(of: /## (\d+)\.(\d+)\.(\d+) \((\d{4}-\d{2}-\d{2}|unreleased)\)/) else { return nil }
+    let form = /## (\d+)\.(\d+)\.(\d+) \((\d{4}-\d{2}-\d{2}|unreleased)\)/
+    guard let match = line.wholeMatch(of: form) else { return nil }
     if match.output.4 == "unreleased", !isFirst { return nil }
     return [match.output.1, match.output.2, match.output.3].compactMap { Int($0) }
   }
@@ -148,9 +151,10 @@ enum DecisionIndex {
       }
     }
     let numbers = records.map { String($0.path.prefix(4)) }
-    return found + Set(numbers).sorted().filter { number in numbers.count { $0 == number } > 1 }.map {
-      "\($0) is the number of several records"
-    }
+    return found
+      + Set(numbers).sorted().filter { number in numbers.count { $0 == number } > 1 }.map {
+        "\($0) is the number of several records"
+      }
   }
 }
 

@@ -3,17 +3,6 @@
 /// A heuristic: it knows the names that one source declares with such a type (properties, constants, variables,
 /// parameters), not what an expression's type is. A name that is declared in another file passes.
 enum UnorderedIteration {
-  /// Members that do not depend on the order of the elements.
-  private static let ordered: Set<String> = [
-    "count", "isEmpty", "contains", "sorted", "allSatisfy", "removeValue", "removeAll", "remove", "insert", "update",
-    "updateValue", "reserveCapacity", "union", "formUnion", "intersection", "formIntersection", "subtract", "subtracting",
-    "isSubset", "isSuperset", "isDisjoint", "isStrictSubset", "isStrictSuperset", "symmetricDifference", "index",
-    // Of numbers and texts, the least and the greatest are the same in any order.
-    "min", "max",
-    // Dictionary to dictionary.
-    "mapValues", "compactMapValues", "merge", "merging", "filter", "capacity",
-  ]
-
   static func findings(_ source: String) -> [Finding] {
     let tokens = SwiftText(source).tokens
     let names = declared(tokens)
@@ -23,7 +12,9 @@ enum UnorderedIteration {
       while text(tokens, next) == "." && ["values", "keys"].contains(text(tokens, next + 1)) { next += 2 }
       let walked: Bool
       if text(tokens, next) == "." {
-        walked = !ordered.contains(text(tokens, next + 1)) && isWalk(text(tokens, next + 1))
+        let member = text(tokens, next + 1)
+        // The filter of a dictionary is a dictionary; that of its keys or values is an array in their order.
+        walked = isWalk(member) || member == "filter" && next > index + 1
       } else {
         walked = isLoop(tokens, index) && ["{", "where"].contains(text(tokens, next)) || next > index + 1
       }
@@ -36,10 +27,11 @@ enum UnorderedIteration {
     tokens.indices.contains(index) ? tokens[index].text : ""
   }
 
+  /// Members whose result follows the order of the elements, as that of `sorted`, `min`, `count` or `mapValues` does not.
   private static func isWalk(_ member: String) -> Bool {
     [
-      "map", "flatMap", "compactMap", "reduce", "forEach", "first", "enumerated", "lazy", "prefix", "dropFirst", "joined",
-      "popFirst", "randomElement", "makeIterator", "description", "shuffled",
+      "map", "flatMap", "compactMap", "reduce", "forEach", "first", "enumerated", "lazy", "prefix", "dropFirst",
+      "joined", "popFirst", "randomElement", "makeIterator", "description", "shuffled", "reversed",
     ].contains(member)
   }
 
@@ -75,9 +67,18 @@ enum UnorderedIteration {
         if text(tokens, next + 1) == "<" || !continues(tokens, after: next + 1) { names.insert(name) }
       } else if text(tokens, next) == "[", isDictionary(tokens, next) {
         names.insert(name)
+      } else if text(tokens, index + 1) == "=", endsInKeys(tokens, next) {
+        names.insert(name)
       }
     }
     return names
+  }
+
+  /// Whether the line on which an expression begins ends in `.keys` or `.values`.
+  private static func endsInKeys(_ tokens: [SwiftText.Token], _ start: Int) -> Bool {
+    guard tokens.indices.contains(start) else { return false }
+    let end = tokens[start...].firstIndex { $0.line > tokens[start].line } ?? tokens.count
+    return text(tokens, end - 2) == "." && ["keys", "values"].contains(text(tokens, end - 1))
   }
 
   /// Whether a member is asked of the call whose parenthesis opens at `open`.
