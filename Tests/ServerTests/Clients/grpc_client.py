@@ -323,14 +323,15 @@ def deadlines():
     long = np.full((8, 512), 5, dtype=np.int64)
     with client() as c:
         done = queue.Queue()
-        for _ in range(8):
+        # Enough work for the calls below to find the worker busy even where this client is kept waiting.
+        for _ in range(24):
             c.async_infer("model0", [tensor(long)], callback=lambda result, error: done.put(error))
         time.sleep(0.05)
         message = refused("DEADLINE_EXCEEDED", c.infer, "model0", [tensor()], timeout=1000)
         assert "deadline" in message, message
         before = c.get_inference_statistics("model1").model_stats[0].inference_count
         refused("DEADLINE_EXCEEDED", c.infer, "model1", [tensor()], client_timeout=0.01)
-        for _ in range(8):
+        for _ in range(24):
             assert done.get(timeout=60) is None
         c.infer("model0", [tensor()])
         # What nobody waits for any longer was not computed.
