@@ -8,8 +8,9 @@ public enum Phrases {
     let arrivals = workload.arrivals == .poisson ? "Poisson arrivals" : "evenly spaced arrivals"
     let input = workload.input == .text ? "text in" : "token ids in"
     let vocabulary = workload.vocabulary.map { " (vocabulary \(Format.count($0)))" } ?? ""
+    let kind = workload.architecture
     return
-      "\(Format.count(workload.models, "\(workload.architecture) model", "\(workload.architecture) models"))\(vocabulary), "
+      "\(Format.count(workload.models, "\(kind) model", "\(kind) models"))\(vocabulary), "
       + "\(Format.count(workload.tokens, "token", "tokens")) a request, \(input), \(arrivals), uniform popularity, "
       + "\(Format.rate(workload.ratePerModelPerSecond)) per model (\(Format.rate(all)) in all), "
       + "target p99 ≤ \(Format.setting(workload.targetP99Seconds))"

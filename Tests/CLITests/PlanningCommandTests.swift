@@ -221,8 +221,8 @@ import Testing
 
   // MARK: profile check
 
-  /// The shipped profiles hold together, on whatever machine they are checked; what a busy machine makes of a profile is
-  /// planted in a copy.
+  /// The shipped profiles hold together, on whatever machine they are checked; what a busy machine makes of a profile
+  /// is planted in a copy.
   @Test func aProfileOfABusyMachineIsSaidToBeOne() throws {
     let place = try Workplace()
     let folder = Workplace.repository + "/profiles"

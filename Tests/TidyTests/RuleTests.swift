@@ -136,14 +136,16 @@ import Testing
 
   @Test(arguments: [
     "/// Of each queue.", "/// Dollars.", "/// The same for files.", "/// Or nil.",
-    "/// Of the\n/// verdict, in seconds.",
+    "/// Of the\n/// verdict, in seconds.", "/// nil where nothing completed.",
+    "/// From the end of its pass to the client.",
   ])
   func leaningDocumentationIsFound(_ comment: String) {
     #expect(Self.lines(Rules.fragments("struct S {\n\(comment)\nvar a: Int\n}")) == [2])
   }
 
   @Test(arguments: [
-    "/// Dollars an hour on demand, in us-east-1.", "// Of each queue.", "/// - Returns: its path.",
+    "/// Dollars an hour on demand, in us-east-1.", "// Of each queue.", "/// Complexity: O(1).",
+    "/// From the first arrival on, requests are counted by outcome.", "/// - Returns: its path.",
     "/// Makes a folder.\n///\n/// - Returns: its path.",
   ])
   func documentationThatStandsAlonePasses(_ comment: String) { #expect(Rules.fragments(comment) == []) }
@@ -190,6 +192,8 @@ import Testing
     let good = """
       # Changelog
 
+      What a user notices.
+
       ## 0.2.0 (unreleased)
 
       ### Added
@@ -206,9 +210,9 @@ import Testing
       """
     #expect(Changelog.findings(good) == [])
     for (old, new, line) in [
-      ("# Changelog", "# Changes", 1), ("(unreleased)", "", 3), ("### Added", "### New", 5),
-      ("over two lines.", "over two lines", 8), ("(2026-11-24)", "(unreleased)", 10), ("### Fixed", "", 14),
-      ("- Another.", "Another.", 14), ("0.1.0", "0.3.0", 10),
+      ("# Changelog", "# Changes", 1), ("(unreleased)", "", 5), ("### Added", "### New", 7),
+      ("over two lines.", "over two lines", 10), ("(2026-11-24)", "(unreleased)", 12), ("### Fixed", "", 16),
+      ("- Another.", "Another.", 16), ("0.1.0", "0.3.0", 12),
     ] { #expect(Self.lines(Changelog.findings(good.replacing(old, with: new))) == [line], "\(new)") }
   }
 

@@ -157,19 +157,27 @@ enum Rules {
   /// Beginnings by which a documentation comment leans on the declaration before it.
   private static let leaning = [
     "Of ", "The same", "As above", "Likewise", "Ditto", "Or ", "And ", "But ", "Also ", "Them ", "Nor ", "Its ",
-    "Theirs",
+    "Theirs", "nil",
+  ]
+
+  /// Beginnings of a short comment that say when, where or how, and leave out what.
+  private static let circumstances: Set = [
+    "As", "In", "On", "At", "By", "From", "To", "For", "With", "Without", "Under", "Until", "Empty", "Once",
+    "Ascending",
   ]
 
   /// Documentation comments that make no sense by themselves: in Quick Help each stands alone.
+  ///
+  /// A heuristic on beginnings and lengths; a comment that it takes for a fragment reads better in other words anyway.
   static func fragments(_ source: String) -> [Finding] {
     SwiftText(source).documentation.compactMap { comment in
-      // Parameters and results belong to the sentence before them.
-      let sentence = comment.text.split(separator: ".", maxSplits: 1).first.map(String.init) ?? ""
-      let words = comment.text.split(separator: " ").prefix { !$0.hasPrefix("-") }.count
+      // Parameters, results and complexity belong to the sentence before them.
+      if ["-", "Complexity:"].contains(where: { comment.text.hasPrefix($0) }) { return nil }
+      let words = comment.text.split(separator: " ").prefix { $0 != "-" && $0 != "Complexity:" }
       let leans = leaning.contains { comment.text.hasPrefix($0) }
-      let isShort = words < 3 && !comment.text.hasPrefix("-")
-      guard leans || isShort else { return nil }
-      return Finding(line: comment.line, text: "\"\(sentence)\" does not stand alone")
+      let isCircumstance = words.count < 10 && words.first.map { circumstances.contains(String($0)) } == true
+      guard leans || isCircumstance || words.count < 3 else { return nil }
+      return Finding(line: comment.line, text: "\"\(words.joined(separator: " "))\" does not stand alone")
     }
   }
 }

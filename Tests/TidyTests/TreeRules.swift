@@ -81,7 +81,8 @@ enum TargetFolders {
   }
 }
 
-/// The form of CHANGELOG.md: versions, newest first; in each, parts with entries that are whole sentences.
+/// The form of CHANGELOG.md: a title, perhaps a paragraph; versions, newest first; in each, parts with entries that are
+/// whole sentences.
 enum Changelog {
   static let parts: Set = ["Added", "Changed", "Fixed", "Removed", "Predictions"]
 
@@ -117,7 +118,7 @@ enum Changelog {
         entry = line
       } else if line.hasPrefix("  "), !entry.isEmpty {
         entry = line
-      } else if !line.isEmpty {
+      } else if !line.isEmpty, !versions.isEmpty {
         report("neither a heading nor an entry")
       }
     }

@@ -54,11 +54,11 @@ import Testing
   /// The folders of PlannerCore, and whose types each may mention.
   static let plannerCore: [String: Set<String>] = [
     "Units": [], "Random": [], "Queueing": [],
-    "Catalog": ["Profile"],
-    "Profile": ["Random", "Units", "Workload"],
-    "Workload": ["Policies", "Profile", "Random", "Units"],
     "Policies": ["Random", "Units"],
-    "Plan": ["Outcome", "Profile", "Random", "Units", "Workload"],
+    "Profile": ["Random", "Units"],
+    "Catalog": ["Profile", "Units"],
+    "Workload": ["Policies", "Profile", "Random", "Units"],
+    "Plan": ["Profile", "Random", "Units", "Workload"],
     "Outcome": ["Plan", "Policies", "Profile", "Random", "Units", "Workload"],
   ]
 

@@ -27,7 +27,7 @@ enum UnorderedIteration {
     tokens.indices.contains(index) ? tokens[index].text : ""
   }
 
-  /// Members whose result follows the order of the elements, as that of `sorted`, `min`, `count` or `mapValues` does not.
+  /// Members whose result follows the order of the elements, as those of `sorted`, `min` and `mapValues` do not.
   private static func isWalk(_ member: String) -> Bool {
     [
       "map", "flatMap", "compactMap", "reduce", "forEach", "first", "enumerated", "lazy", "prefix", "dropFirst",

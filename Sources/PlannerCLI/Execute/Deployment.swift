@@ -69,8 +69,8 @@ struct Deployment {
     guard let (profile, model, cell) = bestCell(for: planned.precision, workload, machine) else {
       throw Failure(
         .unavailable,
-        "\(cause), and no profile of this machine covers \(workload.architecture) at \(workload.tokens) tokens; measure it "
-          + "with: planner profile --case \(ProfileCaseArgument.describe(workload))")
+        "\(cause), and no profile of this machine covers \(workload.architecture) at \(workload.tokens) tokens; "
+          + "measure it with: planner profile --case \(ProfileCaseArgument.describe(workload))")
     }
     var node = planned
     node.instanceType = "local"

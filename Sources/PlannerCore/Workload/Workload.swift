@@ -1,6 +1,3 @@
-/// What a request carries: text, which the server has to tokenize, or token ids.
-public enum RequestInput: String, Codable, CaseIterable, Sendable { case text, tokens }
-
 /// What the fleet is asked to do: how many models of which kind, how often, how long, and how fast.
 public struct Workload: Codable, Hashable, Sendable {
   public var name: String

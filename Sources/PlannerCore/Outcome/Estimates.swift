@@ -1,21 +1,3 @@
-/// A figure with its 95 % confidence interval.
-public struct Estimate: Codable, Hashable, Sendable {
-  public var estimate: Double
-  public var low: Double
-  public var high: Double
-
-  public init(estimate: Double, low: Double, high: Double) {
-    self.estimate = estimate
-    self.low = low
-    self.high = high
-  }
-
-  /// The same figure in another unit, or shifted.
-  public func mapped(_ transform: (Double) -> Double) -> Estimate {
-    Estimate(estimate: transform(estimate), low: transform(low), high: transform(high))
-  }
-}
-
 /// Latency from request in to answer out, seconds.
 public struct LatencyEstimates: Codable, Hashable, Sendable {
   public var mean: Estimate
