@@ -65,11 +65,13 @@ struct AptInstallTests {
       process.standardOutput = FileHandle.nullDevice
       process.standardError = FileHandle(forWritingAtPath: log)
       try process.run()
-      return Installation(process: process, log: log)
+      return Installation(apt: self, process: process, log: log)
     }
   }
 
   private struct Installation {
+    /// Its folders stay as long as the installation is looked at.
+    let apt: Apt
     let process: Process
     let log: String
 
