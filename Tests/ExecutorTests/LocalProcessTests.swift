@@ -52,9 +52,10 @@ import Testing
     let scratch = try Scratch()
     let program = try scratch.program("echo $$ > \(scratch.path)/pid\nwhile :; do sleep 0.1; done\n")
     var launch = scratch.launch(program)
-    launch.readyTimeoutSeconds = 0.5
+    // Long enough for a shell to start on a busy machine.
+    launch.readyTimeoutSeconds = 3
     let error = await #expect(throws: ExecutorError.self) { try await LocalProcess.launch(launch) }
-    guard case .notReadyInTime(_, 0.5, _, _) = error else {
+    guard case .notReadyInTime(_, 3, _, _) = error else {
       Issue.record("unexpected: \(String(describing: error))")
       return
     }

@@ -27,7 +27,7 @@ import Testing
     let repository = try Self.repository(all)
     defer { try? FileManager.default.removeItem(atPath: repository) }
     let server = try ServerProcess.ready(
-      ["--tolerate-bad-models", "--probe-time", "3s", "--request-timeout", "5s"], repository: repository)
+      ["--tolerate-bad-models", "--probe-time", "8s", "--request-timeout", "20s"], repository: repository)
     defer { server.terminate() }
     #expect(server.models == 7)
     for name in ["model0", "model1", "e-good"] {

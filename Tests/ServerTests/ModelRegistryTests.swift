@@ -77,7 +77,7 @@ private final class TestSource: ModelSource {
   }
 
   private static func wait(until condition: @Sendable () -> Bool) async throws {
-    for _ in 0..<5_000 {
+    for _ in 0..<60_000 {
       if condition() { return }
       try await Task.sleep(for: .milliseconds(2))
     }

@@ -159,10 +159,11 @@ final class Prometheus {
 
   func value(_ text: String) async throws -> Double { try #require(try await query(text).first, "\(text)") }
 
-  /// Until a question has an answer; half a minute at most.
+  /// Until a question has an answer; five minutes at most.
   func wait(until text: String) async throws {
-    for _ in 0..<300 {
-      if process.isRunning, let found = try? await query(text), !found.isEmpty { return }
+    for _ in 0..<3000 {
+      guard process.isRunning else { break }
+      if let found = try? await query(text), !found.isEmpty { return }
       try await Task.sleep(for: .milliseconds(100))
     }
     Issue.record("Prometheus never saw: \(text)")

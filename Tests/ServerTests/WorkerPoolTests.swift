@@ -54,7 +54,7 @@ private final class HandClock: Sendable {
   static func name(_ id: Int64) -> [HostTensor] { [HostTensor(shape: [1], elements: .int64([id]))] }
 
   static func wait(until condition: @Sendable () -> Bool) async throws {
-    for _ in 0..<5_000 {
+    for _ in 0..<60_000 {
       if condition() { return }
       try await Task.sleep(for: .milliseconds(2))
     }
