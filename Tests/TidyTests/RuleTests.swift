@@ -168,6 +168,17 @@ import Testing
       ])
   }
 
+  @Test func theTargetsOwnFolderIsOneOfThem() {
+    let files = [
+      SourceFile(path: "Search.swift", text: "struct Search {}"),
+      SourceFile(path: "Checking/Check.swift", text: "struct Check {\n  var search: Search\n}"),
+    ]
+    #expect(
+      FolderDirections.findings(files, allowed: ["": ["Checking"], "Checking": []]) == [
+        "Checking/Check.swift:2 mentions Search, which is in "
+      ])
+  }
+
   @Test func directionsInACircleAreFound() {
     #expect(FolderDirections.circle(["a": ["b"], "b": ["c"], "c": []]) == nil)
     #expect(FolderDirections.circle(["a": ["b"], "b": ["c"], "c": ["a"]]) != nil)

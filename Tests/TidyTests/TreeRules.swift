@@ -10,11 +10,11 @@ struct SourceFile {
 enum FolderDirections {
   /// - Parameters:
   ///   - files: a target's sources; their paths begin with the folder.
-  ///   - allowed: for each folder, the folders whose types it may mention.
+  ///   - allowed: for each folder, the folders whose types it may mention; "" is the target's own.
   /// - Returns: one sentence a violation, in the order of the files.
   static func findings(_ files: [SourceFile], allowed: [String: Set<String>]) -> [String] {
     var homes: [String: String] = [:]
-    let folders = files.map { String($0.path.split(separator: "/")[0]) }
+    let folders = files.map { folder($0.path) }
     for (file, folder) in zip(files, folders) { for name in declaredTypes(file.text) { homes[name] = folder } }
     var found = Set(folders).subtracting(allowed.keys).sorted().map { "the folder \($0) is in no table" }
     for (file, folder) in zip(files, folders) {
@@ -27,6 +27,9 @@ enum FolderDirections {
     }
     return found
   }
+
+  /// The folder of a path within a target; empty where the file lies in the target's own.
+  static func folder(_ path: String) -> String { path.contains("/") ? String(path.prefix { $0 != "/" }) : "" }
 
   /// Types that a source declares outside of any other type.
   static func declaredTypes(_ source: String) -> [String] {

@@ -62,14 +62,28 @@ import Testing
     "Outcome": ["Plan", "Policies", "Profile", "Random", "Units", "Workload"],
   ]
 
-  @Test func foldersOfTheCorePointOneWay() throws {
-    let paths = try Tree.swift(["Sources/PlannerCore"])
-    let files = try paths.map { path in
-      SourceFile(path: String(path.dropFirst("Sources/PlannerCore/".count)), text: try Tree.text(path))
+  private static func files(of target: String) throws -> [SourceFile] {
+    let start = "Sources/\(target)/"
+    return try Tree.swift(["Sources/" + target]).map { path in
+      SourceFile(path: String(path.dropFirst(start.count)), text: try Tree.text(path))
     }
+  }
+
+  @Test func foldersOfTheCorePointOneWay() throws {
+    let files = try Self.files(of: "PlannerCore")
     for finding in FolderDirections.findings(files, allowed: Self.plannerCore) { Issue.record("\(finding)") }
     #expect(FolderDirections.circle(Self.plannerCore) == nil)
-    #expect(Set(files.map { String($0.path.split(separator: "/")[0]) }) == Set(Self.plannerCore.keys))
+    #expect(Set(files.map { FolderDirections.folder($0.path) }) == Set(Self.plannerCore.keys))
+  }
+
+  /// A plan is judged by code that knows nothing of how it was found.
+  @Test func theCheckerSharesNoCodeWithTheSearch() throws {
+    let files = try Self.files(of: "Optimizer")
+    #expect(files.contains { FolderDirections.folder($0.path) == "Checking" })
+    let all = Set(files.map { FolderDirections.folder($0.path) })
+    var allowed = Dictionary(uniqueKeysWithValues: all.map { ($0, all) })
+    allowed["Checking"] = []
+    for finding in FolderDirections.findings(files, allowed: allowed) { Issue.record("\(finding)") }
   }
 
   // MARK: What is kept
