@@ -106,6 +106,7 @@ import Testing
     "if names.contains(a) { b() }", "let m = groups.values.max()", "for a in list { b() }", "let x = list.map { $0 }",
     "let same = groups.allSatisfy { $0.value > 0 }", "let more = groups.mapValues { $0 + 1 }",
     "let a = use(groups: 3)", "let b = other { key in names.insert(key) }", "for a in ordered { b() }",
+    "let other = Dictionary(uniqueKeysWithValues: groups.map { ($0.key, 1) })", "let all = Set(groups.keys)",
   ])
   func ordersThatDoNotMatterPass(_ line: String) {
     let source = """

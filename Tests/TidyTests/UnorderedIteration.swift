@@ -35,9 +35,11 @@ enum UnorderedIteration {
     ].contains(member)
   }
 
-  /// A declaration of the name, or a label, is no use of it.
+  /// A declaration of the name, or a label, is no use of it; one that makes another dictionary or set does no harm.
   private static func isUse(_ tokens: [SwiftText.Token], _ index: Int) -> Bool {
-    !["var", "let"].contains(text(tokens, index - 1)) && text(tokens, index + 1) != ":"
+    if ["var", "let"].contains(text(tokens, index - 1)) || text(tokens, index + 1) == ":" { return false }
+    let makesSet = text(tokens, index - 1) == "(" && text(tokens, index - 2) == "Set"
+    return !makesSet && text(tokens, index - 2) != "uniqueKeysWithValues"
   }
 
   /// Whether `for … in` stands before this expression.
