@@ -44,7 +44,8 @@ import Testing
     } while isBusy.load(ordering: .relaxed)
     // They met each other on a device of one worker, and none of them stood before a request to the other device's
     // model.
-    #expect(try #require(try await busy.max()) >= 1)
+    let most = try await busy.max() ?? 0
+    #expect(most >= 1)
     #expect(others.allSatisfy { $0 == 0 })
   }
 
