@@ -1,5 +1,5 @@
 import Foundation
-import Server
+import Serving
 import Testing
 
 /// One queue for each device, and models spread over them.

@@ -1,6 +1,7 @@
 import Dispatch
+import Engine
 import PlannerCore
-import Server
+import Serving
 import Synchronization
 import Testing
 
