@@ -145,7 +145,8 @@ struct OpenInferenceCalls: Inference_GRPCInferenceService.ServiceProtocol {
   ) async throws(InferenceError) -> (Inference_ModelInferResponse, AnswerTimings) {
     let request = try InferenceRequest(
       message, remainingSeconds: remainingSeconds, arrival: arrival)
-    let answer = try await service.infer(request)
+    let entry = try service.entry(message.modelName, version: message.modelVersion)
+    let answer = try await service.infer(request, of: entry)
     var response = Inference_ModelInferResponse(answer)
     let timings = service.finish(answer, transport: .grpc)
     if message.parameters["timings"]?.isTrue ?? false { response.add(timings) }

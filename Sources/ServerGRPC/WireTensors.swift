@@ -27,7 +27,6 @@ extension InferenceRequest {
       inputs.append(try NamedTensor(input, raw: raw.isEmpty ? nil : raw[index]))
     }
     self.init(
-      modelName: message.modelName, modelVersion: message.modelVersion,
       id: message.id.isEmpty ? nil : message.id,
       inputs: inputs, requestedOutputs: try message.outputs.map(Self.name), arrival: arrival)
     timeoutSeconds = remainingSeconds

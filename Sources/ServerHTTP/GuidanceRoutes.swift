@@ -44,7 +44,7 @@ extension ServerResponder {
       NamedTensor(name: TokenInputNames.mask, datatype: .int64, shape: shape, elements: .int64(encoding.attentionMask)),
       NamedTensor(name: TokenInputNames.types, datatype: .int64, shape: shape, elements: .int64(encoding.tokenTypeIDs)),
     ]
-    let answer = try await service.infer(InferenceRequest(modelName: modelName, inputs: inputs, arrival: arrival))
+    let answer = try await service.infer(InferenceRequest(inputs: inputs, arrival: arrival), of: entry)
     let text = self.text(answer, ids: encoding.inputIDs, length: encoding.attentionMask.lastIndex(of: 1).map { $0 + 1 })
     if options.logsTexts { logger.notice("\(modelName): question: \(question); answer: \(text)") }
     return finish(answer, text)
@@ -79,7 +79,7 @@ extension ServerResponder {
         .badRequest,
         "\(TokenInputNames.ids): has \(input.shape.first ?? 0) rows; this route answers one request at a time")
     }
-    let answer = try await service.infer(InferenceRequest(modelName: entry.name, inputs: body.inputs, arrival: arrival))
+    let answer = try await service.infer(InferenceRequest(inputs: body.inputs, arrival: arrival), of: entry)
     return finish(answer, text(answer, ids: ids, length: nil))
   }
 

@@ -62,20 +62,19 @@ extension ServerResponder {
 
   private func infer(_ request: Request, _ name: String, version: String?) async throws -> Response {
     // Before the body is read: whoever asks for a model that is not there need not send it.
-    _ = try service.entry(name, version: version)
+    let entry = try service.entry(name, version: version)
     let bytes = try await body(of: request)
     let arrival = WorkerPool.monotonicNow()
     let jsonBytes = try Self.jsonLength(request)
     let body =
       jsonBytes == 0
-      ? try InferenceBody(raw: bytes, of: try service.onlyInput(of: name, version: version))
+      ? try InferenceBody(raw: bytes, of: try service.onlyInput(of: entry))
       : try InferenceBody(bytes, jsonBytes: jsonBytes)
     var inference = InferenceRequest(
-      modelName: name, modelVersion: version, id: body.id, inputs: body.inputs,
-      requestedOutputs: body.outputs?.map(\.name), arrival: arrival)
+      id: body.id, inputs: body.inputs, requestedOutputs: body.outputs?.map(\.name), arrival: arrival)
     inference.priority = InferenceRequest.priority(level: body.priorityLevel)
     if let timeout = body.timeoutMicroseconds, timeout > 0 { inference.timeoutSeconds = Double(timeout) * 1e-6 }
-    let answer = try await service.infer(inference)
+    let answer = try await service.infer(inference, of: entry)
     let text = InferenceAnswerText(answer, wantsTimings: body.wantsTimings) { index in
       let asked = body.outputs.flatMap { index < $0.count ? $0[index].isBinary : nil }
       return asked ?? body.wantsBinaryOutputs

@@ -2,9 +2,6 @@ import PlannerCore
 
 /// What a client asks of a model, whatever protocol it speaks.
 package struct InferenceRequest: Sendable {
-  package var modelName: String
-  /// nil or empty: the only one there is.
-  package var modelVersion: String?
   /// Echoed in the answer.
   package var id: String?
   package var inputs: [NamedTensor]
@@ -18,11 +15,8 @@ package struct InferenceRequest: Sendable {
   package var arrival: Nanoseconds
 
   package init(
-    modelName: String, modelVersion: String? = nil, id: String? = nil, inputs: [NamedTensor],
-    requestedOutputs: [String]? = nil, arrival: Nanoseconds = WorkerPool.monotonicNow()
+    id: String? = nil, inputs: [NamedTensor], requestedOutputs: [String]? = nil, arrival: Nanoseconds = WorkerPool.monotonicNow()
   ) {
-    self.modelName = modelName
-    self.modelVersion = modelVersion
     self.id = id
     self.inputs = inputs
     self.requestedOutputs = requestedOutputs

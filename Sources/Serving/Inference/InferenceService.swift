@@ -19,14 +19,15 @@ package struct InferenceService: Sendable {
 
   // MARK: Inference
 
-  /// Resolves the model, checks the tensors, computes, and picks the outputs that were asked for.
+  /// Checks the tensors, computes, and picks the outputs that were asked for.
   ///
   /// The answer is counted once `finish` is called; a failure is counted here.
   /// - Throws: `InferenceError`.
-  package func infer(_ request: InferenceRequest) async throws(InferenceError) -> InferenceAnswer {
-    let entry = try entry(request.modelName, version: request.modelVersion)
+  package func infer(
+    _ request: InferenceRequest, of entry: ModelEntry
+  ) async throws(InferenceError) -> InferenceAnswer {
     do {
-      return try await infer(request, entry)
+      return try await answer(request, entry)
     } catch {
       let time = WorkerPool.monotonicNow() - request.arrival
       entry.note { $0.failed(after: time) }
@@ -34,7 +35,7 @@ package struct InferenceService: Sendable {
     }
   }
 
-  private func infer(
+  private func answer(
     _ request: InferenceRequest, _ entry: ModelEntry
   ) async throws(InferenceError) -> InferenceAnswer {
     let timeout = Self.shorter(request.timeoutSeconds, options.requestTimeoutSeconds)
@@ -123,6 +124,9 @@ package struct InferenceService: Sendable {
   /// Turns text into ids; nil where the repository has no vocabulary.
   package var tokenizer: WordPieceTokenizer? { state.registry.tokenizer }
 
+  /// The model that a client names: once for each request, whose further steps take the entry.
+  ///
+  /// - Parameter version: nil or empty for the only one there is.
   /// - Throws: `InferenceError` (`notFound`; `unavailable` while the repository is still being read).
   package func entry(_ name: String, version: String? = nil) throws(InferenceError) -> ModelEntry {
     guard let entry = state.registry.entry(named: name) else {
@@ -173,9 +177,9 @@ package struct InferenceService: Sendable {
 
   /// The input that a request brings which names none.
   ///
-  /// - Throws: `InferenceError`: `invalidArgument` where the model takes several, and what there is about its name.
-  package func onlyInput(of name: String, version: String? = nil) throws(InferenceError) -> TensorMetadata {
-    let inputs = metadata(try entry(name, version: version)).inputs
+  /// - Throws: `InferenceError`: `invalidArgument` where the model takes several.
+  package func onlyInput(of entry: ModelEntry) throws(InferenceError) -> TensorMetadata {
+    let inputs = metadata(entry).inputs
     if TokenInputs.areAll(of: inputs.map(\.name)),
       let ids = inputs.first(where: { $0.name == TokenInputNames.ids })
     {
