@@ -160,7 +160,7 @@ package struct ModelServerApplication: Sendable {
       return seen.insert("\(model.queue) \(entry.description.family) \(model.precision)").inserted
     }
     for entry in first {
-      guard let lease = try? await state.registry.acquire(entry, for: .upkeep) else { continue }
+      guard let lease = try? await state.registry.acquireForUpkeep(entry) else { continue }
       for tokens in options.warmTokens {
         let inputs = lease.model.exampleInputs(tokens: tokens)
         try await withThrowingTaskGroup(of: Void.self) { group in

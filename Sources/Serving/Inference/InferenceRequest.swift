@@ -15,7 +15,8 @@ package struct InferenceRequest: Sendable {
   package var arrival: Nanoseconds
 
   package init(
-    id: String? = nil, inputs: [NamedTensor], requestedOutputs: [String]? = nil, arrival: Nanoseconds = WorkerPool.monotonicNow()
+    id: String? = nil, inputs: [NamedTensor], requestedOutputs: [String]? = nil,
+    arrival: Nanoseconds = WorkerPool.monotonicNow()
   ) {
     self.id = id
     self.inputs = inputs

@@ -53,7 +53,7 @@ package struct InferenceService: Sendable {
         timeoutSeconds: left(at: submitted))
     } catch {
       if let error = error as? EngineError, error.kind == .badModel {
-        entry.become(.unavailable(reason: error.message))
+        state.registry.broke(entry, reason: error.message)
       }
       throw InferenceError(error)
     }

@@ -19,28 +19,28 @@ package final class ModelEntry: Sendable {
   /// The same for the entry's whole life and no other's: what requests are batched by.
   package let index: Int
 
-  private struct Facts {
+  /// What is known of a model. Written by `ModelTable` alone, which lies under the registry's lock; read from anywhere.
+  struct Facts {
     var state: State
-    /// Whether requests may load it: not once it was unloaded by name.
-    var isOffered = true
     var description: RepositoryManifest.Model
     var model: ServedModel?
+    /// Outputs as the last model that was in memory showed them.
     var outputs: [ServedModel.Output] = []
-    /// Of the file that `model` was loaded from.
+    /// Version of the file that `model` was loaded from.
     var version: String?
     /// The next load was asked for by name.
     var isAsked = false
-    /// Of the last load, where it failed.
+    /// Why the last load failed; nil where it did not.
     var failure: (any Error)?
   }
 
   private let facts: Mutex<Facts>
   private let history = Mutex(ModelRecord())
 
-  package init(index: Int, description: RepositoryManifest.Model, state: State, model: ServedModel? = nil) {
+  init(index: Int, description: RepositoryManifest.Model, state: State) {
     self.index = index
     name = description.name
-    facts = Mutex(Facts(state: state, description: description, model: model))
+    facts = Mutex(Facts(state: state, description: description))
   }
 
   package var state: State { facts.withLock { $0.state } }
@@ -54,19 +54,13 @@ package final class ModelEntry: Sendable {
   /// The model, while it is in memory. Whoever computes takes a lease instead.
   package var model: ServedModel? { facts.withLock { $0.model } }
 
-  /// The model, where it is in memory and requests may use it.
-  var offeredModel: ServedModel? { facts.withLock { $0.isOffered ? $0.model : nil } }
-
   /// Bytes of its weights; 0 while it is not in memory.
   package var weightBytes: Int64 { model?.weightBytes ?? 0 }
 
-  package var version: String? { facts.withLock { $0.version } }
+  var version: String? { facts.withLock { $0.version } }
 
   /// Why its last load failed; nil where it did not.
-  package var failure: (any Error)? { facts.withLock { $0.failure } }
-
-  /// Whether requests may load it: not once it was unloaded by name.
-  var isOffered: Bool { facts.withLock { $0.isOffered } }
+  var failure: (any Error)? { facts.withLock { $0.failure } }
 
   /// As its last run showed them; empty where it never ran.
   package var outputs: [ServedModel.Output] {
@@ -80,87 +74,12 @@ package final class ModelEntry: Sendable {
 
   package func note(_ body: (inout ModelRecord) -> Void) { history.withLock { body(&$0) } }
 
-  // MARK: Changes, under the registry's lock
+  // MARK: Changes
 
-  func become(_ state: State) { facts.withLock { $0.state = state } }
-
-  func become(_ state: State, model: ServedModel, version: String? = nil) {
-    facts.withLock { facts in
-      facts.state = state
-      facts.model = model
-      facts.description.inputs = model.inputs
-      facts.version = version
-      facts.failure = nil
-    }
+  /// Changes what is known of the model.
+  ///
+  /// - Parameter lock: proof that the caller holds the registry's lock.
+  func change<Value: Sendable>(_ lock: borrowing ModelTable.Lock, _ body: (inout Facts) -> Value) -> Value {
+    facts.withLock { body(&$0) }
   }
-
-  /// Nobody may use it any more; requests under way are answered.
-  func withdraw() {
-    facts.withLock { facts in
-      facts.isOffered = false
-      facts.state = .unloading
-    }
-  }
-
-  /// - Parameter description: where it names no inputs, those that the model itself named stay.
-  package func describe(_ description: RepositoryManifest.Model) {
-    facts.withLock { facts in
-      let known = facts.description.inputs
-      facts.description = description
-      if description.inputs.isEmpty { facts.description.inputs = known }
-    }
-  }
-
-  package func fail(with failure: any Error) { facts.withLock { $0.failure = failure } }
-
-  /// Somebody has asked for the model to be loaded.
-  package func ask() {
-    facts.withLock { facts in
-      facts.isAsked = true
-      facts.isOffered = true
-      facts.state = .loading
-    }
-  }
-
-  func takeIsAsked() -> Bool {
-    facts.withLock { facts in
-      defer { facts.isAsked = false }
-      return facts.isAsked
-    }
-  }
-
-  /// Forgets the model, but not what its outputs are.
-  func takeModel() -> ServedModel? {
-    facts.withLock { facts in
-      defer { facts.model = nil }
-      if let outputs = facts.model?.outputs, !outputs.isEmpty { facts.outputs = outputs }
-      return facts.model
-    }
-  }
-}
-
-/// The right to compute with a model: it stays in memory until the lease is released or gone.
-package final class ModelLease: Sendable {
-  package let entry: ModelEntry
-  package let model: ServedModel
-  /// How long the request waited for the model to be loaded; nil where it was in memory.
-  package let loadSeconds: Double?
-  private let onRelease: @Sendable () -> Void
-  private let isReleased = Atomic<Bool>(false)
-
-  init(
-    entry: ModelEntry, model: ServedModel, loadSeconds: Double? = nil, onRelease: @escaping @Sendable () -> Void = {}
-  ) {
-    self.entry = entry
-    self.model = model
-    self.loadSeconds = loadSeconds
-    self.onRelease = onRelease
-  }
-
-  /// Once is enough; more do no harm.
-  package func release() {
-    if !isReleased.exchange(true, ordering: .acquiringAndReleasing) { onRelease() }
-  }
-
-  deinit { release() }
 }
