@@ -2,7 +2,6 @@ import ArgumentParser
 import Engine
 import Foundation
 import Logging
-import PlannerCore
 import RemoteModels
 import ServerApplication
 import ServerContract
@@ -66,47 +65,7 @@ struct Serve: AsyncParsableCommand {
   @Flag(name: .of(.stopOnStdinEOF), help: "Stop when standard input ends: whoever started the server has gone.")
   var stopOnStdinEof = false
 
-  func validate() throws {
-    guard (0...65535).contains(port) else { throw ValidationError("--port must be 0 to 65535") }
-    guard (0...65535).contains(grpcPort ?? 0) else { throw ValidationError("--grpc-port must be 0 to 65535") }
-    guard (1...1024).contains(workers) else { throw ValidationError("--workers must be 1 to 1024") }
-    guard (1...1024).contains(threads) else { throw ValidationError("--threads must be 1 to 1024") }
-    guard (1...64).contains(httpThreads) else { throw ValidationError("--http-threads must be 1 to 64") }
-    guard (queueCapacity ?? 0) >= 0 else { throw ValidationError("--queue-capacity must not be negative") }
-    guard (queueCapacityPerModel ?? 0) >= 0 else {
-      throw ValidationError("--queue-capacity-per-model must not be negative")
-    }
-    guard (1...10_000).contains(batchMax) else { throw ValidationError("--batch-max must be 1 to 10000") }
-    guard (batchPreferred?.numbers ?? []).allSatisfy({ (1...batchMax).contains($0) }) else {
-      throw ValidationError("--batch-preferred must be sizes from 1 to --batch-max")
-    }
-    guard Quantity.seconds(batchWait) != nil else { throw ValidationError("--batch-wait must be a time such as 2ms") }
-    if batchMax > 1, queueCapacity == 0 {
-      throw ValidationError("--batch-max needs a --queue-capacity of at least 1: requests wait for company")
-    }
-    if let memoryBudget, (Quantity.bytes(memoryBudget) ?? 0) <= 0 {
-      throw ValidationError("--memory-budget must be a size such as 2GiB")
-    }
-    guard (1...64).contains(loadThreads) else { throw ValidationError("--load-threads must be 1 to 64") }
-    guard (maxLoadsWaiting ?? 0) >= 0 else { throw ValidationError("--max-loads-waiting must not be negative") }
-    guard Quantity.seconds(probeTime) != nil else { throw ValidationError("--probe-time must be a time such as 60s") }
-    guard (limitModels ?? 1) >= 1 else { throw ValidationError("--limit-models must be at least 1") }
-    guard warmTokens.numbers.allSatisfy({ $0 >= 1 }) else { throw ValidationError("--warm-tokens must be at least 1") }
-    for (name, value) in [
-      ("--request-timeout", requestTimeout), ("--idle-timeout", idleTimeout), ("--transfer-timeout", transferTimeout),
-    ] {
-      guard (Quantity.seconds(value) ?? 0) > 0 else { throw ValidationError("\(name) must be a time such as 30s") }
-    }
-    guard (1024...1 << 30).contains(maxBody) else { throw ValidationError("--max-body must be 1024 to 1073741824") }
-    if let idlePolling {
-      guard Quantity.seconds(idlePolling) != nil else {
-        throw ValidationError("--idle-polling must be a time such as 1s")
-      }
-      if pinWorkers == nil {
-        throw ValidationError("--idle-polling needs --pin-workers: a polling worker takes its CPU for itself")
-      }
-    }
-  }
+  func validate() throws { _ = try serverOptions() }
 
   /// What the guidance's variable says; absent or empty is no limit.
   private static func modelCount(_ text: String?) throws -> Int? {
@@ -120,37 +79,11 @@ struct Serve: AsyncParsableCommand {
   func run() async throws {
     await runCommand {
       let environment = ProcessInfo.processInfo.environment
-      var options = ServerOptions(repository: repository)
-      options.host = host
-      options.port = port
-      options.workers = workers
-      options.threadsPerWorker = threads
-      options.queueCapacity = queueCapacity
-      options.queueCapacityPerModel = queueCapacityPerModel
-      options.batch = BatchPolicy(
-        max: batchMax, wait: Nanoseconds(seconds: Quantity.seconds(batchWait) ?? 0),
-        preferred: batchPreferred?.numbers ?? [])
-      options.memoryBudgetBytes = memoryBudget.flatMap(Quantity.bytes)
-      options.loadThreads = loadThreads
-      options.maxLoadsWaiting = maxLoadsWaiting
-      options.toleratesBadModels = tolerateBadModels
-      options.probeSeconds = Quantity.seconds(probeTime).flatMap { $0 > 0 ? $0 : nil }
-      options.requestTimeoutSeconds = Quantity.seconds(requestTimeout)
-      options.warmTokens = warmTokens.numbers
+      var options = try serverOptions()
       options.limitModels = try limitModels ?? Self.modelCount(environment["NUM_MODELS"])
       options.postprocess = !["false", "0"].contains((environment["POSTPROCESS"] ?? "").lowercased())
-      options.workerCPUs = pinWorkers?.numbers ?? []
-      options.idlePollingSeconds = pinWorkers == nil ? 0 : idlePolling.flatMap(Quantity.seconds) ?? 1
-      options.ioCPUs = ioCpus?.numbers ?? []
-      options.httpThreads = httpThreads
-      options.padsText = padText
-      options.allowsManagement = allowManagement
-      options.maxBodyBytes = maxBody
-      options.idleTimeoutSeconds = Quantity.seconds(idleTimeout)
-      options.transferTimeoutSeconds = Quantity.seconds(transferTimeout)
       // The guidance's server logs every text unless told otherwise; here somebody must ask for it.
       options.logsTexts = ["false", "0"].contains((environment["QUIET"] ?? "").lowercased())
-      options.grpcPort = grpcPort
       let access = try security.access(environment: environment)
       var logger = Logger(label: "model-server") { StreamLogHandler.standardError(label: $0) }
       logger.logLevel = ["true", "1"].contains((environment["QUIET"] ?? "").lowercased()) ? .warning : .notice

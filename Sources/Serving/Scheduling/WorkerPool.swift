@@ -71,11 +71,9 @@ package final class WorkerPool: Sendable {
   private struct Job {
     var session: any InferenceSession
     var inputs: [HostTensor]
-    var arrival: Nanoseconds
     var deadline: Nanoseconds
     var ahead: Int
-    /// `FreeTime.total` when it came; once it is assigned, how long it has waited although a worker was free.
-    var batchWait: Nanoseconds
+    var waiting: PoolTimes.Waiting
     var continuation: CheckedContinuation<Answer, any Error>
   }
 
@@ -88,27 +86,7 @@ package final class WorkerPool: Sendable {
     /// What each worker is to compute, in one pass, when it wakes.
     var assigned: [[Job]]
     var actions: [DispatchAction] = []
-    var freeTime = FreeTime()
-    /// Mean time of a worker for a request, the latest counting most.
-    var secondsPerRequest = 0.0
-  }
-
-  /// How long there has been a free worker.
-  private struct FreeTime {
-    private var past = Nanoseconds.zero
-    /// nil where none is free now.
-    private var since: Nanoseconds? = .zero
-
-    func total(now: Nanoseconds) -> Nanoseconds { past + (since.map { now - $0 } ?? .zero) }
-
-    mutating func note(hasFreeWorker: Bool, now: Nanoseconds) {
-      if hasFreeWorker, since == nil {
-        since = now
-      } else if !hasFreeWorker, let start = since {
-        past += now - start
-        since = nil
-      }
-    }
+    var times = PoolTimes()
   }
 
   private let state: Mutex<State>
@@ -204,8 +182,8 @@ package final class WorkerPool: Sendable {
       let ahead = state.dispatcher.waiting + state.dispatcher.busyWorkers
       let deadline = timeoutSeconds.map { now + Nanoseconds(seconds: $0) } ?? .never
       state.jobs[id] = Job(
-        session: session, inputs: inputs, arrival: now, deadline: deadline, ahead: ahead,
-        batchWait: state.freeTime.total(now: now), continuation: continuation)
+        session: session, inputs: inputs, deadline: deadline, ahead: ahead,
+        waiting: state.times.arrived(now: now), continuation: continuation)
       let request = PendingRequest(
         id: id, model: model, priority: priority, arrival: now, deadline: deadline,
         batchKey: batchKey)
@@ -239,15 +217,14 @@ package final class WorkerPool: Sendable {
       case .start(let worker, let first, let others):
         for request in [first] + others {
           guard var job = state.jobs.removeValue(forKey: request.id) else { continue }
-          // Events are told of in the order of the lock, with times that were read before it.
-          let free = state.freeTime.total(now: now) - job.batchWait
-          job.batchWait = min(max(.zero, free), max(.zero, now - job.arrival))
+          state.times.assigned(&job.waiting, now: now)
           state.assigned[worker].append(job)
         }
         effects.wake.append(worker)
       case .reject(let request):
         guard let job = state.jobs.removeValue(forKey: request.id) else { continue }
-        effects.failed.append((job.continuation, .queueFull(retryAfterSeconds: drainSeconds(state))))
+        let seconds = state.times.drainSeconds(waiting: state.dispatcher.waiting, workers: options.workers)
+        effects.failed.append((job.continuation, .queueFull(retryAfterSeconds: seconds)))
       case .expire(let request):
         guard let job = state.jobs.removeValue(forKey: request.id) else { continue }
         effects.failed.append((job.continuation, .deadlinePassed))
@@ -255,14 +232,8 @@ package final class WorkerPool: Sendable {
       }
     }
     state.actions.removeAll(keepingCapacity: true)
-    state.freeTime.note(hasFreeWorker: state.dispatcher.busyWorkers < options.workers, now: now)
+    state.times.note(hasFreeWorker: state.dispatcher.busyWorkers < options.workers, now: now)
     return effects
-  }
-
-  /// When, by the usual times, what waits now will have been computed: whole seconds, 1 to 60.
-  private func drainSeconds(_ state: State) -> Int {
-    let seconds = Double(state.dispatcher.waiting) * state.secondsPerRequest / Double(options.workers)
-    return Int(min(60, max(1, seconds.rounded(.up))))
   }
 
   private func perform(_ effects: Effects, exceptWorker own: Int? = nil) {
@@ -299,22 +270,17 @@ package final class WorkerPool: Sendable {
     let results = due.isEmpty ? [] : Self.run(due)
     let finished = clock()
     let effects = state.withLock { state -> Effects in
-      if !due.isEmpty {
-        let each = (finished - started).seconds / Double(due.count)
-        state.secondsPerRequest += (each - state.secondsPerRequest) * (state.secondsPerRequest == 0 ? 1 : 0.05)
-      }
+      if !due.isEmpty { state.times.computed(requests: due.count, in: finished - started) }
       state.dispatcher.finished(worker: worker, now: finished, actions: &state.actions)
       return apply(&state, finished)
     }
+    let pass = PoolTimes.Pass(previous: previous, started: started, finished: finished, requests: due.count)
     // The answers first: whoever waits for them has waited longest.
     for (index, (job, result)) in zip(due, results).enumerated() {
       switch result {
       case .success(let outputs):
-        let timings = RequestTimings(
-          queueSeconds: (started - job.arrival - job.batchWait).seconds, batchWaitSeconds: job.batchWait.seconds,
-          computeSeconds: (finished - started).seconds, ahead: job.ahead, batchSize: due.count,
-          isFirstOfBatch: index == 0, handoverSeconds: previous.map { (started - $0).seconds })
-        job.continuation.resume(returning: (outputs, timings))
+        job.continuation.resume(
+          returning: (outputs, pass.timings(of: job.waiting, ahead: job.ahead, isFirstOfBatch: index == 0)))
       case .failure(let error): job.continuation.resume(throwing: error)
       }
     }
