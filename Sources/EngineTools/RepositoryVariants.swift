@@ -78,7 +78,7 @@ package struct RepositoryVariants: Sendable {
         report.agreement = try measurement.compare(TorchModel(path: model), with: TorchModel(path: output))
         report.agreement?.reference = names.model
       } catch {
-        // The variant is written and sound; that nobody can compare it on texts is worth saying, not failing.
+        // The variant is written and sound; that it cannot be compared on texts is said, and is no failure.
         report.agreementMissing = error.description
       }
     } else {

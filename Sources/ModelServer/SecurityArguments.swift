@@ -34,7 +34,7 @@ struct SecurityArguments: ParsableArguments {
     if let tokenFile {
       access.token = try BearerToken(file: tokenFile)
     } else if let text = environment["MODEL_SERVER_TOKEN"] {
-      // Set but empty is an error: whoever sets it means the server to be closed.
+      // Set but empty is an error: where it is set, the server is meant to be closed.
       access.token = try BearerToken(text, source: "MODEL_SERVER_TOKEN")
     }
     access.opensMetrics = openMetrics

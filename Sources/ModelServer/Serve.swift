@@ -82,7 +82,7 @@ struct Serve: AsyncParsableCommand {
       var options = try serverOptions()
       options.limitModels = try limitModels ?? Self.modelCount(environment["NUM_MODELS"])
       options.postprocess = !["false", "0"].contains((environment["POSTPROCESS"] ?? "").lowercased())
-      // The guidance's server logs every text unless told otherwise; here somebody must ask for it.
+      // The guidance's server logs every text unless told otherwise; here that must be asked for.
       options.logsTexts = ["false", "0"].contains((environment["QUIET"] ?? "").lowercased())
       let access = try security.access(environment: environment)
       var logger = Logger(label: "model-server") { StreamLogHandler.standardError(label: $0) }

@@ -4,7 +4,7 @@ import WebClient
 
 /// The local copy of one repository: files at their own relative paths, what is known of them in `.pull`.
 ///
-/// Several processes may use one folder. A file is written under `.pull`, by whoever holds the lock on it, and comes
+/// Several processes may use one folder. A file is written under `.pull`, by the process that holds the lock on it, and comes
 /// to its place by a rename; a process that has the old one mapped keeps the old one.
 struct CacheFolder: Sendable {
   let path: String
@@ -75,7 +75,7 @@ struct CacheFolder: Sendable {
     return origin
   }
 
-  /// Under the file's lock: then the name beside it is nobody else's.
+  /// Must be called under the file's lock: the name beside it is then not in use.
   func write(_ origin: Origin, to file: String) throws(RemoteError) {
     guard let text = try? JSONFile.encode(origin) else { throw RemoteError(.unavailable, file, "cannot be written") }
     try write(Array(text.utf8), to: file)
@@ -121,7 +121,7 @@ struct CacheFolder: Sendable {
   static let bootID: String? = SmallFile.read("/proc/sys/kernel/random/boot_id")
 }
 
-/// The right to change a file, its part and what is known of them; it goes with the process, whatever happens to that.
+/// The right to change a file, its part and what is known of them; it goes with the process, also where that is killed.
 ///
 /// The lock's file stays: removing it would let two processes hold locks on two files of one name.
 final class FileLock {
@@ -175,7 +175,7 @@ final class PartFile {
 }
 
 enum FileSize {
-  /// Of a regular file; nil where there is none.
+  /// Bytes of a regular file; nil where there is none.
   static func of(_ path: String) -> Int64? {
     var status = stat()
     guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }

@@ -5,11 +5,11 @@ import WebClient
 struct WantedFile: Sendable {
   /// Relative, as `RelativePath` allows.
   var path: String
-  /// As a manifest or a listing says; nil where nobody does.
+  /// Size as a manifest or a listing says; nil where neither does.
   var bytes: Int64?
-  /// As a manifest says.
+  /// SHA-256 as a manifest says.
   var sha256: String?
-  /// As a listing says.
+  /// Entity tag as a listing says.
   var entityTag: String?
   /// Largest size that is taken.
   var maxBytes = Int64.max

@@ -4,7 +4,7 @@ import WebClient
 
 /// A place that has files under relative paths.
 protocol ObjectStore: Sendable {
-  /// As messages show it.
+  /// The store's address as messages show it.
   var subject: String { get }
   /// Tells one place from another in the cache.
   var identity: String { get }

@@ -178,7 +178,7 @@ package final class RemoteRepository: Sendable {
       entityTag: state.withLock { $0.entityTags[model.file] })
   }
 
-  /// On one of the pool's threads.
+  /// Fetches a file; on one of the pool's threads.
   private func fetch(_ wanted: WantedFile, _ transfer: Transfer) throws(RemoteError) -> ObjectFetch.Outcome {
     if state.withLock({ $0.isOutOfReach }), let known = cache.current(cache.place(wanted.path)),
       wanted.sha256 == nil || wanted.sha256 == known.sha256

@@ -85,7 +85,7 @@ final class Counter: Sendable {
 
 /// Ends the process at once on a second signal, or where draining takes too long.
 ///
-/// A forward pass that hangs cannot be interrupted; whoever asked the server to stop twice means it.
+/// A forward pass that hangs cannot be interrupted; a second signal is taken as an order to stop at once.
 final class Impatience: Sendable {
   private static let signals = [SIGTERM, SIGINT]
   /// Dispatch sources may be used from any thread; their protocol does not say so. Never changed after `init`.

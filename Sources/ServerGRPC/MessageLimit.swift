@@ -16,7 +16,7 @@ final class MessageLimit: ChannelDuplexHandler {
   private let onRefusal: () -> Void
   private var lengths = MessageLengths()
   private var hasSentHeaders = false
-  /// The call has its status, or nobody is left to hear it.
+  /// The call has its status, or the client is gone.
   private var hasEnded = false
 
   /// - Parameters:

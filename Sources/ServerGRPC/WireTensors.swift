@@ -167,7 +167,7 @@ extension Inference_InferTensorContents {
 }
 
 extension Inference_ModelInferResponse {
-  /// Always with raw contents, as Triton answers, whatever form the request had.
+  /// Always with raw contents, as Triton answers, for requests of any form.
   init(_ answer: InferenceAnswer) {
     self.init()
     modelName = answer.modelName

@@ -6,7 +6,7 @@ import NIOHTTPTypesHTTP1
 /// Serves each connection on the thread of its event loop, so that a request costs no change of thread on its way to
 /// the scheduler and its answer only the one back from the worker (docs/decisions/0042).
 ///
-/// Whatever runs there must be short: every other connection of the loop waits for it.
+/// What runs there must be short: every other connection of the loop waits for it.
 struct ChannelOnEventLoop<Base: ServerChildChannel>: ServerChildChannel {
   let base: Base
   let maxBodyBytes: Int

@@ -88,7 +88,7 @@ extension ServerResponder {
       return try service.entry(name)
     } catch {
       guard error.kind == .notFound else { throw error }
-      let last = state.registry.entries.last?.name ?? "model0"
+      let last = service.lastModelName ?? "model0"
       throw HTTPProblem(.notFound, "Model \(name.prefix(200)) does not exist. Try a model name up to \(last)")
     }
   }

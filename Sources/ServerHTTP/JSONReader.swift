@@ -7,7 +7,7 @@ package struct JSONError: Error, Hashable, Sendable {
 }
 
 /// Reads JSON (RFC 8259) in one pass, pulled by the caller: numbers go straight into typed arrays, and nothing is
-/// built that nobody asked for.
+/// built that the caller did not ask for.
 ///
 /// Nesting is bounded and skipping does not recurse, so no text can exhaust the stack. Text must be UTF-8; `\u`
 /// escapes must pair their surrogates. Reading is strict: no comments, no trailing commas, no NaN.
@@ -335,7 +335,7 @@ package struct JSONReader {
 
   // MARK: Skipping
 
-  /// Moves over one value, whatever it is, and checks that it is JSON.
+  /// Moves over one value of any kind, and checks that it is JSON.
   package mutating func skipValue() throws(JSONError) {
     // Which brackets are open, the innermost in the lowest bit: 1 is an object. `deepest` of them fit.
     var objects: UInt64 = 0

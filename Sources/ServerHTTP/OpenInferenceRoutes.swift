@@ -61,7 +61,7 @@ extension ServerResponder {
   // MARK: Inference
 
   private func infer(_ request: Request, _ name: String, version: String?) async throws -> Response {
-    // Before the body is read: whoever asks for a model that is not there need not send it.
+    // Before the body is read: a client that asks for a model that is not there need not send it.
     let entry = try service.entry(name, version: version)
     let bytes = try await body(of: request)
     let arrival = WorkerPool.monotonicNow()

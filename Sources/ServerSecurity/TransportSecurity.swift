@@ -16,7 +16,7 @@ package struct TransportSecurity: Sendable {
     certificates = try Self.certificates(in: certificate)
     let keyBytes = try Self.bytes(of: keyFile)
     do {
-      // Without a passphrase: a server has nobody to ask.
+      // Without a passphrase: a server cannot ask for one.
       key = try NIOSSLPrivateKey(bytes: keyBytes, format: .pem)
     } catch {
       throw Self.problem(keyFile, "holds no private key that can be used", "give a PEM file without a passphrase")

@@ -11,7 +11,7 @@ package struct ServerOptions: Sendable {
   package var port = 8080
   /// `cpu`, `cuda:1`, `neuron:0`: each has a queue and workers of its own, and models are spread over them.
   package var devices = ["cpu"]
-  /// Of each device.
+  /// Workers of each device.
   package var workers = 1
   package var threadsPerWorker = 1
   /// Requests that may wait for a worker; nil is any number.
@@ -41,13 +41,13 @@ package struct ServerOptions: Sendable {
   package var padsText = false
   /// Log each question and its answer.
   package var logsTexts = false
-  /// Models may be loaded and unloaded by whoever reaches the server.
+  /// Whether clients may load and unload models.
   package var allowsManagement = false
-  /// Of a request, also after it was inflated.
+  /// Most bytes of a request, also after it was inflated.
   package var maxBodyBytes = 16 << 20
   /// Path and query of a request.
   package var maxTargetBytes = 32 << 10
-  /// Of one header field, and of all of a request's together.
+  /// Most bytes of one header field, and of all of a request's together.
   package var maxHeaderBytes = 64 << 10
   package var maxHeaderFields = 100
   /// A connection with no request under way is closed after so long; nil keeps it.

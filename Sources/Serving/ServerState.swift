@@ -24,10 +24,10 @@ package final class ServerState: Sendable {
     metrics = ServerMetrics(threadsPerWorker: pools[0].options.threadsPerWorker)
   }
 
-  /// Of the device that the model is on.
+  /// The queue of the device that the model is on.
   package func pool(of model: ServedModel) -> WorkerPool { pools[model.queue] }
 
-  /// Of all queues together.
+  /// Requests waiting and workers busy, in all queues together.
   package var load: WorkerPool.Load {
     pools.reduce(into: WorkerPool.Load(waiting: 0, busyWorkers: 0)) { sum, pool in
       let load = pool.load
@@ -48,7 +48,7 @@ package final class ServerState: Sendable {
     if isReady { metrics.becomeReady(true) }
   }
 
-  /// Turns readiness off. Requests that are under way, in whatever part, are still served: the listener is closed and
+  /// Turns readiness off. Requests that are under way are still served: the listener is closed and
   /// connections end with their answers, so there will be no others.
   package func startDraining() {
     phase.store(.draining, ordering: .releasing)

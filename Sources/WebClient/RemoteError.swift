@@ -9,7 +9,7 @@ package struct RemoteError: Error, Sendable, CustomStringConvertible {
     case transient
     /// What came does not belong to what had come before, or is damaged; `badData` for the caller, when it stays so.
     case changed
-    /// Whoever asked gave it up.
+    /// The caller gave it up.
     case cancelled
   }
 

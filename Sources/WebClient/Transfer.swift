@@ -18,7 +18,7 @@ package struct HTTPCall {
 
   package var method = "GET"
   package var url: String
-  /// As messages may show it: without a query.
+  /// The address as messages may show it: without a query.
   package var subject: String
   package var headers: [(name: String, value: String)] = []
   package var body: Data?
@@ -37,7 +37,7 @@ package struct HTTPCall {
 
   package struct Limits {
     package var connectSeconds = 10.0
-    /// Of the whole call; nil where only a standstill ends it.
+    /// Longest time of the whole call; nil where only a standstill ends it.
     package var totalSeconds: Double?
     /// A transfer that moves fewer than a kilobyte a second for so long is cut.
     package var stallSeconds = 30
@@ -52,7 +52,7 @@ package struct HTTPHead {
   package subscript(name: String) -> String? { headers[name] }
 }
 
-/// Tells transfers that nobody wants them any more.
+/// Tells transfers that they are not wanted any more.
 package final class Cancellation: Sendable {
   private let flag = Atomic<Bool>(false)
   package var isCancelled: Bool { flag.load(ordering: .relaxed) }
@@ -88,7 +88,7 @@ package final class Transfer {
 
   private var curl: UnsafeMutableRawPointer { UnsafeMutableRawPointer(handle) }
 
-  /// An answer of at most `maxBytes` as a whole, whatever its status.
+  /// An answer of at most `maxBytes` as a whole, of any status.
   package func text(_ call: HTTPCall, maxBytes: Int = Transfer.maxTextBytes) throws(RemoteError) -> (HTTPHead, Data) {
     let sink = TextSink(subject: call.subject, maxBytes: maxBytes)
     return (try perform(call, into: sink), sink.body)

@@ -1,6 +1,6 @@
 import PlannerCore
 
-/// What a client asks of a model, whatever protocol it speaks.
+/// What a client asks of a model, in any protocol.
 package struct InferenceRequest: Sendable {
   /// Echoed in the answer.
   package var id: String?
@@ -36,7 +36,7 @@ package struct InferenceRequest: Sendable {
   }
 }
 
-/// A model's answer. Whoever renders it calls `InferenceService.finish` once that is done.
+/// A model's answer. The renderer calls `InferenceService.finish` once it is written.
 package struct InferenceAnswer: Sendable {
   package var modelName: String
   package var modelVersion = ModelMetadata.version

@@ -4,7 +4,7 @@ import PlannerFiles
 import ServerContract
 import Tokenizer
 
-/// Everything that a client may ask of the server's models, whatever protocol it speaks: HTTP and gRPC render what
+/// Everything that a client may ask of the server's models, in any protocol: HTTP and gRPC render what
 /// this returns.
 ///
 /// This is the one place that knows the registry of models.
@@ -123,6 +123,9 @@ package struct InferenceService: Sendable {
 
   /// Turns text into ids; nil where the repository has no vocabulary.
   package var tokenizer: WordPieceTokenizer? { state.registry.tokenizer }
+
+  /// Name of the last of the repository's models; nil while there are none.
+  package var lastModelName: String? { state.registry.entries.last?.name }
 
   /// The model that a client names: once for each request, whose further steps take the entry.
   ///

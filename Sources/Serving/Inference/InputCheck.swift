@@ -66,7 +66,7 @@ package enum InputCheck {
     return product
   }
 
-  /// Of one tensor, whatever its type.
+  /// Most elements of one tensor of any type.
   static let mostElements = 1 << 28
 
   private static func others(
@@ -139,7 +139,7 @@ package enum InputCheck {
 }
 
 extension HostTensor.Element {
-  /// As INT64, where these are integers or truth values.
+  /// The elements as INT64; nil where they are neither integers nor truth values.
   fileprivate var wholeNumbers: [Int64]? {
     switch self {
     case .int64(let values): values

@@ -5,7 +5,7 @@ import ServerContract
 package struct ServerMetadata: Sendable {
   package let name = ServerProgram.name
   package let version = ServerProgram.version
-  /// Of the protocol, as Triton names them.
+  /// Extensions of the protocol, as Triton names them.
   package let extensions = [
     "binary_tensor_data", "model_configuration", "model_repository", "parameters", "schedule_policy", "statistics",
   ]
@@ -77,6 +77,6 @@ package struct ModelStatistics: Sendable {
   package var computeInfer: DurationStatistic
   package var computeOutput: DurationStatistic
   package var batches: [Batch]
-  /// In memory now.
+  /// Bytes of weights that are in memory now.
   package var weightBytes: Int64
 }

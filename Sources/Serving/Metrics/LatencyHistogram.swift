@@ -16,7 +16,7 @@ package struct BucketBounds: Sendable {
   package static let seconds = BucketBounds(
     steps(0.0001, 0.001, 1.25) + steps(0.001, 0.1, 1.04) + steps(0.1, 1, 1.04) + steps(1, 60, 1.25) + [60])
 
-  /// Of a forward pass.
+  /// Requests of one forward pass.
   package static let batchSizes = BucketBounds([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128])
 
   /// From `first`, up to but not including `last`, evenly in the logarithm and by `factor` at most; six digits.
@@ -73,7 +73,7 @@ package struct LatencyHistogram: Sendable {
   }
 
   package struct Reading: Sendable {
-    /// By bucket, the last above all bounds; not cumulative.
+    /// Observations by bucket, the last above all bounds; not cumulative.
     package var counts: [Int]
     package var sum: Double
     package var count: Int { counts.reduce(0, +) }

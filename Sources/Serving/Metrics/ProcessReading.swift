@@ -8,7 +8,7 @@ struct ProcessReading {
   var startSeconds = 0.0
   var openFiles = 0
 
-  /// From /proc; nil fields of a system without it are 0.
+  /// The process now, from /proc; fields are 0 on a system without it.
   static var current: ProcessReading {
     var reading = ProcessReading()
     var usage = rusage()

@@ -4,7 +4,7 @@ import Synchronization
 /// Counters that many threads add to without getting in each other's way.
 ///
 /// Each thread adds to one of several copies; reading adds the copies up. An addition costs one relaxed atomic
-/// operation on a cache line that hardly anybody else touches.
+/// operation on a cache line that other threads seldom touch.
 package final class ShardedCounters: Sendable {
   package let count: Int
   private let stride: Int
@@ -25,7 +25,7 @@ package final class ShardedCounters: Sendable {
     storage.deallocate()
   }
 
-  /// As many as CPUs, at most 16.
+  /// Copies of each counter: as many as CPUs, at most 16.
   package static let usualShards = min(16, ProcessInfo.processInfo.activeProcessorCount)
 
   package func add(_ value: Int = 1, to index: Int) {

@@ -14,7 +14,7 @@ package final class DeviceBalance: Sendable {
     bytes = Mutex(Array(repeating: 0, count: devices.count))
   }
 
-  /// A model's place, until nobody holds it any more.
+  /// A model's place, as long as it is held.
   package final class Place: Sendable {
     /// Which of the devices.
     package let index: Int

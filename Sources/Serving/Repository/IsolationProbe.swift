@@ -80,7 +80,7 @@ package final class IsolationProbe: Sendable {
     changed.unlock()
   }
 
-  /// Ends all probes: nobody waits for their models any more.
+  /// Ends all probes: their models are not wanted any more.
   package func cancel() {
     let processes = running.withLock { running in
       running.isCancelled = true

@@ -51,7 +51,7 @@ package final class ModelEntry: Sendable {
   /// Whether its weights are in memory at this moment.
   package var isResident: Bool { model != nil }
 
-  /// The model, while it is in memory. Whoever computes takes a lease instead.
+  /// The model, while it is in memory. Requests take a lease instead.
   package var model: ServedModel? { facts.withLock { $0.model } }
 
   /// Bytes of its weights; 0 while it is not in memory.
@@ -62,14 +62,14 @@ package final class ModelEntry: Sendable {
   /// Why its last load failed; nil where it did not.
   var failure: (any Error)? { facts.withLock { $0.failure } }
 
-  /// As its last run showed them; empty where it never ran.
+  /// The model's outputs as its last run showed them; empty where it never ran.
   package var outputs: [ServedModel.Output] {
     facts.withLock { facts in facts.model.map(\.outputs).flatMap { $0.isEmpty ? nil : $0 } ?? facts.outputs }
   }
 
   // MARK: Record
 
-  /// As it is now.
+  /// What became of its requests so far.
   package var record: ModelRecord { history.withLock { $0 } }
 
   package func note(_ body: (inout ModelRecord) -> Void) { history.withLock { body(&$0) } }

@@ -3,7 +3,7 @@ import PlannerCore
 
 /// A store that a repository's folder is a local copy of. Its calls may wait for a network: for loader threads.
 package protocol ModelOrigin: Sendable {
-  /// Whether models are brought before anybody asks for them.
+  /// Whether models are brought before the first request for them.
   var pullsAtStart: Bool { get }
   /// What the store says that it has.
   ///

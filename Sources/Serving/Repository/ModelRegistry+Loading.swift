@@ -4,7 +4,7 @@ import Tokenizer
 
 /// Reading the repository, and loading and unloading its models: what takes time.
 extension ModelRegistry {
-  /// On a loader thread: a load that the table has asked for.
+  /// Does a load that the table has asked for; on a loader thread.
   func load(_ entry: ModelEntry) {
     let started = clock()
     // Before the load: what is put in the file's place meanwhile is then seen as new.

@@ -66,7 +66,7 @@ package final class ModelRegistry: Sendable {
     alarm.start { [weak self] in self?.checkClock() }
   }
 
-  /// With models that are in memory and stay there.
+  /// A registry of models that are in memory and stay there.
   package convenience init(models: [ServedModel], tokenizer: WordPieceTokenizer? = nil) {
     self.init(source: nil)
     let descriptions = models.map { model in
@@ -110,7 +110,7 @@ package final class ModelRegistry: Sendable {
     return try await acquire(entry, priority: priority, timeoutSeconds: timeoutSeconds)
   }
 
-  /// As by name; the entry must be this registry's.
+  /// The right to compute with a model of this registry; otherwise as by name.
   package func acquire(
     _ entry: ModelEntry, priority: Int = 0, timeoutSeconds: Double? = nil
   ) async throws -> ModelLease {

@@ -21,7 +21,7 @@ package protocol ModelSource: Sendable {
   func manifest() throws -> RepositoryManifest
   /// Whether the manifest is certainly the one that was last read. Quick: from any thread.
   var isUnchanged: Bool { get }
-  /// Whether models are loaded before anybody asks for them.
+  /// Whether models are loaded before the first request for them.
   var loadsAtStart: Bool { get }
   /// What turns text into the models' ids; nil where the repository has no vocabulary.
   ///
@@ -29,7 +29,7 @@ package protocol ModelSource: Sendable {
   func tokenizer(of manifest: RepositoryManifest) throws -> WordPieceTokenizer?
   /// Loads a model and runs it once, so that its first answer is no slower than the others.
   ///
-  /// - Parameter isAsked: somebody has asked for this load: what is known of earlier failures does not count.
+  /// - Parameter isAsked: an operator has asked for this load: what is known of earlier failures does not count.
   /// - Throws: `EngineError`.
   func load(_ description: RepositoryManifest.Model, isAsked: Bool) throws -> ServedModel
   /// Memory that the model will take.
@@ -47,7 +47,7 @@ extension ModelSource {
 final class Opening: Sendable {
   private let state = Mutex<(loaded: Int, errors: [Int: any Error])>((0, [:]))
 
-  /// Of the first model, in order, that could not be loaded.
+  /// What the first model, in order, that could not be loaded failed with; nil where there is none.
   var firstError: (any Error)? { state.withLock { state in state.errors.keys.min().flatMap { state.errors[$0] } } }
 
   /// - Returns: how many have succeeded.

@@ -87,7 +87,7 @@ package final class RepositorySource: ModelSource {
 
   /// First runs take many times the usual, and show what the outputs are.
   private static func warm(_ model: ServedModel, tokens: [Int]) throws(EngineError) {
-    // Of a model that does not take token ids nobody knows what it takes before somebody asks.
+    // What a model takes that does not take token ids is not known before its first request.
     guard TokenInputs.areAll(of: model.inputs) else { return }
     for tokens in tokens {
       let inputs = model.exampleInputs(tokens: tokens)

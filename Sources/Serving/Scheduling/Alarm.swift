@@ -4,7 +4,7 @@ import Synchronization
 
 /// Calls back at the earliest time that was asked for, from a queue of its own.
 ///
-/// It may also call when nothing is due: whoever is called looks at the clock.
+/// It may also call when nothing is due: the action looks at the clock.
 final class Alarm: Sendable {
   private let queue = DispatchQueue(label: "alarm", qos: .userInteractive)
   /// Dispatch sources may be used from any thread; their protocol does not say so. Never changed after `init`.

@@ -8,7 +8,7 @@ import Synchronization
 /// Tensors are joined along their first dimension. Rows of token models may be of different lengths: they are padded
 /// with zeros, which the attention mask hides, to the longest, and the answers cut back. Which dimensions of an answer
 /// go with the length is learned from passes without padding, of two lengths; until then only equal lengths share
-/// a pass. They do for ever where padding has been seen to change answers: not every model heeds its mask.
+/// a pass. They do for ever where padding has been seen to change answers: not every model regards its mask.
 package final class BatchLayout: Sendable {
   /// Lengths that share a pass differ by less than this factor, so that at most a fifth of a row is padding.
   static let lengthRatio = 1.25

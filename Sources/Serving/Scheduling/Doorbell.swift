@@ -18,7 +18,7 @@ final class Doorbell: Sendable {
   private let position = Atomic<UInt8>(Position.quiet)
   private let semaphore = DispatchSemaphore(value: 0)
 
-  /// From any thread.
+  /// Wakes the worker; may be called from any thread.
   func ring() {
     if position.exchange(Position.rung, ordering: .acquiringAndReleasing) == Position.asleep { semaphore.signal() }
   }
@@ -32,7 +32,7 @@ final class Doorbell: Sendable {
     answer()
   }
 
-  /// An exchange and not a store: whatever a ring announced before it is seen after it.
+  /// An exchange and not a store: what a ring announced before it is seen after it.
   private func answer() { _ = position.exchange(Position.quiet, ordering: .acquiringAndReleasing) }
 
   private func pollUntil(_ end: Nanoseconds, _ clock: () -> Nanoseconds) -> Bool {

@@ -275,7 +275,7 @@ package final class WorkerPool: Sendable {
       return apply(&state, finished)
     }
     let pass = PoolTimes.Pass(previous: previous, started: started, finished: finished, requests: due.count)
-    // The answers first: whoever waits for them has waited longest.
+    // The answers first: their requests have waited longest.
     for (index, (job, result)) in zip(due, results).enumerated() {
       switch result {
       case .success(let outputs):

@@ -34,7 +34,7 @@ package struct InferenceError: Error, Hashable, Sendable {
     .invalidArgument, "is of datatype BYTES, which TorchScript models do not take; send text to /predictions")
   package static let beyondInt64 = InferenceError(.invalidArgument, "has a number beyond the range of INT64")
 
-  /// The same, said of one tensor.
+  /// The same error, said of one tensor.
   package func about(_ tensor: String) -> InferenceError {
     var error = self
     error.message = "\(tensor.prefix(200)): \(message)"

@@ -20,7 +20,7 @@ package struct AWSCredentials: Sendable, CustomStringConvertible, CustomReflecta
 package struct AWSConfiguration: Sendable {
   package let environment: [String: String]
   let profileName: String
-  /// Whether somebody asked for that profile by name.
+  /// Whether the environment names that profile.
   let isProfileNamed: Bool
   /// What the two files say of the profile; the credentials file wins where both have a key.
   package let profile: [String: String]

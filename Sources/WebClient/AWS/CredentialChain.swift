@@ -33,7 +33,7 @@ package final class CredentialChain: Sendable {
       noneSince.withLock { $0 = found == nil ? now : nil }
       return found
     } catch {
-      // Whoever hands out keys may be away for a moment; the old ones still work until their end.
+      // The source of keys may be away for a moment; the old ones still work until their end.
       if let known, known.isValid(at: now) { return known }
       throw error
     }
