@@ -4,8 +4,8 @@ import WebClient
 
 /// The local copy of one repository: files at their own relative paths, what is known of them in `.pull`.
 ///
-/// Several processes may use one folder. A file is written under `.pull`, by the process that holds the lock on it, and comes
-/// to its place by a rename; a process that has the old one mapped keeps the old one.
+/// Several processes may use one folder. A file is written under `.pull`, by the process that holds the lock on it, and
+/// comes to its place by a rename; a process that has the old one mapped keeps the old one.
 struct CacheFolder: Sendable {
   let path: String
 
