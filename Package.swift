@@ -61,6 +61,8 @@ let package = Package(
       dependencies: ["PlannerCore", .product(name: "Yams", package: "Yams")],
       resources: [.embedInCode("Data/instances-us-east-1.csv"), .embedInCode("Data/figures.json")],
       swiftSettings: strict),
+    // What `planner` and `model-server` say to each other.
+    .target(name: "ServerContract", dependencies: ["PlannerCore"], swiftSettings: strict),
     .target(
       name: "CLinux",
       cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
@@ -72,7 +74,7 @@ let package = Package(
     .target(
       name: "LoadTest",
       dependencies: [
-        "PlannerCore", "CLinux",
+        "PlannerCore", "ServerContract", "CLinux",
         .product(name: "RealModule", package: "swift-numerics"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
@@ -82,11 +84,11 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Executor",
-      dependencies: ["PlannerCore", "CLinux", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["PlannerCore", "ServerContract", "CLinux", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(
       name: "Profiler",
-      dependencies: ["PlannerCore", "LoadTest", "Executor"],
+      dependencies: ["PlannerCore", "LoadTest", "Executor", "ServerContract"],
       swiftSettings: strict),
     .target(
       name: "Reporting",
@@ -113,14 +115,36 @@ let package = Package(
         .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
+    // The server, from the bottom up. Only Engine knows libtorch, only WebClient libcurl.
+    .target(name: "Engine", dependencies: ["PlannerCore", "CTorch"], swiftSettings: strict),
+    .target(name: "Tokenizer", swiftSettings: strict),
     .target(
-      name: "Server",
+      name: "Serving",
+      dependencies: ["PlannerCore", "PlannerFiles", "ServerContract", "Engine", "Tokenizer", "CLinux"],
+      swiftSettings: strict),
+    .target(
+      name: "WebClient",
+      dependencies: ["PlannerCore", "CCurl", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: strict),
+    .target(
+      name: "RemoteModels",
       dependencies: [
-        "PlannerCore", "PlannerFiles", "CTorch", "CLinux", "CCurl", "CZlib", "OpenInferenceProtos",
-        .product(name: "GRPCCore", package: "grpc-swift-2"),
-        // Off Apple's platforms no more than the transport's core: docs/decisions/0037.
-        .product(name: "GRPCNIOTransportHTTP2TransportServices", package: "grpc-swift-nio-transport"),
-        .product(name: "Crypto", package: "swift-crypto"),
+        "PlannerCore", "PlannerFiles", "Engine", "Serving", "WebClient",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "EngineTools",
+      dependencies: ["PlannerCore", "PlannerFiles", "ServerContract", "Engine", "Tokenizer", "Serving", "WebClient"],
+      swiftSettings: strict),
+    .target(
+      name: "ServerSecurity",
+      dependencies: ["PlannerFiles", .product(name: "NIOSSL", package: "swift-nio-ssl")],
+      swiftSettings: strict),
+    .target(
+      name: "ServerHTTP",
+      dependencies: [
+        "PlannerCore", "ServerContract", "Engine", "Tokenizer", "Serving", "ServerSecurity", "CZlib",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -128,12 +152,35 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
-        .product(name: "NIOHPACK", package: "swift-nio-http2"),
-        .product(name: "NIOHTTP2", package: "swift-nio-http2"),
-        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
         .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "ServerGRPC",
+      dependencies: [
+        "PlannerCore", "ServerContract", "Engine", "Serving", "ServerSecurity", "OpenInferenceProtos",
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        // Off Apple's platforms no more than the transport's core: docs/decisions/0037.
+        .product(name: "GRPCNIOTransportHTTP2TransportServices", package: "grpc-swift-nio-transport"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHPACK", package: "swift-nio-http2"),
+        .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "ServerApplication",
+      dependencies: [
+        "PlannerCore", "ServerContract", "Engine", "Serving", "RemoteModels", "ServerSecurity", "ServerHTTP",
+        "ServerGRPC", "CLinux",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: strict),
@@ -148,7 +195,8 @@ let package = Package(
     .executableTarget(
       name: "ModelServer",
       dependencies: [
-        "Server", "PlannerCore", "PlannerFiles",
+        "PlannerCore", "PlannerFiles", "ServerContract", "Engine", "EngineTools", "RemoteModels", "ServerApplication",
+        "ServerSecurity", "Serving", "Tokenizer", "WebClient",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -161,7 +209,7 @@ let package = Package(
     .testTarget(
       name: "LoadTestTests",
       dependencies: [
-        "PlannerCore", "LoadTest",
+        "PlannerCore", "LoadTest", "ServerContract",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -171,26 +219,31 @@ let package = Package(
     .executableTarget(
       name: "ExecutorTestParent", dependencies: ["Executor"], path: "Tests/ExecutorTestParent", swiftSettings: strict),
     .testTarget(
-      name: "ExecutorTests", dependencies: ["PlannerCore", "Executor", "ExecutorTestParent"], swiftSettings: strict),
+      name: "ExecutorTests", dependencies: ["PlannerCore", "Executor", "ServerContract", "ExecutorTestParent"],
+      swiftSettings: strict),
     .testTarget(name: "PlannerFilesTests", dependencies: ["PlannerCore", "PlannerFiles"], swiftSettings: strict),
-    .testTarget(name: "ProfilerTests", dependencies: ["PlannerCore", "Profiler"], swiftSettings: strict),
+    .testTarget(
+      name: "ProfilerTests", dependencies: ["PlannerCore", "Profiler", "ServerContract"], swiftSettings: strict),
     .testTarget(name: "ReportingTests", dependencies: ["PlannerCore", "Reporting"], swiftSettings: strict),
     .testTarget(
-      name: "TokenizerTests", dependencies: ["Server"], exclude: ["Fixtures"], swiftSettings: strict),
+      name: "TokenizerTests", dependencies: ["Tokenizer"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(
-      name: "EngineTests", dependencies: ["PlannerCore", "PlannerFiles", "Server"], exclude: ["Fixtures"],
-      swiftSettings: strict),
+      name: "EngineTests",
+      dependencies: ["PlannerCore", "PlannerFiles", "Engine", "EngineTools", "Serving", "Tokenizer"],
+      exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(
       name: "ServerTests",
       dependencies: [
-        "ModelServer", "PlannerCore", "Server", "Simulator", "TestSupport",
+        "ModelServer", "PlannerCore", "PlannerFiles", "Engine", "EngineTools", "ServerContract", "ServerHTTP",
+        "ServerSecurity", "Serving", "Simulator", "TestSupport", "Tokenizer",
         .product(name: "NIOCore", package: "swift-nio"),
       ],
       exclude: ["Clients"], swiftSettings: strict),
     .testTarget(
       name: "RemoteTests",
       dependencies: [
-        "ModelServer", "PlannerCore", "PlannerFiles", "Server", "TestSupport",
+        "ModelServer", "PlannerCore", "PlannerFiles", "Engine", "EngineTools", "RemoteModels", "ServerContract",
+        "TestSupport", "WebClient",
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Fixtures"], swiftSettings: strict),
@@ -206,7 +259,7 @@ let package = Package(
     .executableTarget(
       name: "fuzz",
       dependencies: [
-        "Server", "PlannerCore", "PlannerFiles",
+        "PlannerCore", "PlannerFiles", "Engine", "EngineTools", "ServerApplication", "Serving", "Tokenizer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

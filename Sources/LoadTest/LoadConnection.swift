@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import ServerContract
 
 /// One keep-alive connection: at most one request at a time, so an answer belongs to the request in flight.
 ///
@@ -55,7 +56,7 @@ final class LoadConnection: ChannelDuplexHandler {
     case .head(let head):
       status = Int(head.status.code)
       keepAlive = head.isKeepAlive
-      timings = head.headers.first(name: ServerTimings.headerName).flatMap { ServerTimings(header: $0) }
+      timings = head.headers.first(name: TimingsHeader.name).flatMap { ServerTimings(header: $0) }
     case .body(let part):
       if !(200..<300).contains(status), complaint.utf8.count < 200 {
         complaint += String(decoding: part.readableBytesView.prefix(200), as: UTF8.self)

@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import PlannerCore
+import ServerContract
 
 /// The state of one run.
 ///

@@ -1,5 +1,6 @@
 import Histogram
 import PlannerCore
+import ServerContract
 
 /// What became of one request.
 public enum LoadOutcome: UInt8, Hashable, Sendable {

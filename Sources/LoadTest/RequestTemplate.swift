@@ -39,7 +39,7 @@ public struct RequestTemplate: Hashable, Sendable {
     let inQuestion = max(1, words.count / 4)
     let question = words[..<inQuestion].joined(separator: "%20")
     let context = words[inQuestion...].joined(separator: "%20")
-    let target = "/predictions/\(Self.pathComponent(model))?seq_0=\(question)&seq_1=\(context)"
+    let target = "/predictions/\(PercentEncoding.component(model))?seq_0=\(question)&seq_1=\(context)"
     return RequestBytes(Array("GET \(target) HTTP/1.1\r\nHost: \(hostHeader)\r\n\r\n".utf8))
   }
 
@@ -47,9 +47,9 @@ public struct RequestTemplate: Hashable, Sendable {
   public func tokenIDs(model: String, ids: [Int]) -> RequestBytes {
     let list = ids.map(String.init).joined(separator: ",")
     let body =
-      #"{"inputs":[{"name":"input_ids","shape":[1,\#(ids.count)],"datatype":"INT64","data":[\#(list)]}]}"#
+      #"{"inputs":[{"name":"\#(TokenInputNames.ids)","shape":[1,\#(ids.count)],"datatype":"INT64","data":[\#(list)]}]}"#
     let head = """
-      POST /v2/models/\(Self.pathComponent(model))/infer HTTP/1.1\r
+      POST /v2/models/\(PercentEncoding.component(model))/infer HTTP/1.1\r
       Host: \(hostHeader)\r
       Content-Type: application/json\r
       Content-Length: \(body.utf8.count)\r
@@ -85,19 +85,4 @@ public struct RequestTemplate: Hashable, Sendable {
   }
 
   private var hostHeader: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
-
-  /// Percent-encodes whatever RFC 3986 does not leave as it is.
-  static func pathComponent(_ name: String) -> String {
-    var encoded = ""
-    for byte in name.utf8 {
-      let scalar = UnicodeScalar(byte)
-      if scalar.properties.isAlphabetic && byte < 128 || (48...57).contains(byte) || "-._~".utf8.contains(byte) {
-        encoded.unicodeScalars.append(scalar)
-      } else {
-        let digits = String(byte, radix: 16, uppercase: true)
-        encoded += digits.count == 1 ? "%0\(digits)" : "%\(digits)"
-      }
-    }
-    return encoded
-  }
 }

@@ -1,12 +1,14 @@
 import ArgumentParser
+import Engine
+import EngineTools
 import Foundation
 import PlannerCore
 import PlannerFiles
-import Server
+import ServerContract
 
 struct Convert: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "convert",
+    commandName: ServerCommand.convert.rawValue,
     abstract: "Write bf16 and int8 variants of fp32 models, and measure their agreement on texts.",
     discussion: """
       With --model, one traced or scripted model; its vocab.txt is looked for beside it. With --repository, all fp32 \
@@ -14,13 +16,15 @@ struct Convert: AsyncParsableCommand {
       variant.
       """)
 
-  @Option(help: "TorchScript file of an fp32 model.") var model: String?
-  @Option(help: "File to write, with --model.") var out: String?
-  @Option(help: "Folder of models, with a manifest.") var repository: String?
-  @Option(help: "bf16 or int8; with --repository also both, separated by a comma.") var precision: String
+  @Option(name: .of(.model), help: "TorchScript file of an fp32 model.") var model: String?
+  @Option(name: .of(.out), help: "File to write, with --model.") var out: String?
+  @Option(name: .of(.repository), help: "Folder of models, with a manifest.") var repository: String?
+  @Option(name: .of(.precision), help: "bf16 or int8; with --repository also both, separated by a comma.")
+  var precision: String
   @Option(help: "WordPiece vocabulary, with --model; default: vocab.txt beside the model.") var vocabulary: String?
   @Flag(help: "The vocabulary is of a cased model, with --model.") var cased = false
-  @Option(help: "Texts to compare answers on, one a line; a question and its context have a tab between.")
+  @Option(
+    name: .of(.texts), help: "Texts to compare answers on, one a line; a question and its context have a tab between.")
   var texts: String?
 
   private var precisions: [Precision] {

@@ -1,23 +1,24 @@
 import ArgumentParser
+import Engine
+import EngineTools
 import Foundation
 import PlannerCore
-import Server
+import ServerContract
 
 extension ArchitecturePreset: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 
 struct Synthesize: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "synthesize", abstract: "Write different models with random weights (planner model synth calls this).")
+    commandName: ServerCommand.synthesize.rawValue,
+    abstract: "Write different models with random weights (planner model synth calls this).")
 
-  @Option(help: "bert-tiny, bert-mini, minilm or bert-base.") var family: ArchitecturePreset
-  @Option(help: "How many.") var count: Int
-  @Option(help: "The same seed writes the same models.") var seed: UInt64 = 1
-  @Option(help: "Folder to write them to.") var out: String
-  @Option(help: "fp32, bf16 or int8.") var precision: Precision = .fp32
-  @Option(help: "Size of the vocabulary; default: the family's own.") var vocab: Int?
-
-  struct Progress: Encodable { var done: Int }
+  @Option(name: .of(.family), help: "bert-tiny, bert-mini, minilm or bert-base.") var family: ArchitecturePreset
+  @Option(name: .of(.count), help: "How many.") var count: Int
+  @Option(name: .of(.seed), help: "The same seed writes the same models.") var seed: UInt64 = 1
+  @Option(name: .of(.out), help: "Folder to write them to.") var out: String
+  @Option(name: .of(.precision), help: "fp32, bf16 or int8.") var precision: Precision = .fp32
+  @Option(name: .of(.vocab), help: "Size of the vocabulary; default: the family's own.") var vocab: Int?
 
   func validate() throws {
     guard (1...1_000_000).contains(count) else { throw ValidationError("--count must be 1 to 1000000") }
@@ -28,23 +29,24 @@ struct Synthesize: AsyncParsableCommand {
     await runCommand {
       try Engine.initialize()
       let synthesizer = Synthesizer(family: family, vocabulary: vocab, precision: precision, seed: seed)
-      try synthesizer.write(count: count, to: out) { done in try? printLine(Progress(done: done)) }
+      try synthesizer.write(count: count, to: out) { done in try? printLine(SynthesisProgress(done: done)) }
     }
   }
 }
 
 struct Measure: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "measure", abstract: "Time forward passes of the bare engine (planner profile calls this).")
+    commandName: ServerCommand.measure.rawValue,
+    abstract: "Time forward passes of the bare engine (planner profile calls this).")
 
-  @Option(help: "Folder of models.") var repository: String
-  @Option(help: "Lengths, separated by commas.") var tokens = NumberList([128])
-  @Option(help: "Threads of a pass, separated by commas.") var threads = NumberList([1])
-  @Option(help: "Passes at once.") var concurrency = 1
-  @Option(help: "Seconds of each cell.") var seconds = 2.0
-  @Option(help: "Models to load and go round.") var models = 1
-  @Option(help: "Seed of the order in which models are asked.") var seed: UInt64 = 1
-  @Option(help: "CPUs of the measuring threads, in turn.") var pinWorkers: NumberList?
+  @Option(name: .of(.repository), help: "Folder of models.") var repository: String
+  @Option(name: .of(.tokens), help: "Lengths, separated by commas.") var tokens = NumberList([128])
+  @Option(name: .of(.threads), help: "Threads of a pass, separated by commas.") var threads = NumberList([1])
+  @Option(name: .of(.concurrency), help: "Passes at once.") var concurrency = 1
+  @Option(name: .of(.seconds), help: "Seconds of each cell.") var seconds = 2.0
+  @Option(name: .of(.models), help: "Models to load and go round.") var models = 1
+  @Option(name: .of(.seed), help: "Seed of the order in which models are asked.") var seed: UInt64 = 1
+  @Option(name: .of(.pinWorkers), help: "CPUs of the measuring threads, in turn.") var pinWorkers: NumberList?
   @Flag(help: "Pass after pass on one thread, without the server's handing over in between.") var backToBack = false
   @OptionGroup var processor: ProcessorOptions
 
@@ -73,32 +75,28 @@ struct Measure: AsyncParsableCommand {
 }
 
 struct Info: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "info", abstract: "Say which engine this is, as JSON.")
-
-  struct Identity: Encodable {
-    var name = "libtorch"
-    var version: String
-    var configuration: String
-  }
+  static let configuration = CommandConfiguration(
+    commandName: ServerCommand.info.rawValue, abstract: "Say which engine this is, as JSON.")
 
   func run() async throws {
     await runCommand {
       try Engine.initialize()
-      try printLine(Identity(version: Engine.version, configuration: Engine.configuration))
+      try printLine(EngineInfo(name: "libtorch", version: Engine.version, configuration: Engine.configuration))
     }
   }
 }
 
 struct ProbeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "probe", abstract: "Load and run a model whose code is new, so that a crash is this process's own.",
+    commandName: ServerCommand.probe.rawValue,
+    abstract: "Load and run a model whose code is new, so that a crash is this process's own.",
     shouldDisplay: false)
 
-  @Option(help: "Model file.") var model: String
-  @Option(help: "Names of its inputs, separated by commas.") var inputs: String
-  @Option(help: "Length of the run, in tokens.") var tokens = 32
-  @Option(help: "Seconds until the process is ended.") var timeLimit = 60
-  @Option(help: "Bytes of memory beyond what the library takes.") var memoryLimit: Int64?
+  @Option(name: .of(.model), help: "Model file.") var model: String
+  @Option(name: .of(.inputs), help: "Names of its inputs, separated by commas.") var inputs: String
+  @Option(name: .of(.tokens), help: "Length of the run, in tokens.") var tokens = 32
+  @Option(name: .of(.timeLimit), help: "Seconds until the process is ended.") var timeLimit = 60
+  @Option(name: .of(.memoryLimit), help: "Bytes of memory beyond what the library takes.") var memoryLimit: Int64?
   @OptionGroup var processor: ProcessorOptions
 
   func run() throws {
@@ -116,7 +114,7 @@ struct CycleCommand: AsyncParsableCommand {
     commandName: "cycle", abstract: "Load, ask and unload models over and over, and print how memory drifts.",
     shouldDisplay: false)
 
-  @Option(help: "Folder of models.") var repository: String
+  @Option(name: .of(.repository), help: "Folder of models.") var repository: String
   @Option(help: "Cycles before the first look at memory.") var warmup = 50
   @Option(help: "Cycles between the first look and the second.") var cycles = 200
 

@@ -1,16 +1,19 @@
 import ArgumentParser
+import Engine
 import Foundation
 import NIOCore
 import PlannerFiles
-import Server
+import ServerContract
+import Tokenizer
+import WebClient
 
 /// `model-server`: the composition root of the server, and the child process in which engines are measured and
 /// models are written.
 @main
 struct ModelServer: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "model-server", abstract: "Serve a folder of PyTorch models over HTTP.",
-    version: "model-server 0.1.0",
+    commandName: ServerProgram.name, abstract: "Serve a folder of PyTorch models over HTTP.",
+    version: "\(ServerProgram.name) \(ServerProgram.version)",
     subcommands: [
       Serve.self, Pull.self, Synthesize.self, Convert.self, Measure.self, Info.self, ProbeCommand.self,
       CycleCommand.self,
@@ -22,13 +25,13 @@ struct ModelServer: AsyncParsableCommand {
 func runCommand(_ work: () async throws -> Void) async -> Never {
   do {
     try await work()
-    quit(0)
+    quit(ServerExitCode.done.rawValue)
   } catch let exit as ExitCode {
     quit(exit.rawValue)
   } catch {
     let (code, message) = describe(error)
-    FileHandle.standardError.write(Data("model-server: \(message)\n".utf8))
-    quit(code)
+    FileHandle.standardError.write(Data("\(ServerProgram.name): \(message)\n".utf8))
+    quit(code.rawValue)
   }
 }
 
@@ -39,20 +42,28 @@ private func quit(_ code: Int32) -> Never {
   _exit(code)
 }
 
-private func describe(_ error: any Error) -> (Int32, String) {
+private func describe(_ error: any Error) -> (ServerExitCode, String) {
   switch error {
-  case let error as FileError: (error.kind == .badData ? 65 : 69, error.description)
-  case let error as EngineError: (error.kind == .unavailable ? 69 : 65, error.description)
-  case let error as RemoteError: (error.kind == .badData ? 65 : 69, error.description)
-  case let error as TokenizerError: (65, error.description)
+  case let error as FileError: (error.kind == .badData ? .badData : .unavailable, error.description)
+  case let error as EngineError: (error.kind == .unavailable ? .unavailable : .badData, error.description)
+  case let error as RemoteError: (error.kind == .badData ? .badData : .unavailable, error.description)
+  case let error as TokenizerError: (.badData, error.description)
   case let error as IOError where error.errnoCode == EADDRINUSE:
-    (69, "the port is in use by another process; choose another with --port or --grpc-port, or 0 for a free one")
+    (
+      .unavailable,
+      "the port is in use by another process; choose another with --port or --grpc-port, or 0 for a free one"
+    )
   case let error as IOError where error.errnoCode == EACCES:
-    (69, "the port may not be used without rights; choose one above 1023 with --port")
-  case let error as ValidationError: (64, error.message)
-  case let error as IOError: (69, "the network refused: \(error)")
-  default: (70, "unexpected: \(error)")
+    (.unavailable, "the port may not be used without rights; choose one above 1023 with --port")
+  case let error as ValidationError: (.usage, error.message)
+  case let error as IOError: (.unavailable, "the network refused: \(error)")
+  default: (.internalError, "unexpected: \(error)")
   }
+}
+
+extension NameSpecification {
+  /// The name by which the planner knows an option too.
+  static func of(_ option: ServerOption) -> NameSpecification { .customLong(option.rawValue) }
 }
 
 /// A list of numbers separated by commas.

@@ -1,12 +1,15 @@
 import ArgumentParser
-import Server
+import Engine
 
 /// Which processor models run on, and the library with their operators.
 struct ProcessorOptions: ParsableArguments {
   @Option(
+    name: .of(.device),
     help: "Processor that models run on: cpu, cuda or neuron, which take all that there are, or one, such as cuda:1.")
   var device = "cpu"
-  @Option(help: "Library with operators that models need, such as Neuron's; opened before the first model. Repeatable.")
+  @Option(
+    name: .of(.operatorLibrary),
+    help: "Library with operators that models need, such as Neuron's; opened before the first model. Repeatable.")
   var opLibrary: [String] = []
 
   func validate() throws {

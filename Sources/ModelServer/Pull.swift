@@ -1,7 +1,8 @@
 import ArgumentParser
 import Foundation
 import Logging
-import Server
+import RemoteModels
+import ServerContract
 
 extension PullOptions.Moment: ExpressibleByArgument {}
 
@@ -27,14 +28,16 @@ struct PullFlags: ParsableArguments {
 
 struct Pull: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "pull", abstract: "Fetch a remote repository's models into the cache, before a server needs them.",
+    commandName: ServerCommand.pull.rawValue,
+    abstract: "Fetch a remote repository's models into the cache, before a server needs them.",
     discussion: """
       Prints one line of JSON that says how many models are there and how many were fetched. What is there already \
       and has not changed is not fetched again; what was cut off is resumed.
       """)
 
-  @Option(help: "https://host/path/ with a manifest.json, or s3://bucket/prefix/.") var repository: String
-  @Option(help: "Pull the first so many models only.") var limitModels: Int?
+  @Option(name: .of(.repository), help: "https://host/path/ with a manifest.json, or s3://bucket/prefix/.")
+  var repository: String
+  @Option(name: .of(.limitModels), help: "Pull the first so many models only.") var limitModels: Int?
   @OptionGroup var flags: PullFlags
 
   func validate() throws {

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Server
+import ServerSecurity
 
 /// Who may use a server, and how it is kept from others.
 struct SecurityArguments: ParsableArguments {
@@ -22,18 +22,22 @@ struct SecurityArguments: ParsableArguments {
     }
   }
 
+  /// What the options and the environment say.
+  ///
   /// - Throws: `FileError` about a file that cannot be used.
-  func apply(to options: inout ServerOptions, environment: [String: String]) throws {
+  func access(environment: [String: String]) throws -> ServerAccess {
+    var access = ServerAccess()
     if let tlsCertificate, let tlsKey {
-      options.transportSecurity = try TransportSecurity(
+      access.transportSecurity = try TransportSecurity(
         certificate: tlsCertificate, key: tlsKey, clientAuthority: tlsClientCa)
     }
     if let tokenFile {
-      options.token = try BearerToken(file: tokenFile)
+      access.token = try BearerToken(file: tokenFile)
     } else if let text = environment["MODEL_SERVER_TOKEN"] {
-      // Set but empty is an error: whoever sets it means the server to be closed.
-      options.token = try BearerToken(text, source: "MODEL_SERVER_TOKEN")
+      // Set but empty is an error: where it is set, the server is meant to be closed.
+      access.token = try BearerToken(text, source: "MODEL_SERVER_TOKEN")
     }
-    options.opensMetrics = openMetrics
+    access.opensMetrics = openMetrics
+    return access
   }
 }

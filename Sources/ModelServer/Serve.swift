@@ -1,12 +1,15 @@
 import ArgumentParser
+import Engine
 import Foundation
 import Logging
-import PlannerCore
-import Server
+import RemoteModels
+import ServerApplication
+import ServerContract
+import Serving
 
 struct Serve: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "serve",
+    commandName: ServerCommand.serve.rawValue,
     abstract: "Serve a model repository (the default).",
     discussion: """
       The environment variables of the AWS guidance work too: NUM_MODELS (serve so many), POSTPROCESS (False \
@@ -14,12 +17,13 @@ struct Serve: AsyncParsableCommand {
       When every model is loaded and warm, one line of JSON on standard output says so and names the port.
       """)
 
-  @Option(help: "Folder of models (a manifest.json, or .pt files), or https:// or s3:// address.") var repository:
-    String
-  @Option(help: "Address to listen on.") var host = "127.0.0.1"
-  @Option(help: "Port; 0 takes a free one.") var port = 8080
-  @Option(help: "Forward passes at once, on each device.") var workers = 1
-  @Option(help: "Threads of one forward pass.") var threads = 1
+  @Option(
+    name: .of(.repository), help: "Folder of models (a manifest.json, or .pt files), or https:// or s3:// address.")
+  var repository: String
+  @Option(name: .of(.host), help: "Address to listen on.") var host = "127.0.0.1"
+  @Option(name: .of(.port), help: "Port; 0 takes a free one.") var port = 8080
+  @Option(name: .of(.workers), help: "Forward passes at once, on each device.") var workers = 1
+  @Option(name: .of(.threads), help: "Threads of one forward pass.") var threads = 1
   @Option(help: "How many requests may wait; default: any number.") var queueCapacity: Int?
   @Option(help: "How many requests of one model may wait; default: as many as of all.")
   var queueCapacityPerModel: Int?
@@ -37,13 +41,13 @@ struct Serve: AsyncParsableCommand {
     help: "Models with code that is new are first run in a process of their own, so long at most; 0s trusts them.")
   var probeTime = "60s"
   @Option(help: "A request that has waited so long is not computed.") var requestTimeout = "30s"
-  @Option(help: "Lengths, in tokens, at which each model is run before the server is ready.")
+  @Option(name: .of(.warmTokens), help: "Lengths, in tokens, at which each model is run before the server is ready.")
   var warmTokens = NumberList([32])
-  @Option(help: "Serve the first so many models only.") var limitModels: Int?
-  @Option(help: "CPUs of the workers, in turn.") var pinWorkers: NumberList?
+  @Option(name: .of(.limitModels), help: "Serve the first so many models only.") var limitModels: Int?
+  @Option(name: .of(.pinWorkers), help: "CPUs of the workers, in turn.") var pinWorkers: NumberList?
   @Option(help: "A worker without work polls so long before it sleeps; default: 1s with --pin-workers, else 0.")
   var idlePolling: String?
-  @Option(help: "CPUs of everything else.") var ioCpus: NumberList?
+  @Option(name: .of(.ioCPUs), help: "CPUs of everything else.") var ioCpus: NumberList?
   @OptionGroup var processor: ProcessorOptions
   @Option(help: "Threads that speak HTTP.") var httpThreads = 1
   @Flag(help: "Pad texts to 128 tokens, as the guidance does, instead of computing them at their own length.")
@@ -58,49 +62,10 @@ struct Serve: AsyncParsableCommand {
   @Option(name: .customLong("pull"), help: "When a remote repository's models are fetched: start or first-use.")
   var pullMoment = PullOptions.Moment.start
   @OptionGroup var pullFlags: PullFlags
-  @Flag(help: "Stop when standard input ends: whoever started the server has gone.") var stopOnStdinEof = false
+  @Flag(name: .of(.stopOnStdinEOF), help: "Stop when standard input ends: whoever started the server has gone.")
+  var stopOnStdinEof = false
 
-  func validate() throws {
-    guard (0...65535).contains(port) else { throw ValidationError("--port must be 0 to 65535") }
-    guard (0...65535).contains(grpcPort ?? 0) else { throw ValidationError("--grpc-port must be 0 to 65535") }
-    guard (1...1024).contains(workers) else { throw ValidationError("--workers must be 1 to 1024") }
-    guard (1...1024).contains(threads) else { throw ValidationError("--threads must be 1 to 1024") }
-    guard (1...64).contains(httpThreads) else { throw ValidationError("--http-threads must be 1 to 64") }
-    guard (queueCapacity ?? 0) >= 0 else { throw ValidationError("--queue-capacity must not be negative") }
-    guard (queueCapacityPerModel ?? 0) >= 0 else {
-      throw ValidationError("--queue-capacity-per-model must not be negative")
-    }
-    guard (1...10_000).contains(batchMax) else { throw ValidationError("--batch-max must be 1 to 10000") }
-    guard (batchPreferred?.numbers ?? []).allSatisfy({ (1...batchMax).contains($0) }) else {
-      throw ValidationError("--batch-preferred must be sizes from 1 to --batch-max")
-    }
-    guard Quantity.seconds(batchWait) != nil else { throw ValidationError("--batch-wait must be a time such as 2ms") }
-    if batchMax > 1, queueCapacity == 0 {
-      throw ValidationError("--batch-max needs a --queue-capacity of at least 1: requests wait for company")
-    }
-    if let memoryBudget, (Quantity.bytes(memoryBudget) ?? 0) <= 0 {
-      throw ValidationError("--memory-budget must be a size such as 2GiB")
-    }
-    guard (1...64).contains(loadThreads) else { throw ValidationError("--load-threads must be 1 to 64") }
-    guard (maxLoadsWaiting ?? 0) >= 0 else { throw ValidationError("--max-loads-waiting must not be negative") }
-    guard Quantity.seconds(probeTime) != nil else { throw ValidationError("--probe-time must be a time such as 60s") }
-    guard (limitModels ?? 1) >= 1 else { throw ValidationError("--limit-models must be at least 1") }
-    guard warmTokens.numbers.allSatisfy({ $0 >= 1 }) else { throw ValidationError("--warm-tokens must be at least 1") }
-    for (name, value) in [
-      ("--request-timeout", requestTimeout), ("--idle-timeout", idleTimeout), ("--transfer-timeout", transferTimeout),
-    ] {
-      guard (Quantity.seconds(value) ?? 0) > 0 else { throw ValidationError("\(name) must be a time such as 30s") }
-    }
-    guard (1024...1 << 30).contains(maxBody) else { throw ValidationError("--max-body must be 1024 to 1073741824") }
-    if let idlePolling {
-      guard Quantity.seconds(idlePolling) != nil else {
-        throw ValidationError("--idle-polling must be a time such as 1s")
-      }
-      if pinWorkers == nil {
-        throw ValidationError("--idle-polling needs --pin-workers: a polling worker takes its CPU for itself")
-      }
-    }
-  }
+  func validate() throws { _ = try serverOptions() }
 
   /// What the guidance's variable says; absent or empty is no limit.
   private static func modelCount(_ text: String?) throws -> Int? {
@@ -114,54 +79,29 @@ struct Serve: AsyncParsableCommand {
   func run() async throws {
     await runCommand {
       let environment = ProcessInfo.processInfo.environment
-      var options = ServerOptions(repository: repository)
-      options.host = host
-      options.port = port
-      options.workers = workers
-      options.threadsPerWorker = threads
-      options.queueCapacity = queueCapacity
-      options.queueCapacityPerModel = queueCapacityPerModel
-      options.batch = BatchPolicy(
-        max: batchMax, wait: Nanoseconds(seconds: Quantity.seconds(batchWait) ?? 0),
-        preferred: batchPreferred?.numbers ?? [])
-      options.memoryBudgetBytes = memoryBudget.flatMap(Quantity.bytes)
-      options.loadThreads = loadThreads
-      options.maxLoadsWaiting = maxLoadsWaiting
-      options.toleratesBadModels = tolerateBadModels
-      options.probeSeconds = Quantity.seconds(probeTime).flatMap { $0 > 0 ? $0 : nil }
-      options.requestTimeoutSeconds = Quantity.seconds(requestTimeout)
-      options.warmTokens = warmTokens.numbers
+      var options = try serverOptions()
       options.limitModels = try limitModels ?? Self.modelCount(environment["NUM_MODELS"])
       options.postprocess = !["false", "0"].contains((environment["POSTPROCESS"] ?? "").lowercased())
-      options.workerCPUs = pinWorkers?.numbers ?? []
-      options.idlePollingSeconds = pinWorkers == nil ? 0 : idlePolling.flatMap(Quantity.seconds) ?? 1
-      options.ioCPUs = ioCpus?.numbers ?? []
-      options.httpThreads = httpThreads
-      options.padsText = padText
-      options.allowsManagement = allowManagement
-      options.maxBodyBytes = maxBody
-      options.idleTimeoutSeconds = Quantity.seconds(idleTimeout)
-      options.transferTimeoutSeconds = Quantity.seconds(transferTimeout)
-      // The guidance's server logs every text unless told otherwise; here somebody must ask for it.
+      // The guidance's server logs every text unless told otherwise; here that must be asked for.
       options.logsTexts = ["false", "0"].contains((environment["QUIET"] ?? "").lowercased())
-      options.grpcPort = grpcPort
-      try security.apply(to: &options, environment: environment)
+      let access = try security.access(environment: environment)
       var logger = Logger(label: "model-server") { StreamLogHandler.standardError(label: $0) }
       logger.logLevel = ["true", "1"].contains((environment["QUIET"] ?? "").lowercased()) ? .warning : .notice
       let address = try RepositoryAddress(repository)
+      var remote: RemoteRepository?
       switch address {
       case .folder(let path): options.repository = path
       default:
         var pullOptions = pullFlags.options
         pullOptions.moment = pullMoment
-        let remote = try RemoteRepository(address, options: pullOptions, environment: environment, logger: logger)
-        options.repository = remote.folder
-        options.remote = remote
+        let repository = try RemoteRepository(address, options: pullOptions, environment: environment, logger: logger)
+        options.repository = repository.folder
+        remote = repository
       }
       try ModelServerApplication.confine(toCPUs: options.ioCPUs)
       try Engine.initialize()
       options.devices = try processor.apply()
-      let application = ModelServerApplication(options: options, logger: logger)
+      let application = ModelServerApplication(options: options, access: access, remote: remote, logger: logger)
       try await application.run(stopOnStdinEOF: stopOnStdinEof) { [logger] ready in
         do { try printLine(ready) } catch { logger.error("cannot write to standard output") }
       }

@@ -27,7 +27,7 @@ public enum RepositoryFile {
       if !names.insert(model.name).inserted { report("models[\(index)].name", "'\(model.name)' is there twice") }
       if !staysInside(model.file) { report("models[\(index)].file", "leaves the folder") }
       // Models that take other things than token ids have no vocabulary.
-      let takesTokens = model.inputs.contains("input_ids")
+      let takesTokens = model.inputs.contains(TokenInputNames.ids)
       if model.vocabulary < (takesTokens ? 1 : 0) {
         report("models[\(index)].vocabulary", takesTokens ? "is not above 0" : "is negative")
       }
@@ -39,8 +39,8 @@ public enum RepositoryFile {
       if model.inputs.isEmpty || Set(model.inputs).count != model.inputs.count {
         report("models[\(index)].inputs", "is empty or has a name twice")
       }
-      if takesTokens, model.inputs.first != "input_ids" {
-        report("models[\(index)].inputs", "has input_ids, but not first")
+      if takesTokens, model.inputs.first != TokenInputNames.ids {
+        report("models[\(index)].inputs", "has \(TokenInputNames.ids), but not first")
       }
     }
     if !problems.isEmpty { throw FileError(.badData, problems) }

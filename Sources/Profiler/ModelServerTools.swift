@@ -2,6 +2,7 @@ import Executor
 import Foundation
 import LoadTest
 import PlannerCore
+import ServerContract
 import Synchronization
 
 /// The profiler's view of the real world: `model-server` as child processes and the open-loop load generator.
@@ -19,14 +20,9 @@ public struct ModelServerTools: ProfilerTools {
 
   // MARK: Child commands
 
-  private struct Info: Decodable {
-    var name: String
-    var version: String
-  }
-
   public func engineIdentity(settings: LibrarySettings) async throws -> EngineIdentity {
-    let lines = try await command(["info"], settings: settings)
-    guard let line = lines.first, let info = try? JSONDecoder().decode(Info.self, from: Data(line.utf8)) else {
+    let lines = try await command(ServerArguments(.info), settings: settings)
+    guard let line = lines.first, let info = try? JSONDecoder().decode(EngineInfo.self, from: Data(line.utf8)) else {
       throw ProfilerError("model-server info printed no JSON line")
     }
     return EngineIdentity(name: info.name, version: info.version)
@@ -47,14 +43,15 @@ public struct ModelServerTools: ProfilerTools {
     into folder: String,
     progress: @escaping @Sendable (Int) -> Void
   ) async throws -> Int64 {
-    struct Progress: Decodable { var done: Int }
-    try await command(
-      [
-        "synthesize", "--family", architecture.rawValue, "--vocab", "\(vocabulary)", "--precision", precision.rawValue,
-        "--count", "\(count)", "--seed", "\(seed)", "--out", folder,
-      ], settings: nil
-    ) { line in
-      if let step = try? JSONDecoder().decode(Progress.self, from: Data(line.utf8)) { progress(step.done) }
+    var arguments = ServerArguments(.synthesize)
+    arguments.add(.family, architecture.rawValue)
+    arguments.add(.vocab, vocabulary)
+    arguments.add(.precision, precision.rawValue)
+    arguments.add(.count, count)
+    arguments.add(.seed, seed)
+    arguments.add(.out, folder)
+    try await command(arguments, settings: nil) { line in
+      if let step = try? JSONDecoder().decode(SynthesisProgress.self, from: Data(line.utf8)) { progress(step.done) }
     }
     let attributes = try? FileManager.default.attributesOfItem(atPath: folder + "/model0.pt")
     return (attributes?[.size] as? NSNumber)?.int64Value ?? 0
@@ -67,10 +64,10 @@ public struct ModelServerTools: ProfilerTools {
     repository: String, precisions: [Precision], texts: String?,
     progress: @escaping @Sendable (VariantReport) -> Void
   ) async throws -> [VariantReport] {
-    var arguments = [
-      "convert", "--repository", repository, "--precision", precisions.map(\.rawValue).joined(separator: ","),
-    ]
-    if let texts { arguments += ["--texts", texts] }
+    var arguments = ServerArguments(.convert)
+    arguments.add(.repository, repository)
+    arguments.add(.precision, list: precisions.map(\.rawValue))
+    if let texts { arguments.add(.texts, texts) }
     let lines = try await command(arguments, settings: nil) { line in
       if let report = try? JSONDecoder().decode(VariantReport.self, from: Data(line.utf8)) { progress(report) }
     }
@@ -84,13 +81,15 @@ public struct ModelServerTools: ProfilerTools {
   }
 
   public func measure(_ call: MeasureCall) async throws -> [MeasuredCell] {
-    var arguments = [
-      "measure", "--repository", call.repository, "--tokens", Self.list(call.tokens), "--threads",
-      Self.list(call.threads), "--concurrency", "\(call.concurrency)", "--seconds", "\(call.seconds)", "--models",
-      "\(call.models)",
-    ]
+    var arguments = ServerArguments(.measure)
+    arguments.add(.repository, call.repository)
+    arguments.add(.tokens, list: call.tokens)
+    arguments.add(.threads, list: call.threads)
+    arguments.add(.concurrency, call.concurrency)
+    arguments.add(.seconds, call.seconds)
+    arguments.add(.models, call.models)
     // As the server will be: a worker of one thread on a CPU of its own.
-    if let pinned = cpus.pinned(threadsPerWorker: 1) { arguments += ["--pin-workers", Self.list(pinned)] }
+    if let pinned = cpus.pinned(threadsPerWorker: 1) { arguments.add(.pinWorkers, list: pinned) }
     return try await command(arguments, settings: call.settings).map { line in
       do {
         return try JSONDecoder().decode(MeasuredCell.self, from: Data(line.utf8))
@@ -102,12 +101,12 @@ public struct ModelServerTools: ProfilerTools {
 
   @discardableResult
   private func command(
-    _ arguments: [String], settings: LibrarySettings?, onLine: @escaping @Sendable (String) -> Void = { _ in }
+    _ arguments: ServerArguments, settings: LibrarySettings?, onLine: @escaping @Sendable (String) -> Void = { _ in }
   ) async throws -> [String] {
     let output = Mutex<[String]>([])
     let errors = Mutex<[String]>([])
     let status = try await ChildProcess.run(
-      binary, arguments: arguments, environment: settings?.environment ?? [:],
+      binary, arguments: arguments.words, environment: settings?.environment ?? [:],
       onStandardOutput: { line in
         output.withLock { $0.append(line) }
         onLine(line)
@@ -117,12 +116,10 @@ public struct ModelServerTools: ProfilerTools {
       let prefix = "model-server: "
       throw ProfilerError(
         said.hasPrefix(prefix)
-          ? String(said.dropFirst(prefix.count)) : "model-server \(arguments[0]) ended with \(status): \(said)")
+          ? String(said.dropFirst(prefix.count)) : "model-server \(arguments.words[0]) ended with \(status): \(said)")
     }
     return output.withLock { $0 }
   }
-
-  private static func list(_ numbers: [Int]) -> String { numbers.map(String.init).joined(separator: ",") }
 
   // MARK: Serving
 

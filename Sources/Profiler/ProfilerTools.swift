@@ -1,4 +1,5 @@
 import PlannerCore
+import ServerContract
 
 /// Forward passes of the bare engine, in a child process with the settings under test.
 public struct MeasureCall: Hashable, Sendable {
@@ -23,38 +24,6 @@ public struct MeasureCall: Hashable, Sendable {
     self.seconds = seconds
     self.models = models
     self.settings = settings
-  }
-}
-
-/// One line of `model-server measure`.
-public struct MeasuredCell: Codable, Sendable {
-  public var tokens: Int
-  public var threads: Int
-  public var concurrency: Int
-  public var residentModels: Int
-  /// Seconds of each pass.
-  public var samples: [Double]
-  /// Mean of the models that were loaded.
-  public var loadSeconds: Double
-  public var firstRunSeconds: Double
-  public var memoryPerModelBytes: Int64
-  public var serverMemoryBytes: Int64
-  public var weightBytes: Int64
-
-  public init(
-    tokens: Int, threads: Int, concurrency: Int, residentModels: Int, samples: [Double], loadSeconds: Double,
-    firstRunSeconds: Double, memoryPerModelBytes: Int64, serverMemoryBytes: Int64, weightBytes: Int64
-  ) {
-    self.tokens = tokens
-    self.threads = threads
-    self.concurrency = concurrency
-    self.residentModels = residentModels
-    self.samples = samples
-    self.loadSeconds = loadSeconds
-    self.firstRunSeconds = firstRunSeconds
-    self.memoryPerModelBytes = memoryPerModelBytes
-    self.serverMemoryBytes = serverMemoryBytes
-    self.weightBytes = weightBytes
   }
 }
 

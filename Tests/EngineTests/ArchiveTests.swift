@@ -1,6 +1,6 @@
+import Engine
 import Foundation
 import PlannerCore
-import Server
 import Testing
 
 /// The library finds records whatever the case of their names; what it reads is what was checked all the same.

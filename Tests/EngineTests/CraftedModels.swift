@@ -1,5 +1,5 @@
+import Engine
 import Foundation
-import Server
 import Testing
 
 /// Programs of C++ beside the tests, compiled when the first test asks for them.

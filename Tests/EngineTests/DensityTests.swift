@@ -1,6 +1,7 @@
+import Engine
+import EngineTools
 import Foundation
 import PlannerCore
-import Server
 import Testing
 
 /// Models of one architecture share their compiled code and keep their weights in the mapped file; each still is

@@ -1,6 +1,6 @@
+import Engine
 import Foundation
 import PlannerCore
-import Server
 import Testing
 
 /// Other processors, and libraries with operators for them.

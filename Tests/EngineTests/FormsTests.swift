@@ -1,6 +1,6 @@
+import Engine
 import Foundation
 import PlannerCore
-import Server
 import Testing
 
 /// A traced model that writes products in every way, and holds what must not be taken for a part of an encoder

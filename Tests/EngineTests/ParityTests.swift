@@ -1,6 +1,6 @@
+import Engine
 import Foundation
 import PlannerCore
-import Server
 import Testing
 
 /// The same weights give the same answers as transformers 4.30 (`scripts/make-parity-fixtures` made the figures).

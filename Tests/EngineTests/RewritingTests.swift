@@ -1,5 +1,5 @@
+import Engine
 import Foundation
-import Server
 import Testing
 
 /// Code that rewriting changes answers as libtorch without it does, however close it comes to what is not meant.

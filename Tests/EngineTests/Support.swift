@@ -1,6 +1,6 @@
+import Engine
 import Foundation
 import PlannerCore
-import Server
 
 /// A folder that is gone when the test is.
 final class Folder {

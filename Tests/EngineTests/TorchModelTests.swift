@@ -1,9 +1,11 @@
+import Engine
+import EngineTools
 import Foundation
 import PlannerCore
 import PlannerFiles
-import Server
 import Synchronization
 import Testing
+import Tokenizer
 
 @Suite struct TorchModelTests {
   static func repository(

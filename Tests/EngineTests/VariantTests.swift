@@ -1,8 +1,10 @@
+import Engine
+import EngineTools
 import Foundation
 import PlannerCore
 import PlannerFiles
-import Server
 import Testing
+import Tokenizer
 
 /// Variants of models, and what is said of their agreement.
 @Suite struct VariantTests {

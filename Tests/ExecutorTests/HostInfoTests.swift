@@ -1,6 +1,7 @@
 import Executor
 import Foundation
 import PlannerCore
+import ServerContract
 import Testing
 
 /// Other machines' files, laid under a folder.

@@ -1,6 +1,7 @@
 import Foundation
 import LoadTest
 import PlannerCore
+import ServerContract
 import Synchronization
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import LoadTest
 import PlannerCore
+import ServerContract
 import Testing
 
 @Suite struct BinomialTests {
@@ -217,6 +218,28 @@ import Testing
 }
 
 @Suite struct ServerTimingsTests {
+  /// What the server writes, a client reads, to the nanosecond.
+  @Test func whatIsWrittenIsRead() throws {
+    var written = AnswerTimings(
+      parse: Nanoseconds(1), load: nil, queue: Nanoseconds(20_000_003), batchWait: Nanoseconds(400),
+      compute: Nanoseconds(5_000_000_006), resume: .zero, render: Nanoseconds(70), total: Nanoseconds(5_020_000_480),
+      ahead: 8, batchSize: 9, variant: .int8, handover: nil)
+    #expect(
+      written.headerValue
+        == "parse=0.000000001;queue=0.020000003;batch_wait=0.000000400;compute=5.000000006;resume=0.000000000;"
+        + "render=0.000000070;total=5.020000480;ahead=8;batch_size=9;variant=int8")
+    #expect(
+      ServerTimings(header: written.headerValue)
+        == ServerTimings(
+          queueSeconds: 0.020_000_003, batchWaitSeconds: 4e-7, computeSeconds: 5.000_000_006,
+          totalSeconds: 5.020_000_48, ahead: 8))
+    written.load = Nanoseconds(1_500_000_000)
+    written.handover = Nanoseconds(11)
+    let read = try #require(ServerTimings(header: written.headerValue))
+    #expect(read.loadSeconds == 1.5 && read.dispatchGapSeconds == 11e-9)
+    #expect(written.parts.map(\.name).prefix(3) == ["parse", "load", "queue"])
+  }
+
   @Test func readsTheFieldsInAnyOrderAndSkipsUnknownOnes() {
     let expected = ServerTimings(queueSeconds: 0.001, computeSeconds: 2e-3, totalSeconds: 0.0035, ahead: 2)
     #expect(ServerTimings(header: "queue=0.001;compute=2e-3;total=0.0035;ahead=2") == expected)

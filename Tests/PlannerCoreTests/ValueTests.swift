@@ -20,6 +20,16 @@ import Testing
     #expect(Quantity.share("0%") == nil && Quantity.share("101%") == nil && Quantity.share("x") == nil)
   }
 
+  @Test func percentEncodingKeepsUnreservedCharactersOnly() {
+    #expect(PercentEncoding.component("aZ09-._~ +/%ü") == "aZ09-._~%20%2B%2F%25%C3%BC")
+    #expect(PercentEncoding.path("a b/c") == "a%20b/c")
+    let all = String(decoding: (0...127).map { UInt8($0) }, as: UTF8.self) + "é東"
+    #expect(PercentEncoding.decode(PercentEncoding.component(all).utf8) == all)
+    #expect(PercentEncoding.decode("a+b%2b%2G%".utf8) == "a+b+%2G%")
+    #expect(PercentEncoding.decode("a+b".utf8, plusIsSpace: true) == "a b")
+    #expect(PercentEncoding.decode("%ff".utf8) == "\u{FFFD}")
+  }
+
   @Test func nanosecondsAreExactWhereTheyCanBe() {
     #expect(Nanoseconds(seconds: 0.010).rawValue == 10_000_000)
     #expect(Nanoseconds(seconds: .infinity) == .never)

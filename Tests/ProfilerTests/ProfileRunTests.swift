@@ -1,5 +1,6 @@
 import PlannerCore
 import Profiler
+import ServerContract
 import Synchronization
 import Testing
 

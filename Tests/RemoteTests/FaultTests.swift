@@ -1,8 +1,9 @@
 import Foundation
 import PlannerCore
-import Server
+import RemoteModels
 import TestSupport
 import Testing
+import WebClient
 
 /// Stores and lines that misbehave. What is in place is always whole and right, or not there.
 @Suite struct FaultTests {

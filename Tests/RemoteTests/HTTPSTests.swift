@@ -1,8 +1,8 @@
 import Foundation
 import PlannerCore
-import Server
 import TestSupport
 import Testing
+import WebClient
 
 /// Repositories on a web server, behind a certificate of an authority that only the test trusts.
 @Suite struct HTTPSTests {

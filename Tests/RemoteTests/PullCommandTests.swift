@@ -1,6 +1,6 @@
 import Foundation
 import PlannerCore
-import Server
+import RemoteModels
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
-import Server
+import RemoteModels
 import Testing
+import WebClient
 
 /// The small pieces: addresses, profiles, XML, checksums, pauses.
 @Suite struct RemoteValueTests {
@@ -24,7 +25,7 @@ import Testing
   }
 
   @Test func profilesAreRead() {
-    let sections = ProfileFile.parse(
+    let sections = AWSProfileFile.parse(
       "key = outside\n[default]\r\nregion=eu-central-1 ; here\n[ profile  a b ]\nAWS_Secret_Access_Key = a#b=c==\n"
         + "s3 =\n  endpoint_url = nested\n[unclosed\n= nothing\n")
     #expect(sections["default"] == ["region": "eu-central-1"])

@@ -1,8 +1,8 @@
 import Foundation
 import PlannerCore
-import Server
 import TestSupport
 import Testing
+import WebClient
 
 /// Repositories in a bucket. The store refuses every request whose signature botocore would not have made.
 @Suite struct S3Tests {

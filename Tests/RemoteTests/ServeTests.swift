@@ -1,7 +1,9 @@
+import Engine
+import EngineTools
 import Foundation
 import FoundationNetworking
 import PlannerCore
-import Server
+import ServerContract
 import TestSupport
 import Testing
 
@@ -28,7 +30,7 @@ import Testing
     process.standardOutput = output
     try process.run()
     let ready = try JSONDecoder().decode(
-      ModelServerApplication.Ready.self, from: output.fileHandleForReading.availableData)
+      ReadyLine.self, from: output.fileHandleForReading.availableData)
     #expect(ready.models == 3)
     return (process, ready.port)
   }

@@ -2,10 +2,11 @@ import Foundation
 import Logging
 import PlannerCore
 import PlannerFiles
-import Server
+import RemoteModels
 import Synchronization
 import TestSupport
 import Testing
+import WebClient
 
 /// `Fixtures/store.py`, running.
 final class StoreProcess: @unchecked Sendable {

@@ -1,7 +1,9 @@
 import Dispatch
+import Engine
+import EngineTools
 import Foundation
 import PlannerCore
-import Server
+import Serving
 import Synchronization
 import Testing
 

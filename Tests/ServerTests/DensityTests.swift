@@ -1,5 +1,6 @@
+import Engine
+import EngineTools
 import Foundation
-import Server
 import Testing
 
 /// What a model costs a server beyond its weights.

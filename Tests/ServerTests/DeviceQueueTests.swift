@@ -1,5 +1,5 @@
 import Foundation
-import Server
+import Serving
 import Synchronization
 import Testing
 

@@ -1,6 +1,7 @@
+import Engine
 import Foundation
 import PlannerCore
-import Server
+import ServerHTTP
 import Testing
 
 /// What a user of the guidance's server finds again.

@@ -1,6 +1,8 @@
+import Engine
 import NIOCore
 import PlannerCore
-import Server
+import ServerHTTP
+import Serving
 import Testing
 
 @Suite struct InferenceBodyTests {

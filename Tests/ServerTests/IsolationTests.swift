@@ -1,5 +1,4 @@
 import Foundation
-import Server
 import Testing
 
 /// Models that hang or crash, beside good ones.

@@ -1,6 +1,6 @@
 import Foundation
 import PlannerCore
-import Server
+import ServerHTTP
 import Testing
 
 @Suite struct JSONReaderTests {

@@ -1,6 +1,7 @@
+import Engine
 import Foundation
 import PlannerCore
-import Server
+import ServerHTTP
 import Testing
 
 @Suite struct JSONTextTests {

@@ -1,6 +1,6 @@
 import Foundation
 import PlannerCore
-import Server
+import Serving
 import TestSupport
 import Testing
 

@@ -1,9 +1,11 @@
 import Dispatch
+import Engine
 import Foundation
 import PlannerCore
-import Server
+import Serving
 import Synchronization
 import Testing
+import Tokenizer
 
 /// Models that answer with their input; loads end, or fail, when the test says so.
 private final class TestSource: ModelSource {

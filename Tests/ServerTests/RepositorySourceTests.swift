@@ -1,7 +1,7 @@
 import Foundation
 import PlannerCore
 import PlannerFiles
-import Server
+import Serving
 import Testing
 
 /// When a load reads the repository again.

@@ -1,5 +1,5 @@
 import Foundation
-import Server
+import ServerSecurity
 import Testing
 
 /// TLS and tokens over HTTP, with curl and openssl as clients.

@@ -1,7 +1,8 @@
+import Engine
+import EngineTools
 import Foundation
 import FoundationNetworking
 import PlannerCore
-import Server
 import Testing
 
 /// The built `model-server` over a repository of three small models.

@@ -1,9 +1,11 @@
 import Dispatch
+import Engine
 import PlannerCore
-import Server
+import Serving
 import Simulator
 import Synchronization
 import Testing
+import Tokenizer
 
 /// One scenario through the simulator, and through the server's own registry and worker pool with a clock that is moved
 /// by hand: the same requests are started together, rejected and given up, the same models loaded and evicted, at the

@@ -1,6 +1,7 @@
 import Dispatch
+import Engine
 import PlannerCore
-import Server
+import Serving
 import Synchronization
 import Testing
 
@@ -274,6 +275,6 @@ private final class HandClock: Sendable {
     session.finishOne()
     let (one, two) = (try await first.value.timings, try await second.value.timings)
     #expect(one == RequestTimings(queueSeconds: 0, computeSeconds: 1, ahead: 0))
-    #expect(two == RequestTimings(queueSeconds: 0.75, computeSeconds: 0.5, ahead: 1, handoverSeconds: 0))
+    #expect(two == RequestTimings(queueSeconds: 0.75, computeSeconds: 0.5, ahead: 1, dispatchGapSeconds: 0))
   }
 }

@@ -12,12 +12,32 @@ import Testing
     "Optimizer": ["PlannerCore", "Simulator"],
     "PlannerFiles": ["PlannerCore"],
     "Reporting": ["PlannerCore"],
-    "LoadTest": ["PlannerCore", "CLinux"],
-    "Executor": ["PlannerCore", "CLinux"],
-    "Profiler": ["PlannerCore", "LoadTest", "Executor"],
-    "Server": ["PlannerCore", "PlannerFiles", "OpenInferenceProtos", "CTorch", "CLinux", "CCurl", "CZlib"],
+    "ServerContract": ["PlannerCore"],
+    "LoadTest": ["PlannerCore", "ServerContract", "CLinux"],
+    "Executor": ["PlannerCore", "ServerContract", "CLinux"],
+    "Profiler": ["PlannerCore", "LoadTest", "Executor", "ServerContract"],
+    "Engine": ["PlannerCore", "CTorch"],
+    "Tokenizer": [],
+    "Serving": ["PlannerCore", "PlannerFiles", "ServerContract", "Engine", "Tokenizer", "CLinux"],
+    "WebClient": ["PlannerCore", "CCurl"],
+    "RemoteModels": ["PlannerCore", "PlannerFiles", "Engine", "Serving", "WebClient"],
+    "EngineTools": [
+      "PlannerCore", "PlannerFiles", "ServerContract", "Engine", "Tokenizer", "Serving", "WebClient",
+    ],
+    "ServerSecurity": ["PlannerFiles"],
+    "ServerHTTP": ["PlannerCore", "ServerContract", "Engine", "Tokenizer", "Serving", "ServerSecurity", "CZlib"],
+    "ServerGRPC": [
+      "PlannerCore", "ServerContract", "Engine", "Serving", "ServerSecurity", "OpenInferenceProtos",
+    ],
     "OpenInferenceProtos": [],
-    "ModelServer": ["PlannerCore", "PlannerFiles", "Server"],
+    "ServerApplication": [
+      "PlannerCore", "ServerContract", "Engine", "Serving", "RemoteModels", "ServerSecurity", "ServerHTTP",
+      "ServerGRPC", "CLinux",
+    ],
+    "ModelServer": [
+      "PlannerCore", "PlannerFiles", "ServerContract", "Engine", "EngineTools", "RemoteModels", "ServerApplication",
+      "ServerSecurity", "Serving", "Tokenizer", "WebClient",
+    ],
     "PlannerCLI": [
       "PlannerCore", "Simulator", "Optimizer", "PlannerFiles", "Reporting", "LoadTest", "Executor", "Profiler",
     ],
@@ -73,6 +93,38 @@ import Testing
         } else if let outside = Self.outside[room] {
           #expect(outside.contains(module), "\(file) imports \(module)")
         }
+      }
+    }
+  }
+
+  /// Folders of `Serving`, from the bottom up, which are no targets of their own: what each declares may be named in
+  /// its own files and in those of the folders above it.
+  static let floors = ["Tensors", "Scheduling", "Metrics", "Repository", "Inference"]
+
+  @Test func foldersOfServingPointDown() throws {
+    var floorOf: [String: Int] = [:]
+    var texts: [(file: String, floor: Int, text: String)] = []
+    for (floor, folder) in Self.floors.enumerated() {
+      let files = try Self.swiftFiles(under: "Sources/Serving/" + folder)
+      #expect(!files.isEmpty)
+      for file in files {
+        let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
+        let code = lines.map { line in line.range(of: "//").map { line[..<$0.lowerBound] } ?? line }
+        texts.append((file, floor, code.joined(separator: "\n")))
+        for line in code where line.first != " " {
+          let words = line.split(separator: " ")
+          guard let kind = words.firstIndex(where: { ["struct", "class", "enum", "protocol"].contains($0) }),
+            !words.contains("private"), kind + 1 < words.count
+          else { continue }
+          floorOf[String(words[kind + 1].prefix { $0.isLetter || $0.isNumber })] = floor
+        }
+      }
+    }
+    #expect(floorOf.count > 30)
+    for (file, floor, text) in texts {
+      let words = Set(text.split { !($0.isLetter || $0.isNumber || $0 == "_") }.map(String.init))
+      for word in words.sorted() {
+        #expect(floorOf[word] ?? 0 <= floor, "\(file) names \(word), which is of a floor above")
       }
     }
   }

@@ -1,5 +1,5 @@
 import Foundation
-import Server
+import Tokenizer
 
 /// One text or pair with what the reference tokenizer made of it; a line of cases.tsv.
 struct ReferenceCase {

@@ -1,5 +1,5 @@
-import Server
 import Testing
+import Tokenizer
 
 /// The ids are those of transformers' BertTokenizer: scripts/make-tokenizer-fixtures wrote what is compared with.
 @Suite struct ReferenceTests {

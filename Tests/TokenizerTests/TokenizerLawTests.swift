@@ -1,6 +1,6 @@
 import Foundation
-import Server
 import Testing
+import Tokenizer
 
 /// What holds for every text, and how the tokenizer refuses vocabularies that it cannot use.
 @Suite struct TokenizerLawTests {

@@ -1,4 +1,5 @@
 import Foundation
+import ServerContract
 
 /// Memory and processor limits: the machine's own and those of the control groups that this process is in.
 extension HostFiles {

@@ -123,6 +123,9 @@ public struct Residency: Sendable {
 
   public func isResident(_ model: Int) -> Bool { model < slots.count && slots[model].phase == .resident }
 
+  /// Whether requests may use the model, or load it: from `offer` to `withdraw`.
+  public func isOffered(_ model: Int) -> Bool { model < slots.count && slots[model].isOffered }
+
   /// In memory or on its way there.
   public func isHeld(_ model: Int) -> Bool {
     model < slots.count && (slots[model].phase == .resident || slots[model].phase == .loading)

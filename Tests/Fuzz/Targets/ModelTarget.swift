@@ -1,6 +1,6 @@
+import Engine
 import Foundation
 import PlannerCore
-import Server
 
 /// Model files: loaded and run, or refused.
 struct ModelTarget: FuzzTarget {

@@ -1,7 +1,10 @@
+import Engine
+import EngineTools
 import Foundation
 import Logging
 import PlannerCore
-import Server
+import ServerApplication
+import Serving
 import Synchronization
 
 /// Bytes to a whole server over loopback. It must answer or hang up, never with 500, and serve the next one as before.

@@ -1,5 +1,5 @@
 import Foundation
-import Server
+import Tokenizer
 
 private let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   .deletingLastPathComponent().deletingLastPathComponent().path

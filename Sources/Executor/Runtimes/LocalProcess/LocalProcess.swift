@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import ServerContract
 
 /// Nodes as processes of this machine.
 public enum LocalProcess: NodeRuntime {

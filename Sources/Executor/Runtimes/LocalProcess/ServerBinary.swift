@@ -1,9 +1,10 @@
 import Foundation
+import ServerContract
 
 /// Finds the `model-server` program.
 public enum ServerBinary {
   public static let environmentVariable = "PLANNER_MODEL_SERVER"
-  static let name = "model-server"
+  static let name = ServerProgram.name
 
   /// What `PLANNER_MODEL_SERVER` names; else the one beside the running program; else the first in `PATH`.
   ///

@@ -1,3 +1,5 @@
+import ServerContract
+
 /// How to start one `model-server` on this machine.
 public struct ServerLaunch: Hashable, Sendable {
   /// Path of the program.
@@ -38,24 +40,17 @@ public struct ServerLaunch: Hashable, Sendable {
 
   /// The command line, without the program.
   public var arguments: [String] {
-    var arguments = [
-      "--repository", repository, "--host", host, "--port", "\(port)", "--workers", "\(workers)", "--threads",
-      "\(threads)",
-    ]
-    func list(_ values: [Int]) -> String { values.map(String.init).joined(separator: ",") }
-    if !warmTokens.isEmpty { arguments += ["--warm-tokens", list(warmTokens)] }
-    if let limitModels { arguments += ["--limit-models", "\(limitModels)"] }
-    if let pinWorkers { arguments += ["--pin-workers", list(pinWorkers)] }
-    if let ioCPUs { arguments += ["--io-cpus", list(ioCPUs)] }
-    if !isKept { arguments.append("--stop-on-stdin-eof") }
-    return arguments + extraArguments
+    var arguments = ServerArguments()
+    arguments.add(.repository, repository)
+    arguments.add(.host, host)
+    arguments.add(.port, port)
+    arguments.add(.workers, workers)
+    arguments.add(.threads, threads)
+    if !warmTokens.isEmpty { arguments.add(.warmTokens, list: warmTokens) }
+    if let limitModels { arguments.add(.limitModels, limitModels) }
+    if let pinWorkers { arguments.add(.pinWorkers, list: pinWorkers) }
+    if let ioCPUs { arguments.add(.ioCPUs, list: ioCPUs) }
+    if !isKept { arguments.add(flag: .stopOnStdinEOF) }
+    return arguments.words + extraArguments
   }
-}
-
-/// The line of JSON that a server prints on standard output when it is ready.
-struct ReadyLine: Decodable, Hashable, Sendable {
-  var ready: Bool
-  var port: Int
-  var models: Int
-  var pid: Int32?
 }

@@ -1,0 +1,38 @@
+import Engine
+import Foundation
+import ServerContract
+import Serving
+
+/// The other side of `IsolationProbe`: what the process of its own does.
+package enum Probe {
+  /// Loads and runs the model. Errors that the library reports are no harm: the server will meet and report them too.
+  ///
+  /// - Returns: the exit code.
+  package static func run(
+    model path: String, inputs: [String], tokens: Int, timeLimitSeconds: Int, memoryLimitBytes: Int64?
+  ) -> Int32 {
+    // Should the server be gone by then, the kernel ends this process.
+    alarm(UInt32(clamping: timeLimitSeconds))
+    do throws(EngineError) {
+      // One thread: each further one takes address space for its stack and heap.
+      try Engine.setThreads(1)
+      if let memoryLimitBytes { limitMemory(memoryLimitBytes) }
+      let model = try TorchModel(path: path)
+      let example = TokenInputs.row(
+        Array(repeating: 0, count: tokens), for: RepositoryLoader.inputs(of: model, named: inputs))
+      // Twice: code may take another way when it has been optimized.
+      for _ in 0..<2 { _ = try model.run(example) }
+    } catch {
+      let ranOut = ["alloc", "memory"].contains { error.message.contains($0) }
+      return (ranOut ? ServerExitCode.outOfMemory : .done).rawValue
+    }
+    return 0
+  }
+
+  private static func limitMemory(_ bytes: Int64) {
+    var limit = rlimit()
+    limit.rlim_cur = rlim_t(clamping: (ProcessMemory.own.virtualBytes ?? 0) + bytes)
+    limit.rlim_max = limit.rlim_cur
+    setrlimit(__rlimit_resource_t(9), &limit)  // RLIMIT_AS
+  }
+}

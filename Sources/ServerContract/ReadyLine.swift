@@ -1,0 +1,20 @@
+/// The line of JSON that a server prints on standard output once, when every model is loaded and warm.
+public struct ReadyLine: Codable, Hashable, Sendable {
+  public var ready: Bool
+  /// Port of HTTP.
+  public var port: Int
+  /// Port of gRPC; nil where that is not served.
+  public var grpcPort: Int?
+  /// Number of models that are served.
+  public var models: Int
+  /// Process id of the server.
+  public var pid: Int32?
+
+  public init(port: Int, grpcPort: Int?, models: Int, pid: Int32) {
+    ready = true
+    self.port = port
+    self.grpcPort = grpcPort
+    self.models = models
+    self.pid = pid
+  }
+}

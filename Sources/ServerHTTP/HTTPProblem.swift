@@ -1,0 +1,33 @@
+import HTTPTypes
+import Serving
+
+/// A request that cannot be answered as asked: status and one sentence.
+struct HTTPProblem: Error {
+  var status: HTTPResponse.Status
+  var message: String
+  /// The guidance's clients look for `detail` where others look for `error`.
+  var key = "error"
+  var retryAfterSeconds: Int?
+  var allowedMethods: [HTTPRequest.Method] = []
+
+  init(_ status: HTTPResponse.Status, _ message: String, retryAfterSeconds: Int? = nil) {
+    self.status = status
+    self.message = message
+    self.retryAfterSeconds = retryAfterSeconds
+  }
+
+  init(_ error: InferenceError) {
+    let status: HTTPResponse.Status =
+      switch error.kind {
+      case .invalidArgument: .badRequest
+      case .notFound: .notFound
+      case .forbidden: .forbidden
+      case .tooLarge: .contentTooLarge
+      case .queueFull: .tooManyRequests
+      case .unavailable: .serviceUnavailable
+      case .deadlineExceeded: .gatewayTimeout
+      case .internalError: .internalServerError
+      }
+    self.init(status, error.message, retryAfterSeconds: error.retryAfterSeconds)
+  }
+}

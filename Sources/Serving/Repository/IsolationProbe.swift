@@ -1,0 +1,147 @@
+import Engine
+import Foundation
+import ServerContract
+import Synchronization
+
+/// Loads and runs models whose code this server has not seen yet in a process of their own, so that one that crashes,
+/// hangs or takes all memory does so there.
+///
+/// A TorchScript file is a program. Models of one architecture have the same code, byte for byte, and differ in their
+/// weights only: three thousand of them cost one probe.
+package final class IsolationProbe: Sendable {
+  private enum Verdict: Sendable {
+    case running
+    case good
+    /// Its code cannot be trusted, and why.
+    case bad(String)
+  }
+
+  private let executable: String
+  private let timeLimitSeconds: Double
+  private let memoryLimitBytes: Int64
+  private let verdicts = Mutex<[String: Verdict]>([:])
+  private let changed = NSCondition()
+  private let running = Mutex<(processes: Set<pid_t>, isCancelled: Bool)>(([], false))
+
+  /// - Parameters:
+  ///   - executable: `model-server`, whose command `probe` is run.
+  ///   - memoryLimitBytes: address space of the probe beyond what the library itself takes and six times the file.
+  package init(executable: String, timeLimitSeconds: Double = 60, memoryLimitBytes: Int64 = 4 << 30) {
+    self.executable = executable
+    self.timeLimitSeconds = timeLimitSeconds
+    self.memoryLimitBytes = memoryLimitBytes
+  }
+
+  /// Returns once the model's code is known to load and run. Blocks: for loader threads.
+  ///
+  /// - Parameter forgetsFailure: code that failed before is tried again.
+  /// - Throws: `EngineError` where it crashed, or took too long or too much.
+  package func check(_ path: String, inputs: [String], tokens: Int, forgetsFailure: Bool) throws(EngineError) {
+    // A file whose code cannot even be read fails in the server's own loader, with the better message.
+    guard let code = try? TorchModel.codeFingerprint(path: path) else { return }
+    guard claim(code, path, forgetsFailure: forgetsFailure) else {
+      if case .bad(let reason)? = verdicts.withLock({ $0[code] }) { throw EngineError(.badModel, path, reason) }
+      return
+    }
+    let reason = run(path, inputs: inputs, tokens: tokens)
+    settle(code, reason.map { .bad($0) } ?? .good)
+    if let reason { throw EngineError(.badModel, path, reason) }
+  }
+
+  /// Waits for a probe of the same code that is under way.
+  ///
+  /// - Returns: whether the caller is to probe it.
+  private func claim(_ code: String, _ path: String, forgetsFailure: Bool) -> Bool {
+    changed.lock()
+    defer { changed.unlock() }
+    var isForgetting = forgetsFailure
+    while true {
+      switch verdicts.withLock({ $0[code] }) {
+      case .running?:
+        // What fails now has failed for this request too.
+        isForgetting = false
+        changed.wait()
+      case .good?: return false
+      case .bad?:
+        guard isForgetting else { return false }
+        verdicts.withLock { $0[code] = .running }
+        return true
+      case nil:
+        verdicts.withLock { $0[code] = .running }
+        return true
+      }
+    }
+  }
+
+  private func settle(_ code: String, _ verdict: Verdict) {
+    changed.lock()
+    verdicts.withLock { $0[code] = verdict }
+    changed.broadcast()
+    changed.unlock()
+  }
+
+  /// Ends all probes: their models are not wanted any more.
+  package func cancel() {
+    let processes = running.withLock { running in
+      running.isCancelled = true
+      return running.processes
+    }
+    for process in processes { kill(process, SIGKILL) }
+  }
+
+  /// - Returns: what was wrong; nil where nothing was.
+  private func run(_ path: String, inputs: [String], tokens: Int) -> String? {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: executable)
+    process.arguments = arguments(path, inputs: inputs, tokens: tokens).words
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    let ended = DispatchSemaphore(value: 0)
+    process.terminationHandler = { _ in ended.signal() }
+    do {
+      try process.run()
+    } catch {
+      return "its code is new and could not be tried in a process of its own (\(error))"
+    }
+    let pid = process.processIdentifier
+    let isCancelled = running.withLock { running in
+      running.processes.insert(pid)
+      return running.isCancelled
+    }
+    defer { running.withLock { _ = $0.processes.remove(pid) } }
+    if isCancelled { kill(pid, SIGKILL) }
+    if ended.wait(timeout: .now() + timeLimitSeconds) == .timedOut {
+      kill(pid, SIGKILL)
+      ended.wait()
+      return "did not finish loading and running once within \(Int(timeLimitSeconds)) s"
+    }
+    let status = process.terminationStatus
+    if process.terminationReason == .uncaughtSignal {
+      return "crashes its process when it is loaded and run once (\(String(cString: strsignal(status))))"
+    }
+    switch status {
+    case 0: return nil
+    case ServerExitCode.outOfMemory.rawValue: return "needs more memory to be loaded and run once than a model may"
+    default: return "ends its process when it is loaded and run once (exit code \(status))"
+    }
+  }
+
+  private func arguments(_ path: String, inputs: [String], tokens: Int) -> ServerArguments {
+    var arguments = ServerArguments(.probe)
+    arguments.add(.model, path)
+    arguments.add(.inputs, list: inputs)
+    arguments.add(.tokens, tokens)
+    arguments.add(.timeLimit, Int(timeLimitSeconds.rounded(.up)) + 1)
+    arguments.add(.memoryLimit, memoryLimitBytes + 6 * Self.fileBytes(path))
+    arguments.add(.device, Engine.device)
+    // Its operators are part of what is tried.
+    for library in Engine.operatorLibraries { arguments.add(.operatorLibrary, library) }
+    return arguments
+  }
+
+  private static func fileBytes(_ path: String) -> Int64 {
+    var status = stat()
+    return stat(path, &status) == 0 ? Int64(status.st_size) : 0
+  }
+}

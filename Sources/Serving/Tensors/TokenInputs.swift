@@ -1,0 +1,52 @@
+import Engine
+import PlannerCore
+
+/// Inputs of models that take token ids: which models those are, and rows to try them with.
+package enum TokenInputs {
+  private static let names = Set(TokenInputNames.all)
+
+  /// Whether a model whose inputs have these names takes token ids: one is the ids, and none is foreign to BERT.
+  package static func areAll(of inputs: [String]) -> Bool {
+    inputs.contains(TokenInputNames.ids) && names.isSuperset(of: inputs)
+  }
+
+  /// Whether a model of token ids may take an input of that name.
+  static func isOne(_ name: String) -> Bool { names.contains(name) }
+
+  /// What an input holds where a request leaves it out: a mask that hides nothing, and the first text's type.
+  static func filler(_ name: String) -> Int64 { name == TokenInputNames.mask ? 1 : 0 }
+
+  /// One row: `ids`, and in the other inputs what stands for one text without padding.
+  ///
+  /// - Parameter inputs: names of the model's inputs, in its order.
+  package static func row(_ ids: [Int64], for inputs: [String]) -> [HostTensor] {
+    inputs.map { name in
+      let values = name == TokenInputNames.ids ? ids : Array(repeating: filler(name), count: ids.count)
+      return HostTensor(shape: [1, ids.count], elements: .int64(values))
+    }
+  }
+
+  /// What an input of any exporter is taken for by its name.
+  package enum Meaning {
+    case ids, mask, types
+  }
+
+  /// - Parameter index: place among the inputs: the first that is nothing else is the ids.
+  /// - Returns: nil where neither name nor place tells.
+  package static func meaning(of name: String, at index: Int) -> Meaning? {
+    if name.contains("mask") { return .mask }
+    if name.contains("type") || name.contains("segment") { return .types }
+    return index == 0 ? .ids : nil
+  }
+}
+
+/// Names of a model's outputs.
+package enum OutputNames {
+  /// A question-answering model has two outputs, a number for each token; of others only the place is known.
+  package static func names(_ outputs: [HostTensor], batch: Int, tokens: Int?) -> [String] {
+    if outputs.count == 2, let tokens, outputs.allSatisfy({ $0.shape == [batch, tokens] }) {
+      return ["start_logits", "end_logits"]
+    }
+    return outputs.indices.map { "output_\($0)" }
+  }
+}
