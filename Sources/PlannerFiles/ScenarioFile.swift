@@ -56,7 +56,7 @@ public enum ScenarioFile {
     map.allow(modelKeys)
     return ScenarioModel(
       name: map.text("name") ?? map.path, count: map.integer("count", in: 1...maxCopies, fallback: 1),
-      arrivals: arrivals(map, folder),
+      arrivals: ArrivalReader.arrivals(map, folder: folder),
       service: map.required("service").flatMap { _ in time(map, "service") } ?? .deterministic(mean: 1),
       priority: map.integer("priority", in: -1000...1000, fallback: defaults.priority),
       deadlineSeconds: map.seconds("deadline") ?? defaults.deadline,
@@ -107,31 +107,6 @@ public enum ScenarioFile {
       return nil
     }
     return ResidencyPolicy(budgetBytes: bytes(map, "memory") ?? 1, concurrentLoads: threads, maxWaiting: waiting)
-  }
-
-  private static func arrivals(_ model: YAMLMap, _ folder: String) -> ArrivalProcess {
-    let unread = ArrivalProcess.poisson(ratePerSecond: 1)
-    guard let map = model.requiredMap("arrivals") else { return unread }
-    map.allow(["process", "ratePerSecond", "cv", "file"])
-    let process = map.text("process") ?? "poisson"
-    if process == "trace" {
-      guard let file = map.text("file") else {
-        map.reader.report(map.node, map.key("file"), "is missing")
-        return unread
-      }
-      return trace(map, file.hasPrefix("/") ? file : folder + "/" + file, model: model.text("name"))
-    }
-    guard let rate = map.number("ratePerSecond", above: 0) else { return unread }
-    switch process {
-    case "poisson": return .poisson(ratePerSecond: rate)
-    case "deterministic": return .deterministic(ratePerSecond: rate)
-    case "gamma": return .gamma(ratePerSecond: rate, cv: map.number("cv", above: 0) ?? 1)
-    default:
-      map.reader.report(
-        map.node("process"), map.key("process"), "'\(process)' is not an arrival process",
-        "use poisson, deterministic, gamma or trace")
-      return unread
-    }
   }
 
   /// A distribution of a time: a mapping, or just a time for one that is always the same.
@@ -186,32 +161,5 @@ public enum ScenarioFile {
     map.reader.report(
       map.node(name), map.key(name), "'\(text)' is not known", "use \(values.map(\.0).joined(separator: ", "))")
     return fallback
-  }
-
-  /// Times of a CSV `seconds,model[,tokens]`; those for `model`, or all where the trace names no such model.
-  private static func trace(_ map: YAMLMap, _ path: String, model: String?) -> ArrivalProcess {
-    let text: String
-    do {
-      text = try AtomicFile.read(path)
-    } catch {
-      for problem in error.problems { map.reader.report(map.node("file"), map.key("file"), problem.description) }
-      return .trace([])
-    }
-    var times: [Double] = []
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-      let trimmed = line.hasSuffix("\r") ? line.dropLast() : line
-      if trimmed.isEmpty || (index == 0 && trimmed.hasPrefix("seconds")) { continue }
-      let fields = trimmed.split(separator: ",", omittingEmptySubsequences: false)
-      guard fields.count >= 2, let time = Double(fields[0]), time.isFinite, time >= times.last ?? 0 else {
-        map.reader.report(
-          map.node("file"), map.key("file"), "line \(index + 1) of \(path) is not 'seconds,model' in ascending time")
-        return .trace([])
-      }
-      if model == nil || fields[1] == model ?? "" { times.append(time) }
-    }
-    if times.isEmpty {
-      map.reader.report(map.node("file"), map.key("file"), "\(path) has no arrival for model '\(model ?? "")'")
-    }
-    return .trace(times)
   }
 }

@@ -17,9 +17,7 @@ extension Scenario {
   /// time. Requests are numbered as they arrive.
   package func decisions() -> [SimulatedDecision] {
     var run = run(replication: 0)
-    run.decisions = []
-    _ = run.run()
-    return run.decisions ?? []
+    return run.decide()
   }
 
   private func run(replication: Int) -> FleetRun {
@@ -33,9 +31,9 @@ extension Scenario {
     }
     let runModels = copies.enumerated().map { index, model in
       FleetRun.Model(
-        arrivals: model.arrivals, service: model.service, networkDelay: model.networkDelay,
+        arrivals: model.arrivals, service: .drawn(model.service), networkDelay: model.networkDelay,
         priority: model.priority, deadline: model.deadlineSeconds.map(Nanoseconds.init(seconds:)),
-        node: placement == .spread ? index % machines.count : nil, memoryBytes: model.memoryBytes, load: model.load)
+        hosts: placement == .spread ? .node(index % machines.count) : .all, memoryBytes: model.memoryBytes, load: model.load)
     }
     return FleetRun(
       models: runModels, nodes: machines, routing: routing, warmup: Nanoseconds(seconds: warmupSeconds),

@@ -39,7 +39,8 @@ public enum Placement: Hashable, Sendable {
 public struct ScenarioModel: Sendable {
   public var name: String
   public var count: Int
-  public var arrivals: ArrivalProcess
+  /// Of each copy.
+  public var arrivals: Arrivals
   public var service: TimeDistribution
   /// Larger is served first.
   public var priority: Int
@@ -53,7 +54,7 @@ public struct ScenarioModel: Sendable {
   public var load: TimeDistribution?
 
   public init(
-    name: String, count: Int, arrivals: ArrivalProcess, service: TimeDistribution, priority: Int = 0,
+    name: String, count: Int, arrivals: Arrivals, service: TimeDistribution, priority: Int = 0,
     deadlineSeconds: Double? = nil, networkDelay: TimeDistribution? = nil, memoryBytes: Int64 = 0,
     load: TimeDistribution? = nil
   ) {
@@ -66,24 +67,6 @@ public struct ScenarioModel: Sendable {
     self.networkDelay = networkDelay
     self.memoryBytes = memoryBytes
     self.load = load
-  }
-}
-
-/// When requests come to one model.
-public enum ArrivalProcess: Sendable {
-  case poisson(ratePerSecond: Double)
-  /// Evenly spaced; the first falls uniformly within the first gap, so that copies are not in step.
-  case deterministic(ratePerSecond: Double)
-  /// Gaps are gamma distributed with that coefficient of variation.
-  case gamma(ratePerSecond: Double, cv: Double)
-  /// Times in seconds, ascending: a recorded or pre-made schedule.
-  case trace([Double])
-
-  public var ratePerSecond: Double? {
-    switch self {
-    case .poisson(let rate), .deterministic(let rate), .gamma(let rate, _): rate
-    case .trace: nil
-    }
   }
 }
 
