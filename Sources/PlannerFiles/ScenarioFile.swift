@@ -6,6 +6,7 @@ import Yams
 public enum ScenarioFile {
   private static let modelKeys = [
     "name", "count", "arrivals", "service", "priority", "deadline", "networkDelay", "memory", "load",
+    "patience", "retries",
   ]
   private static let nodeKeys = ["name", "count", "workers", "queue", "batch", "memory", "loadThreads", "loadsWaiting"]
   private static let topKeys = [
@@ -61,7 +62,15 @@ public enum ScenarioFile {
       priority: map.integer("priority", in: -1000...1000, fallback: defaults.priority),
       deadlineSeconds: map.seconds("deadline") ?? defaults.deadline,
       networkDelay: time(map, "networkDelay") ?? defaults.networkDelay, memoryBytes: bytes(map, "memory") ?? 0,
-      load: time(map, "load"))
+      load: time(map, "load"), patience: time(map, "patience"), retries: retries(map))
+  }
+
+  private static func retries(_ model: YAMLMap) -> ClientRetries? {
+    guard let map = model.map("retries") else { return nil }
+    map.allow(["max", "backoff"])
+    guard map.required("max") != nil else { return nil }
+    return ClientRetries(
+      max: map.integer("max", in: 1...1000, fallback: 1), backoffSeconds: map.seconds("backoff") ?? 0)
   }
 
   /// Where a node has a budget, what a model takes and how long it loads must be known.

@@ -3,6 +3,10 @@ import PlannerCore
 /// What happens at a time in a fleet.
 enum EventKind: Hashable, Sendable {
   case arrival(model: Int)
+  /// A client asks again.
+  case retry(request: Int)
+  /// The patience of the client of request `number`, in slot `request`, has ended.
+  case impatience(request: Int, number: Int)
   /// A request has come through the node's front end.
   case entry(request: Int)
   case completion(node: Int, worker: Int)

@@ -15,6 +15,9 @@ extension FleetRun {
     var memoryBytes: Int64 = 0
     /// Time of loading the model; looked at on nodes with a budget.
     var load: TimeDistribution?
+    /// From arrival: a client that has no answer by then leaves.
+    var patience: TimeDistribution?
+    var retries: ClientRetries?
   }
 
   /// The nodes that hold a model. A request to a model of several is routed to one of them.
@@ -23,6 +26,15 @@ extension FleetRun {
     case node(Int)
     /// The model's replicas: distinct nodes, at least one.
     case nodes([Int])
+
+    /// - Parameter nodes: nil for all.
+    init(_ nodes: [Int]?) {
+      guard let nodes else {
+        self = .all
+        return
+      }
+      self = nodes.count == 1 ? .node(nodes[0]) : .nodes(nodes)
+    }
 
     func contains(_ node: Int) -> Bool {
       switch self {

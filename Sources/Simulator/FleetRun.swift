@@ -5,6 +5,8 @@ import PlannerCore
 /// Models: one queue a node, workers alike, forward passes that are not interrupted, delays of the network that occupy
 /// no worker, front ends in which no request overtakes another, and on nodes with a memory budget the shared
 /// `Residency`: loads take time and no worker.
+/// Clients leave when their patience ends, and ask again: a request that waits leaves its place, one that is computed
+/// keeps its worker busy for no one.
 /// Ignores: contention between workers and loads beyond what their times carry, failed loads, failures of nodes.
 ///
 /// Each part draws from sub-streams of its own, so that a change of one does not shift the numbers of another. This type
@@ -25,6 +27,8 @@ struct FleetRun {
   private var delayRandom: [RandomStream]
   /// Empty where no node has a budget.
   private var loadRandom: [RandomStream] = []
+  /// Empty where no client leaves.
+  private var patienceRandom: [RandomStream] = []
 
   /// - Parameters:
   ///   - traces: measured service times, which models name by their index.
@@ -42,7 +46,8 @@ struct FleetRun {
     self.nodes = nodes.enumerated().map {
       SimulatedNode($1, index: $0, models: models, traces: traces, seed: seed)
     }
-    recorder = Recorder(nodes: nodes, warmup: warmup, end: end)
+    let hasPatience = models.contains { $0.patience != nil }
+    recorder = Recorder(nodes: nodes, hasPatience: hasPatience, warmup: warmup, end: end)
     events = EventQueue(capacity: models.count + nodes.count * 4)
     func streams(_ name: StaticString) -> [RandomStream] {
       models.indices.map { RandomStream(seed: seed, stream: name, index: UInt64($0)) }
@@ -50,6 +55,7 @@ struct FleetRun {
     serviceRandom = streams("service")
     delayRandom = streams("network delay")
     if nodes.contains(where: { $0.residency != nil }) { loadRandom = streams("load") }
+    if hasPatience { patienceRandom = streams("patience") }
   }
 
   /// Runs the clock from 0 to the end.
@@ -61,6 +67,8 @@ struct FleetRun {
       let now = event.time
       switch event.kind {
       case .arrival(let model): arrive(model: model, now: now)
+      case .retry(let request): tryAgain(request, now: now)
+      case .impatience(let request, let number): abandon(request, number: number, now: now)
       case .entry(let request): enter(request, now: now)
       case .completion(let node, let worker): complete(node: node, worker: worker, now: now)
       case .queueWake(let node):
@@ -92,20 +100,30 @@ struct FleetRun {
   private mutating func arrive(model: Int, now: Nanoseconds) {
     arrivals.advance(model: model, now: now, &events)
     let node = route(model)
-    let (number, isCounted) = recorder.arrival(now: now)
     // Drawn at arrival from the model's own stream: request i of a model takes the same time under every policy.
     let service: Double =
       switch models[model].service {
       case .drawn(let distribution): distribution.sample(from: &serviceRandom[model])
       case .replayed(let trace): nodes[node].next(ofTrace: trace)
       }
-    var request = SimulatedRequest(
-      model: model, node: node, arrival: now, entry: now, serviceSeconds: service, isCounted: isCounted,
-      number: number)
-    guard let way = nodes[node].frontEnd?.pass(now: now) else { return enter(requests.insert(request), now: now) }
-    request.entry = way.entry
-    request.wayOutSeconds = way.wayOutSeconds
-    events.insert(.entry(request: requests.insert(request)), at: way.entry)
+    come(SimulatedRequest(model: model, node: node, arrival: now, entry: now, serviceSeconds: service), now: now)
+  }
+
+  /// A request comes to its node's front end.
+  private mutating func come(_ request: SimulatedRequest, now: Nanoseconds) {
+    var request = request
+    (request.number, request.isCounted) = recorder.arrival(now: now)
+    let way = nodes[request.node].frontEnd?.pass(now: now)
+    if let way {
+      request.entry = way.entry
+      request.wayOutSeconds = way.wayOutSeconds
+    }
+    let id = requests.insert(request)
+    if let patience = models[request.model].patience {
+      let seconds = patience.sample(from: &patienceRandom[request.model])
+      events.insert(.impatience(request: id, number: request.number), at: now + Nanoseconds(seconds: seconds))
+    }
+    if way == nil { enter(id, now: now) } else { events.insert(.entry(request: id), at: request.entry) }
   }
 
   private mutating func route(_ model: Int) -> Int {
@@ -119,16 +137,55 @@ struct FleetRun {
 
   /// The request is the node's now.
   private mutating func enter(_ id: Int, now: Nanoseconds) {
+    guard !requests[id].isAbandoned else { return requests.remove(id) }
     let (model, node) = (requests[id].model, requests[id].node)
     if nodes[node].machine.residency != nil {
       requests[id].isMiss = !nodes[node].machine.isResident(model)
       recorder.lookUp(requests[id])
     }
     let deadline = models[model].deadline.map { now + $0 } ?? .never
-    let pending = PendingRequest(
-      id: id, model: model, priority: models[model].priority, arrival: now, deadline: deadline)
-    nodes[node].machine.arrived(pending, now: now, actions: &actions)
+    nodes[node].machine.arrived(pending(id, at: now, deadline: deadline), now: now, actions: &actions)
     perform(node: node, now: now)
+  }
+
+  private func pending(_ id: Int, at now: Nanoseconds, deadline: Nanoseconds = .never) -> PendingRequest {
+    let model = requests[id].model
+    return PendingRequest(id: id, model: model, priority: models[model].priority, arrival: now, deadline: deadline)
+  }
+
+  // MARK: Clients leave and come again
+
+  /// The client leaves, unless it has its answer. Its request leaves the node, or is computed for no one.
+  private mutating func abandon(_ id: Int, number: Int, now: Nanoseconds) {
+    guard requests[id].number == number else { return }
+    let request = requests[id]
+    recorder.cancellation(request, now: now)
+    if request.entry <= now, nodes[request.node].machine.cancelled(pending(id, at: now), now: now, actions: &actions) {
+      requests.remove(id)
+    } else {
+      requests[id].isAbandoned = true
+    }
+    perform(node: request.node, now: now)
+    planRetry(of: request, now: now)
+  }
+
+  /// The request had no answer: its client may ask again.
+  private mutating func planRetry(of request: SimulatedRequest, now: Nanoseconds) {
+    let tries = request.earlierTries + 1
+    guard let pause = models[request.model].retries?.pauseSeconds(beforeTry: tries) else { return }
+    var again = request
+    again.earlierTries = tries
+    again.number = -1
+    events.insert(.retry(request: requests.insert(again)), at: now + Nanoseconds(seconds: pause))
+  }
+
+  private mutating func tryAgain(_ id: Int, now: Nanoseconds) {
+    let before = requests[id]
+    requests.remove(id)
+    var request = SimulatedRequest(
+      model: before.model, node: route(before.model), arrival: now, entry: now, serviceSeconds: before.serviceSeconds)
+    request.earlierTries = before.earlierTries
+    come(request, now: now)
   }
 
   // MARK: Nodes act
@@ -141,10 +198,10 @@ struct FleetRun {
       case .start(let worker): start(nodes[node].machine.pass(of: worker), node: node, worker: worker, now: now)
       case .reject(let request), .refuse(let request, _):
         recorder.rejection(requests[request.id], now: now)
-        requests.remove(request.id)
+        fail(request.id, now: now)
       case .expire(let request):
         recorder.expiry(requests[request.id], now: now)
-        requests.remove(request.id)
+        fail(request.id, now: now)
       case .evict(let model): recorder.eviction(model: model, now: now)
       case .load(let model):
         recorder.load(model: model, now: now)
@@ -155,6 +212,13 @@ struct FleetRun {
         if nodes[node].noteLoadsWake(at: time) { events.insert(.loadsWake(node: node), at: time) }
       }
     }
+  }
+
+  /// The request has been answered without a result.
+  private mutating func fail(_ id: Int, now: Nanoseconds) {
+    let request = requests[id]
+    requests.remove(id)
+    planRetry(of: request, now: now)
   }
 
   private mutating func start(_ pass: NodePass, node: Int, worker: Int, now: Nanoseconds) {
@@ -186,7 +250,7 @@ struct FleetRun {
   private mutating func finish(_ id: Int, answered: Nanoseconds) {
     let request = requests[id]
     requests.remove(id)
-    guard request.isCounted else { return }
+    guard request.isCounted, !request.isAbandoned else { return }
     var latency = (answered - request.arrival).seconds + request.wayOutSeconds
     if let delay = models[request.model].networkDelay { latency += delay.sample(from: &delayRandom[request.model]) }
     recorder.completion(request, latencySeconds: latency)
@@ -196,9 +260,9 @@ struct FleetRun {
 
   /// Counted requests that lie in front ends, in queues, with models that are being loaded, and in workers.
   private func countInFlight() -> Int {
-    let inside = nodes.reduce(0) { sum, node in
-      sum + node.machine.requestsInside.count { requests[$0.id].isCounted }
+    func isInFlight(_ id: Int) -> Bool { requests[id].isCounted && !requests[id].isAbandoned }
+    return nodes.reduce(events.requestsOnTheWay.count(where: isInFlight)) { sum, node in
+      sum + node.machine.requestsInside.count { isInFlight($0.id) }
     }
-    return inside + events.requestsOnTheWay.count { requests[$0].isCounted }
   }
 }

@@ -39,10 +39,12 @@ struct Recorder {
   private var busyWorkers = 0
   private var busySince = Nanoseconds.zero
 
-  init(nodes: [FleetRun.Node], warmup: Nanoseconds, end: Nanoseconds) {
+  /// - Parameter hasPatience: whether clients of some model leave.
+  init(nodes: [FleetRun.Node], hasPatience: Bool, warmup: Nanoseconds, end: Nanoseconds) {
     self.warmup = warmup
     observation.workers = nodes.reduce(0) { $0 + $1.workers }
     observation.windowSeconds = (end - warmup).seconds
+    if hasPatience { observation.counts.cancelled = 0 }
     if nodes.contains(where: { $0.residency != nil }) { observation.residency = FleetRun.ResidencyObservation() }
   }
 
@@ -107,6 +109,12 @@ struct Recorder {
   mutating func expiry(_ request: SimulatedRequest, now: Nanoseconds) {
     note(.expire(request.number), now)
     if request.isCounted { observation.counts.timedOut += 1 }
+  }
+
+  /// The request's client has left.
+  mutating func cancellation(_ request: SimulatedRequest, now: Nanoseconds) {
+    note(.cancel(request.number), now)
+    if request.isCounted { observation.counts.cancelled? += 1 }
   }
 
   /// The run is over.

@@ -12,11 +12,15 @@ struct SimulatedRequest {
   /// Seconds of a forward pass that computes it alone.
   var serviceSeconds: Double
   /// Whether it arrived in the measured window.
-  var isCounted: Bool
+  var isCounted = false
   /// Whether it had to wait for its model.
   var isMiss = false
-  /// Place in the order of arrival.
+  /// Place in the order of arrival; −1 while its client has yet to ask again, and once it is gone.
   var number = 0
+  /// How often its client has asked before.
+  var earlierTries = 0
+  /// Whether its client has left although it is still in a front end or computed.
+  var isAbandoned = false
 }
 
 /// The requests that are under way, in slots that are used again.
@@ -39,5 +43,8 @@ struct RequestTable {
     return slots.count - 1
   }
 
-  mutating func remove(_ id: Int) { free.append(id) }
+  mutating func remove(_ id: Int) {
+    slots[id].number = -1
+    free.append(id)
+  }
 }

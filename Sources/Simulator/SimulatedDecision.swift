@@ -7,6 +7,8 @@ package struct SimulatedDecision: Hashable, Sendable {
     case start([Int])
     case reject(Int)
     case expire(Int)
+    /// The request's client has left.
+    case cancel(Int)
     case load(model: Int)
     case evict(model: Int)
   }

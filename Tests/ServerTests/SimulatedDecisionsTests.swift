@@ -28,7 +28,7 @@ import Testing
       nodes: [
         ScenarioNode(
           name: "n", count: 1, workers: 1, queueCapacity: 4,
-          batch: BatchPolicy(max: 3, wait: Nanoseconds(3_000_300), marginalCost: 0.5),
+          batch: BatchPolicy(max: 3, wait: Nanoseconds(3_000_300), batchCostFactor: 0.5),
           residency: ResidencyPolicy(budgetBytes: 30, concurrentLoads: 1, maxWaiting: 3), expiry: .atDeadline)
       ])
   }
@@ -114,7 +114,7 @@ private final class ServerUnderHandClock: Sendable {
     for model in 0..<registry.totals.residentModels { try await registry.acquire("m\(model)").release() }
     var arrivals: [(Nanoseconds, Int)] = []
     for (model, description) in scenario.models.enumerated() {
-      guard case .trace(let times) = description.arrivals else { continue }
+      guard case .trace(let times) = description.arrivals.process else { continue }
       arrivals += times.map { (Nanoseconds(seconds: $0), model) }
     }
     state.withLock { state in
@@ -220,7 +220,7 @@ private final class ServerUnderHandClock: Sendable {
   func pass(_ numbers: [Int64]) {
     let model = scenario.models[0]
     guard case .deterministic(let mean) = model.service else { return }
-    let seconds = mean * (1 + node.batch.marginalCost * Double(numbers.count - 1))
+    let seconds = mean * (1 + node.batch.batchCostFactor * Double(numbers.count - 1))
     state.withLock { state in
       state.decisions.append(SimulatedDecision(time: state.now, what: .start(numbers.map { Int($0) })))
       state.events.append((state.now + Nanoseconds(seconds: seconds), .passDone))

@@ -9,7 +9,7 @@ public struct Scenario: Sendable {
   public var models: [ScenarioModel]
   public var nodes: [ScenarioNode]
   public var placement: Placement
-  /// Used with placement `all`.
+  /// How a request picks one of the nodes that hold its model, where several do.
   public var routing: RoutingPolicy
 
   public init(
@@ -33,6 +33,17 @@ public enum Placement: Hashable, Sendable {
   case spread
   /// Every copy on every node; requests are routed.
   case all
+  /// Copy g on so many nodes, from node g mod the number of nodes on; requests are routed among them.
+  case replicas(Int)
+
+  /// The nodes that hold copy `copy` of a fleet of so many nodes; nil for all of them.
+  public func hosts(ofCopy copy: Int, nodes: Int) -> [Int]? {
+    switch self {
+    case .spread: [copy % nodes]
+    case .all: nil
+    case .replicas(let count): (0..<min(count, nodes)).map { (copy + $0) % nodes }
+    }
+  }
 }
 
 /// `count` identical models, each with arrivals of its own.
@@ -52,11 +63,15 @@ public struct ScenarioModel: Sendable {
   public var memoryBytes: Int64
   /// Time of loading one copy; looked at on nodes with a budget.
   public var load: TimeDistribution?
+  /// From arrival: a client that has no answer by then leaves. nil is any time.
+  public var patience: TimeDistribution?
+  /// nil gives up at once.
+  public var retries: ClientRetries?
 
   public init(
     name: String, count: Int, arrivals: Arrivals, service: TimeDistribution, priority: Int = 0,
     deadlineSeconds: Double? = nil, networkDelay: TimeDistribution? = nil, memoryBytes: Int64 = 0,
-    load: TimeDistribution? = nil
+    load: TimeDistribution? = nil, patience: TimeDistribution? = nil, retries: ClientRetries? = nil
   ) {
     self.name = name
     self.count = count
@@ -67,6 +82,40 @@ public struct ScenarioModel: Sendable {
     self.networkDelay = networkDelay
     self.memoryBytes = memoryBytes
     self.load = load
+    self.patience = patience
+    self.retries = retries
+  }
+}
+
+/// How often a client asks again whose request was rejected, timed out or left unanswered for too long. Each try is a
+/// request of its own, with the same service time.
+public struct ClientRetries: Hashable, Sendable {
+  /// Most tries after the first.
+  public var max: Int
+  /// Pause before the first of them, seconds.
+  public var backoffSeconds: Double
+
+  public init(max: Int, backoffSeconds: Double) {
+    self.max = max
+    self.backoffSeconds = backoffSeconds
+  }
+
+  /// Seconds that a client waits before it asks again: the pause doubles with each try.
+  ///
+  /// With a back-off of 0.1 s:
+  ///
+  /// | try     | 1   | 2   | 3   | 4   | 5   |
+  /// |---------|-----|-----|-----|-----|-----|
+  /// | seconds | 0.1 | 0.2 | 0.4 | 0.8 | 1.6 |
+  ///
+  /// - Parameter number: of the further try, from 1 on.
+  /// - Returns: nil where the client has tried often enough.
+  public func pauseSeconds(beforeTry number: Int) -> Double? {
+    guard number <= max else { return nil }
+    var pause = backoffSeconds
+    // A pause of centuries need not grow.
+    for _ in 1..<Swift.max(1, Swift.min(number, 64)) { pause *= 2 }
+    return pause
   }
 }
 

@@ -23,7 +23,8 @@ struct BatchQueue: WaitingMachine {
   }
 
   private struct Group: Sendable {
-    var members = Deque<UInt64>()
+    /// With room for a usual batch, since groups come and go with their requests.
+    var members = Deque<UInt64>(minimumCapacity: 8)
     /// Members that still wait.
     var count = 0
   }
@@ -112,10 +113,23 @@ struct BatchQueue: WaitingMachine {
     guard let sequence = deadlines.popPassed(now: now, isWaiting: { byNumber[$0] != nil }) else { return nil }
     let request = remove(sequence)
     guard let index = classes.firstIndex(where: { $0.priority == request.priority }) else { return request }
-    let key = Key(request)
-    classes[index].count -= 1
-    shrink(key, inClass: index, by: 1)
+    forget(request, inClass: index)
     return request
+  }
+
+  /// Takes out a request that waits. Complexity: O(requests of its group).
+  mutating func remove(_ request: PendingRequest) -> Bool {
+    guard let index = classes.firstIndex(where: { $0.priority == request.priority }),
+      let sequence = classes[index].groups[Key(request)]?.members.first(where: { byNumber[$0]?.id == request.id })
+    else { return false }
+    forget(remove(sequence), inClass: index)
+    return true
+  }
+
+  /// After a request has been removed by itself.
+  private mutating func forget(_ request: PendingRequest, inClass index: Int) {
+    classes[index].count -= 1
+    shrink(Key(request), inClass: index, by: 1)
   }
 
   mutating func nextDeadline() -> Nanoseconds? {

@@ -87,6 +87,12 @@ public struct Dispatcher: Sendable {
     startWhatCan(now: now, actions: &actions)
   }
 
+  /// The request's client has gone. A request that waits leaves its place at once; one that is being computed stays.
+  ///
+  /// Complexity: O(requests waiting).
+  /// - Returns: whether it waited.
+  public mutating func cancelled(_ request: PendingRequest) -> Bool { queue.remove(request) }
+
   /// Entries that the queue holds, those of requests that are gone included: bounded by those that wait.
   package var entryCount: Int { queue.entryCount }
 

@@ -153,6 +153,23 @@ public struct NodeMachine: Sendable {
     followDispatched(now: now, actions: &actions)
   }
 
+  /// The client of a request has gone. A request that waits, for its model or in the queue, leaves the node at once;
+  /// one that is being computed stays until its pass ends.
+  ///
+  /// - Returns: whether it waited, and is gone.
+  public mutating func cancelled(
+    _ request: PendingRequest, now: Nanoseconds, actions: inout [NodeAction]
+  ) -> Bool {
+    if residency?.cancelled(request, now: now, actions: &decided) ?? false {
+      followDecided(now: now, actions: &actions)
+      return true
+    }
+    guard dispatcher.cancelled(request) else { return false }
+    left(request)
+    followDispatched(now: now, actions: &actions)
+    return true
+  }
+
   // MARK: What follows
 
   /// The request has its model and waits for a worker.

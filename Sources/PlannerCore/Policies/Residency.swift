@@ -296,6 +296,24 @@ public struct Residency: Sendable {
     wakeForDeadline(&actions)
   }
 
+  /// The client of a request has gone. A request that waits for its model waits no longer, and a load that no other
+  /// request waits for is not started.
+  ///
+  /// Complexity: O(requests waiting for the model).
+  /// - Returns: whether it waited.
+  public mutating func cancelled(
+    _ request: PendingRequest, now: Nanoseconds, actions: inout [ResidencyAction]
+  ) -> Bool {
+    let model = request.model
+    guard model < slots.count,
+      let sequence = slots[model].waiting.first(where: { requests[$0]?.id == request.id })
+    else { return false }
+    requests[sequence] = nil
+    stopWaiting(sequence, for: model)
+    startLoads(now: now, actions: &actions)
+    return true
+  }
+
   // MARK: Waiting
 
   private func refusal(of request: PendingRequest, isLimited: Bool, now: Nanoseconds) -> ResidencyRefusal? {
@@ -317,13 +335,16 @@ public struct Residency: Sendable {
   private mutating func expireWaiting(now: Nanoseconds, actions: inout [ResidencyAction]) {
     while let sequence = deadlines.popPassed(now: now, isWaiting: { requests[$0] != nil }) {
       guard let request = requests.removeValue(forKey: sequence) else { continue }
-      let model = request.model
-      slots[model].waiting.removeAll { $0 == sequence }
-      // Nobody waits for this load any more, and it has not begun.
-      if slots[model].phase == .queued, slots[model].waiting.isEmpty, !slots[model].isWanted {
-        slots[model].phase = .absent
-      }
+      stopWaiting(sequence, for: request.model)
       actions.append(.expire(request))
+    }
+  }
+
+  private mutating func stopWaiting(_ sequence: UInt64, for model: Int) {
+    slots[model].waiting.removeAll { $0 == sequence }
+    // No request waits for this load any more, and it has not begun.
+    if slots[model].phase == .queued, slots[model].waiting.isEmpty, !slots[model].isWanted {
+      slots[model].phase = .absent
     }
   }
 

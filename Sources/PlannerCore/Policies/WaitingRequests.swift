@@ -19,6 +19,10 @@ protocol WaitingMachine: Sendable {
   mutating func takeExpired(now: Nanoseconds) -> PendingRequest?
   /// The soonest deadline of the requests that wait; nil where none has one.
   mutating func nextDeadline() -> Nanoseconds?
+  /// Takes out a request that waits.
+  ///
+  /// - Returns: whether it waited.
+  mutating func remove(_ request: PendingRequest) -> Bool
 }
 
 /// The requests that wait at a dispatcher. Forwards each call to the machine of its policy's kind.
@@ -58,6 +62,10 @@ struct WaitingRequests: Sendable {
   mutating func nextStart() -> Nanoseconds? { grouped?.nextStart() }
   mutating func takeExpired(now: Nanoseconds) -> PendingRequest? { grouped?.takeExpired(now: now) }
   mutating func nextDeadline() -> Nanoseconds? { grouped?.nextDeadline() }
+
+  mutating func remove(_ request: PendingRequest) -> Bool {
+    ordered?.remove(request) ?? grouped?.remove(request) ?? false
+  }
 }
 
 /// Requests that wait, first come first served within a priority.
@@ -83,6 +91,15 @@ struct OrderedQueue: Sendable {
       classes.insert(PriorityClass(priority: request.priority), at: index)
     }
     classes[index].queue.append(request)
+  }
+
+  mutating func remove(_ request: PendingRequest) -> Bool {
+    guard let index = classes.firstIndex(where: { $0.priority == request.priority }),
+      let place = classes[index].queue.firstIndex(where: { $0.id == request.id })
+    else { return false }
+    classes[index].queue.remove(at: place)
+    count -= 1
+    return true
   }
 
   mutating func takeFirst() -> PendingRequest? {
