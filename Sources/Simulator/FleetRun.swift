@@ -9,8 +9,8 @@ import PlannerCore
 /// keeps its worker busy for no one.
 /// Ignores: contention between workers and loads beyond what their times carry, failed loads, failures of nodes.
 ///
-/// Each part draws from sub-streams of its own, so that a change of one does not shift the numbers of another. This type
-/// moves requests from part to part; what a part decides is in its own file.
+/// Each part draws from sub-streams of its own, so that a change of one does not shift the numbers of another. This
+/// type moves requests from part to part; what a part decides is in its own file.
 struct FleetRun {
   let models: [Model]
   private let end: Nanoseconds

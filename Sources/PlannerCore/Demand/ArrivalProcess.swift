@@ -1,8 +1,8 @@
 /// How the requests to one model are spaced. The rate is said beside it; a trace has its own.
 ///
 /// The one definition of arrivals: scenarios, workloads, the load generator's schedules and the simulator all use it,
-/// and all draw through `Arrivals.Draw`. A new process is a case here, its drawing below, its name in `ArrivalReader` of
-/// PlannerFiles, and its keys in the schemas.
+/// and all draw through `Arrivals.Draw`. A new process is a case here, its drawing below, its name in `ArrivalReader`
+/// of PlannerFiles, and its keys in the schemas.
 public enum ArrivalProcess: Hashable, Sendable {
   /// Independent requests: exponential gaps.
   case poisson

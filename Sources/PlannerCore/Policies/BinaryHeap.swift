@@ -1,10 +1,10 @@
 /// A binary heap in one array: the least element first. Equal elements come out in any order, so elements that must
 /// come out in the order of their insertion carry a sequence number.
 ///
-/// Own code beside the `Heap` of swift-collections, which promises no order among equals either, cannot throw out entries
-/// whose requests are gone (`keepDistinct`), and is a min-max heap, which pays on each removal for an end that is not used
-/// here. It is inlinable across targets of this package, so that events, its most frequent use, are compared without a
-/// call through a table.
+/// Own code beside the `Heap` of swift-collections, which promises no order among equals either, cannot throw out
+/// entries whose requests are gone (`keepDistinct`), and is a min-max heap, which pays on each removal for an end that
+/// is not used here. This one is inlinable across targets of this package, so that events, its most frequent use, are
+/// compared without a call through a table.
 /// Complexity: O(log n) to insert and to remove, O(1) to look at the first.
 @usableFromInline
 package struct BinaryHeap<Element: Comparable & Sendable>: Sendable {

@@ -49,8 +49,8 @@ public enum ClosedForms {
 
   /// Mean waits in M/G/1 whose classes have priorities without pre-emption (Cobham, 1954), highest priority first.
   ///
-  /// W_k = W₀ / ((1 − σ_(k−1)) (1 − σ_k)), with W₀ = Σ λ E[S²] / 2 over all classes and σ_k the load of the classes up to
-  /// k.
+  /// W_k = W₀ / ((1 − σ_(k−1)) (1 − σ_k)), with W₀ = Σ λ E[S²] / 2 over all classes and σ_k the load of the classes
+  /// up to k.
   /// - Parameter classes: rate, mean service time and its squared coefficient of variation, of each class.
   public static func meanWaitsMG1(
     priorities classes: [(arrivalRate: Double, serviceMean: Double, squaredCV: Double)]
