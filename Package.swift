@@ -46,7 +46,10 @@ let package = Package(
   targets: [
     .target(
       name: "PlannerCore",
-      dependencies: [.product(name: "RealModule", package: "swift-numerics")],
+      dependencies: [
+        .product(name: "DequeModule", package: "swift-collections"),
+        .product(name: "RealModule", package: "swift-numerics"),
+      ],
       swiftSettings: strict),
     .target(
       name: "Simulator",

@@ -39,11 +39,7 @@ struct SimulateCommand: ComputingCommand {
     let provision = plan.workload
     let models = max(1, ((node.modelsPerNode.last ?? 1) + node.devices - 1) / node.devices)
     let rate = Double(models) * provision.ratePerModelPerSecond
-    let arrivals: ArrivalProcess =
-      switch provision.arrivals {
-      case .poisson: .poisson(ratePerSecond: provision.ratePerModelPerSecond)
-      case .deterministic: .deterministic(ratePerSecond: provision.ratePerModelPerSecond)
-      }
+    let arrivals = Arrivals(provision.arrivals, ratePerSecond: provision.ratePerModelPerSecond)
     // As many requests as the optimizer's last look at a node.
     let seconds = Double(SimulationEffort.final.requestsPerReplication) / rate
     let scenario = Scenario(

@@ -6,6 +6,7 @@ import Yams
 public enum ScenarioFile {
   private static let modelKeys = [
     "name", "count", "arrivals", "service", "priority", "deadline", "networkDelay", "memory", "load",
+    "patience", "retries",
   ]
   private static let nodeKeys = ["name", "count", "workers", "queue", "batch", "memory", "loadThreads", "loadsWaiting"]
   private static let topKeys = [
@@ -56,12 +57,20 @@ public enum ScenarioFile {
     map.allow(modelKeys)
     return ScenarioModel(
       name: map.text("name") ?? map.path, count: map.integer("count", in: 1...maxCopies, fallback: 1),
-      arrivals: arrivals(map, folder),
+      arrivals: ArrivalReader.arrivals(map, folder: folder),
       service: map.required("service").flatMap { _ in time(map, "service") } ?? .deterministic(mean: 1),
       priority: map.integer("priority", in: -1000...1000, fallback: defaults.priority),
       deadlineSeconds: map.seconds("deadline") ?? defaults.deadline,
       networkDelay: time(map, "networkDelay") ?? defaults.networkDelay, memoryBytes: bytes(map, "memory") ?? 0,
-      load: time(map, "load"))
+      load: time(map, "load"), patience: time(map, "patience"), retries: retries(map))
+  }
+
+  private static func retries(_ model: YAMLMap) -> ClientRetries? {
+    guard let map = model.map("retries") else { return nil }
+    map.allow(["max", "backoff"])
+    guard map.required("max") != nil else { return nil }
+    return ClientRetries(
+      max: map.integer("max", in: 1...1000, fallback: 1), backoffSeconds: map.seconds("backoff") ?? 0)
   }
 
   /// Where a node has a budget, what a model takes and how long it loads must be known.
@@ -107,31 +116,6 @@ public enum ScenarioFile {
       return nil
     }
     return ResidencyPolicy(budgetBytes: bytes(map, "memory") ?? 1, concurrentLoads: threads, maxWaiting: waiting)
-  }
-
-  private static func arrivals(_ model: YAMLMap, _ folder: String) -> ArrivalProcess {
-    let unread = ArrivalProcess.poisson(ratePerSecond: 1)
-    guard let map = model.requiredMap("arrivals") else { return unread }
-    map.allow(["process", "ratePerSecond", "cv", "file"])
-    let process = map.text("process") ?? "poisson"
-    if process == "trace" {
-      guard let file = map.text("file") else {
-        map.reader.report(map.node, map.key("file"), "is missing")
-        return unread
-      }
-      return trace(map, file.hasPrefix("/") ? file : folder + "/" + file, model: model.text("name"))
-    }
-    guard let rate = map.number("ratePerSecond", above: 0) else { return unread }
-    switch process {
-    case "poisson": return .poisson(ratePerSecond: rate)
-    case "deterministic": return .deterministic(ratePerSecond: rate)
-    case "gamma": return .gamma(ratePerSecond: rate, cv: map.number("cv", above: 0) ?? 1)
-    default:
-      map.reader.report(
-        map.node("process"), map.key("process"), "'\(process)' is not an arrival process",
-        "use poisson, deterministic, gamma or trace")
-      return unread
-    }
   }
 
   /// A distribution of a time: a mapping, or just a time for one that is always the same.
@@ -186,32 +170,5 @@ public enum ScenarioFile {
     map.reader.report(
       map.node(name), map.key(name), "'\(text)' is not known", "use \(values.map(\.0).joined(separator: ", "))")
     return fallback
-  }
-
-  /// Times of a CSV `seconds,model[,tokens]`; those for `model`, or all where the trace names no such model.
-  private static func trace(_ map: YAMLMap, _ path: String, model: String?) -> ArrivalProcess {
-    let text: String
-    do {
-      text = try AtomicFile.read(path)
-    } catch {
-      for problem in error.problems { map.reader.report(map.node("file"), map.key("file"), problem.description) }
-      return .trace([])
-    }
-    var times: [Double] = []
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-      let trimmed = line.hasSuffix("\r") ? line.dropLast() : line
-      if trimmed.isEmpty || (index == 0 && trimmed.hasPrefix("seconds")) { continue }
-      let fields = trimmed.split(separator: ",", omittingEmptySubsequences: false)
-      guard fields.count >= 2, let time = Double(fields[0]), time.isFinite, time >= times.last ?? 0 else {
-        map.reader.report(
-          map.node("file"), map.key("file"), "line \(index + 1) of \(path) is not 'seconds,model' in ascending time")
-        return .trace([])
-      }
-      if model == nil || fields[1] == model ?? "" { times.append(time) }
-    }
-    if times.isEmpty {
-      map.reader.report(map.node("file"), map.key("file"), "\(path) has no arrival for model '\(model ?? "")'")
-    }
-    return .trace(times)
   }
 }

@@ -22,7 +22,7 @@ public enum WorkloadFile {
       workload.ratePerModelPerSecond = top.number("ratePerModelPerSecond", above: 0) ?? workload.ratePerModelPerSecond
     }
     workload.input = one(of: RequestInput.allCases, top, "input", fallback: workload.input)
-    workload.arrivals = one(of: [.poisson, .deterministic], top, "arrivals", fallback: workload.arrivals)
+    workload.arrivals = ArrivalReader.plain(top, "arrivals", fallback: workload.arrivals)
     if let target = top.seconds("targetP99") {
       if target > 0 {
         workload.targetP99Seconds = target

@@ -2,7 +2,7 @@ import PlannerCore
 
 /// Network, HTTP and tokenizer of a node: one thread, in which no request overtakes another on its way in.
 ///
-/// A front end that is held up for a moment lets everybody who came meanwhile go at once, and so makes queues that
+/// A front end that is held up for a moment lets all requests that came meanwhile go at once, and so makes queues that
 /// independent delays would not. Of a request's delay, half of what is usual is spent on either way; what is
 /// beyond it falls on one of them, either as likely. On the way out the measured delays hold the waiting already.
 struct FrontEnd {
@@ -20,5 +20,25 @@ struct FrontEnd {
     let excess = max(0, whole - usual)
     let half = (whole - excess) / 2
     return random.uniform() < 0.5 ? (half + excess, half) : (half, half + excess)
+  }
+}
+
+/// A front end at work. That of node n draws from the sub-stream "front end" n.
+struct FrontEndQueue {
+  private let frontEnd: FrontEnd
+  private var random: RandomStream
+  /// When the last request came through.
+  private var lastEntry = Nanoseconds.zero
+
+  init(_ frontEnd: FrontEnd, node: Int, seed: UInt64) {
+    self.frontEnd = frontEnd
+    random = RandomStream(seed: seed, stream: "front end", index: UInt64(node))
+  }
+
+  /// - Returns: when a request that comes now is through, and the seconds of its way out.
+  mutating func pass(now: Nanoseconds) -> (entry: Nanoseconds, wayOutSeconds: Double) {
+    let way = frontEnd.draw(from: &random)
+    lastEntry = max(now + Nanoseconds(seconds: way.in), lastEntry)
+    return (lastEntry, way.out)
   }
 }

@@ -11,11 +11,11 @@ public struct NodeLoad: Sendable {
   /// Models of the node, over all its queues.
   public var models: Int
   public var ratePerModelPerSecond: Double
-  public var arrivals: Workload.ArrivalKind
+  public var arrivals: ArrivalProcess
 
   public init(
     service: ServiceModel, devices: Int, workers: Int, models: Int, ratePerModelPerSecond: Double,
-    arrivals: Workload.ArrivalKind
+    arrivals: ArrivalProcess
   ) {
     self.service = service
     self.devices = devices
@@ -143,18 +143,20 @@ public enum NodeSimulation {
     let devices = runsOn ? load.devices : 1
     let service = TimeDistribution.empirical(
       factor == 1 ? load.service.computeSeconds : load.service.computeSeconds.scaled(by: factor))
-    let runModels = (0..<models).map { FleetRun.Model(service: service, node: $0 % devices) }
+    let trace = load.service.computeTraceSeconds.flatMap { ServiceTrace($0.map { $0 * factor }) }
+    let runModels = (0..<models).map {
+      FleetRun.Model(service: trace == nil ? .drawn(service) : .replayed(trace: 0), hosts: .node($0 % devices))
+    }
     let node = FleetRun.Node(
       workers: load.workers, queueCapacity: nil, batch: .single,
       dispatchGap: Nanoseconds(seconds: (load.service.dispatchGapSeconds ?? 0) * factor),
       wake: Nanoseconds(seconds: (load.service.wakeUpSeconds ?? 0) * factor),
-      serviceTrace: load.service.computeTraceSeconds.flatMap { ServiceTrace($0.map { $0 * factor }) },
       frontEnd: FrontEnd(delay: load.service.overheadSeconds.scaled(by: factor)))
     // A given schedule runs on until its last request is answered, as a measured run does.
     let end = runsOn ? Nanoseconds.never : Nanoseconds(seconds: schedule.durationSeconds)
     var run = FleetRun(
-      models: runModels, nodes: Array(repeating: node, count: devices), routing: .random,
-      warmup: Nanoseconds(seconds: warmup), end: end, schedule: schedule, seed: seed)
+      models: runModels, nodes: Array(repeating: node, count: devices), traces: trace.map { [$0] } ?? [],
+      routing: .random, warmup: Nanoseconds(seconds: warmup), end: end, schedule: schedule, seed: seed)
     var observation = run.run()
     observation.windowSeconds = schedule.durationSeconds - warmup
     return observation

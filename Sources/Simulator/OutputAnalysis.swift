@@ -19,20 +19,17 @@ enum OutputAnalysis {
     return interval(around: estimate, of: slices(of: runs).map { $0.reduce(0, +) / Double($0.count) }, runs)
   }
 
-  /// - Parameter sorted: all observations, ascending.
-  static func quantile(_ probability: Double, of runs: [[Double]], sorted: [Double]) -> Estimate? {
-    guard !sorted.isEmpty else { return nil }
-    let estimate = sorted.quantile(probability)
-    return interval(around: estimate, of: slices(of: runs).map { $0.sorted().quantile(probability) }, runs)
-  }
-
+  /// - Returns: nil where there is no observation.
   static func latencies(of runs: [[Double]]) -> LatencyEstimates? {
-    let sorted = runs.joined().sorted()
-    guard let mean = mean(of: runs), let p50 = quantile(0.50, of: runs, sorted: sorted),
-      let p90 = quantile(0.90, of: runs, sorted: sorted), let p95 = quantile(0.95, of: runs, sorted: sorted),
-      let p99 = quantile(0.99, of: runs, sorted: sorted)
-    else { return nil }
-    return LatencyEstimates(mean: mean, p50: p50, p90: p90, p95: p95, p99: p99)
+    guard let mean = mean(of: runs) else { return nil }
+    // Each slice is sorted once; sorting what they make together is then a merge.
+    let slices = slices(of: runs).map { $0.sorted() }
+    let all = slices.joined().sorted()
+    func quantile(_ probability: Double) -> Estimate {
+      interval(around: all.quantile(probability), of: slices.map { $0.quantile(probability) }, runs)
+    }
+    return LatencyEstimates(
+      mean: mean, p50: quantile(0.50), p90: quantile(0.90), p95: quantile(0.95), p99: quantile(0.99))
   }
 
   /// At least `batches` contiguous slices over all runs, as equal as they come; fewer where observations are few.

@@ -17,9 +17,7 @@ extension Scenario {
   /// time. Requests are numbered as they arrive.
   package func decisions() -> [SimulatedDecision] {
     var run = run(replication: 0)
-    run.decisions = []
-    _ = run.run()
-    return run.decisions ?? []
+    return run.decide()
   }
 
   private func run(replication: Int) -> FleetRun {
@@ -33,9 +31,11 @@ extension Scenario {
     }
     let runModels = copies.enumerated().map { index, model in
       FleetRun.Model(
-        arrivals: model.arrivals, service: model.service, networkDelay: model.networkDelay,
+        arrivals: model.arrivals, service: .drawn(model.service), networkDelay: model.networkDelay,
         priority: model.priority, deadline: model.deadlineSeconds.map(Nanoseconds.init(seconds:)),
-        node: placement == .spread ? index % machines.count : nil, memoryBytes: model.memoryBytes, load: model.load)
+        hosts: FleetRun.Hosts(placement.hosts(ofCopy: index, nodes: machines.count)), memoryBytes: model.memoryBytes,
+        load: model.load,
+        patience: model.patience, retries: model.retries)
     }
     return FleetRun(
       models: runModels, nodes: machines, routing: routing, warmup: Nanoseconds(seconds: warmupSeconds),
@@ -50,6 +50,7 @@ extension Scenario {
       counts.rejected += one.counts.rejected
       counts.timedOut += one.counts.timedOut
       counts.inFlight += one.counts.inFlight
+      if let cancelled = one.counts.cancelled { counts.cancelled = (counts.cancelled ?? 0) + cancelled }
     }
     let busy = observations.reduce(0) { $0 + $1.busyNanoseconds }
     let available = observations.reduce(0) { $0 + Double($1.workers) * $1.windowSeconds * 1e9 }

@@ -216,6 +216,7 @@ import Testing
         }
       }
       #expect(dispatcher.waiting == open.count)
+      #expect(dispatcher.waitingRequests.map(\.id).sorted() == open.sorted())
       #expect(dispatcher.busyWorkers == running.count)
       if let capacity { #expect(dispatcher.waiting <= capacity + (batch.max > 1 ? 1 : 0)) }
       if batch.max == 1 { #expect(dispatcher.waiting == 0 || dispatcher.busyWorkers == workers) }

@@ -139,6 +139,23 @@ import Testing
       Self.script(&residency, now: now - 1) { $0.requested(Self.request(2, 0), now: $1, actions: &$2) } == ["load 0"])
   }
 
+  /// The table in the comment of `retryPause`.
+  @Test(arguments: zip([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 50], [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]))
+  func pausesDoubleUpToTheLongest(_ failures: Int, _ seconds: Double) {
+    #expect(ResidencyPolicy().retryPause(afterFailures: failures) == Nanoseconds(seconds: seconds))
+  }
+
+  @Test func noPauseIsNoneHoweverOften() {
+    let policy = ResidencyPolicy(firstRetry: .zero)
+    #expect(policy.retryPause(afterFailures: 1) == .zero && policy.retryPause(afterFailures: 90) == .zero)
+  }
+
+  @Test func theFirstModelsThatFitAreLoadedAtStart() {
+    #expect(ResidencyPolicy(budgetBytes: 30).modelsLoadedAtStart([10, 20, 1, 1]) == 2)
+    #expect(ResidencyPolicy(budgetBytes: 5).modelsLoadedAtStart([10, 1]) == 0)
+    #expect(ResidencyPolicy().modelsLoadedAtStart([10, 20]) == 2)
+  }
+
   @Test func lateRequestsAreGivenUpAndTheirLoadIsNotStarted() {
     var residency = Self.residency(models: 2, ResidencyPolicy())
     let begun = Self.script(&residency) { residency, now, actions in
@@ -222,6 +239,7 @@ import Testing
         case .wake(let time): #expect(time > now)
         }
       }
+      #expect(residency.waitingRequests.map(\.id).sorted() == open.sorted())
       #expect(residency.waiting == open.count && residency.residentModels == resident.count)
       #expect(loading.count <= policy.concurrentLoads)
       #expect(residency.usedBytes == (resident.union(loading)).reduce(0) { $0 + sizes[$1] })

@@ -49,6 +49,35 @@ import Testing
     #expect(abs(ClosedForms.erlangC(workers: 1, arrivalRate: 0.3, serviceMean: 1) - 0.3) < 1e-12)
   }
 
+  /// Each closed form where a simpler one says the same.
+  @Test func closedFormsAgreeWhereTheyMeet() {
+    for probability in [0.5, 0.9, 0.99] {
+      let one = ClosedForms.latencyQuantileMM1(probability, arrivalRate: 70, serviceMean: 0.01)
+      #expect(
+        abs(
+          ClosedForms.latencyQuantileMMc(probability, workers: 1, arrivalRate: 70, serviceMean: 0.01) - one) < 1e-9)
+      // Two kinds that are alike but for rounding.
+      #expect(
+        abs(ClosedForms.latencyQuantileMH21(probability, (30, 0.01), (40, 0.010_000_001)) - one) < 1e-6)
+      // λ/μ = c − 1, where the formula takes its limit, is between its neighbours.
+      let three = [199.999, 200, 200.001].map {
+        ClosedForms.latencyQuantileMMc(probability, workers: 3, arrivalRate: $0, serviceMean: 0.01)
+      }
+      #expect(three[0] < three[1] && three[1] < three[2])
+    }
+    // Clients with patience for hours hardly leave.
+    let patient = ClosedForms.impatientMMc(workers: 2, arrivalRate: 150, serviceMean: 0.01, patienceMean: 1e6)
+    let wait = ClosedForms.meanWaitMMc(workers: 2, arrivalRate: 150, serviceMean: 0.01)
+    #expect(abs(patient.busy - 1.5) < 1e-6 && abs(patient.waiting - 150 * wait) < 1e-5)
+    // Those with as much patience as service make M/M/∞ of it, in which the number inside is λ/μ.
+    let alike = ClosedForms.impatientMMc(workers: 3, arrivalRate: 500, serviceMean: 0.01, patienceMean: 0.01)
+    #expect(abs(alike.busy + alike.waiting - 5) < 1e-9)
+    let classes = ClosedForms.meanWaitsMG1(priorities: [(30, 0.01, 1), (40, 0.01, 1)])
+    let pooled = ClosedForms.meanWaitMG1(arrivalRate: 70, serviceMean: 0.01, squaredCV: 1)
+    // The conservation law: who is served first changes nothing in the load-weighted mean.
+    #expect(abs((30 * classes[0] + 40 * classes[1]) / 70 - pooled) < 1e-12 && classes[0] < classes[1])
+  }
+
   @Test func schedulesHaveTheirRate() {
     let schedule = Schedule.make(
       models: 10, ratePerModelPerSecond: 5, arrivals: .poisson, durationSeconds: 400, seed: 4)

@@ -36,6 +36,8 @@ final class TemporaryFolder {
         priority: 2
         deadline: 80ms
         networkDelay: 1ms
+        patience: {distribution: exponential, mean: 500ms}
+        retries: {max: 3, backoff: 100ms}
       - name: b
         arrivals: {process: trace, file: trace.csv}
         service: 5ms
@@ -56,15 +58,11 @@ final class TemporaryFolder {
     let a = scenario.models[0]
     #expect(a.count == 4 && a.priority == 2 && a.deadlineSeconds == 0.08)
     #expect(a.service == .lognormal(mean: 0.01, cv: 0.3) && a.networkDelay == .deterministic(mean: 0.001))
-    guard case .gamma(8, 1.5) = a.arrivals else {
-      Issue.record("arrivals of a")
-      return
-    }
-    guard case .trace(let times) = scenario.models[1].arrivals else {
-      Issue.record("arrivals of b")
-      return
-    }
-    #expect(times == [0.5, 2.25])
+    #expect(a.arrivals == .gamma(ratePerSecond: 8, cv: 1.5))
+    #expect(a.patience == .exponential(mean: 0.5) && a.retries == ClientRetries(max: 3, backoffSeconds: 0.1))
+    let b = scenario.models[1]
+    #expect(b.arrivals == .trace([0.5, 2.25]))
+    #expect(b.patience == nil && b.retries == nil)
     let node = scenario.nodes[0]
     #expect(node.count == 2 && node.workers == 3 && node.queueCapacity == 16)
     #expect(node.batch == BatchPolicy(max: 4, wait: Nanoseconds(2_000_000)))

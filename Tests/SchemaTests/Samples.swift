@@ -10,7 +10,8 @@ enum Samples {
     case "plan": try [feasiblePlan, infeasiblePlan].map { try JSONFile.encode($0) }
     case "profile": try [profile(of: fullHost), bareProfile].map { try JSONFile.encode($0) }
     case "run": try [run, slice].map { try JSONFile.encode($0) }
-    case "simulation": try [simulation, emptySimulation, budgetedSimulation].map { try JSONFile.encode($0) }
+    case "simulation":
+      try [simulation, impatientSimulation, emptySimulation, budgetedSimulation].map { try JSONFile.encode($0) }
     case "check": try [Finding(violations: []), Finding(violations: ["cost: differs"])].map { try JSONFile.encode($0) }
     case "profile-check": try [JSONFile.encode(ProfileFinding(violations: ["only 3 samples"]))]
     case "catalog": try [JSONFile.encode(Listing())]
@@ -283,6 +284,13 @@ enum Samples {
     return SimulationSummary(
       latencySeconds: LatencyEstimates(mean: figure, p50: figure, p90: figure, p95: figure, p99: figure),
       waitSeconds: .init(mean: figure), requests: requests, utilization: 0.8006, simulatedSeconds: 2000)
+  }
+
+  static var impatientSimulation: SimulationSummary {
+    var summary = simulation
+    summary.requests.completed = 152_100
+    summary.requests.cancelled = 10
+    return summary
   }
 
   static var emptySimulation: SimulationSummary {

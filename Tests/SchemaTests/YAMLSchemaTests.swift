@@ -39,6 +39,11 @@ import Yams
     ("scenario", head + "models: [{arrivals: {process: gamma, ratePerSecond: 2, cv: 0.5}, service: 1ms}]\n" + node),
     (
       "scenario",
+      head + "models: [{arrivals: {ratePerSecond: 2}, service: 1ms, patience: 2s, retries: {max: 2, backoff: 1s}}]\n"
+        + node
+    ),
+    (
+      "scenario",
       head + "priority: -3\nplacement: all\nrouting: twoChoices\nreplications: 2\nnetworkDelay: 1ms\nwarmup: 1s\n"
         + "models: [{arrivals: {ratePerSecond: .5}, service: {mean: 1.e1ms, distribution: gamma, cv: 0}}]\n"
         + "nodes: [{batch: {max: 4, wait: 2ms, marginalCost: 0}}]\n"
@@ -63,6 +68,7 @@ import Yams
     ("scenario", head + "models: [{arrivals: {ratePerSecond: 1}, service: 10}]\n" + node),
     ("scenario", head + "models: [{arrivals: {ratePerSecond: 1}, service: {distribution: x, mean: 1s}}]\n" + node),
     ("scenario", head + "models: [{arrivals: {ratePerSecond: 1}, service: 1ms, count: 0}]\n" + node),
+    ("scenario", head + "models: [{arrivals: {ratePerSecond: 1}, service: 1ms, retries: {backoff: 1s}}]\n" + node),
     ("scenario", head + model + "nodes: [{workers: 0}]\n"), ("scenario", head + model + "nodes: [{queue: -1}]\n"),
     ("scenario", head + model + "nodes: [{queue: some}]\n"),
     ("scenario", head + model + "nodes: [{batch: {max: 0}}]\n"),

@@ -7,9 +7,12 @@ import Synchronization
 import Testing
 import Tokenizer
 
-/// One scenario through the simulator, and through the server's own registry and worker pool with a clock that is moved
-/// by hand: the same requests are started together, rejected and given up, the same models loaded and evicted, at the
-/// same times. That is what makes a simulation speak for the server.
+/// One scenario through the simulator, and through the server's own service, registry and worker pool with a clock that
+/// is moved by hand: the same requests are started together, rejected and given up, the same models loaded and evicted,
+/// at the same times. That is what makes a simulation speak for the server.
+///
+/// The way of a request (its model first, then a worker, and its model held until it is done with) is `NodeMachine` in
+/// the simulator and `InferenceService.infer` here: the test calls it and repeats none of it.
 @Suite struct SimulatedDecisionsTests {
   static func scenario(seed: UInt64) -> Scenario {
     var random = RandomStream(seed: seed, stream: "decisions")
@@ -30,7 +33,7 @@ import Tokenizer
       nodes: [
         ScenarioNode(
           name: "n", count: 1, workers: 1, queueCapacity: 4,
-          batch: BatchPolicy(max: 3, wait: Nanoseconds(3_000_300), marginalCost: 0.5),
+          batch: BatchPolicy(max: 3, wait: Nanoseconds(3_000_300), batchCostFactor: 0.5),
           residency: ResidencyPolicy(budgetBytes: 30, concurrentLoads: 1, maxWaiting: 3), expiry: .atDeadline)
       ])
   }
@@ -60,7 +63,7 @@ import Tokenizer
   }
 }
 
-/// The server's scheduling classes, with sessions and loads that end when the clock says so.
+/// A server without its listeners, with sessions and loads that end when the clock says so.
 private final class ServerUnderHandClock: Sendable {
   private enum Event: Sendable {
     case arrival(model: Int, number: Int)
@@ -86,7 +89,7 @@ private final class ServerUnderHandClock: Sendable {
   private let state: Mutex<State>
   private let passes = DispatchSemaphore(value: 0)
   private let loads = DispatchSemaphore(value: 0)
-  private let parts = Mutex<(pool: WorkerPool, registry: ModelRegistry)?>(nil)
+  private let service = Mutex<InferenceService?>(nil)
 
   init(_ scenario: Scenario) throws {
     self.scenario = scenario
@@ -100,12 +103,14 @@ private final class ServerUnderHandClock: Sendable {
     let registry = ModelRegistry(
       source: HeldSource(server: Unowned(self)),
       options: .init(residency: node.residency ?? ResidencyPolicy(), loadThreads: 1), clock: clock)
-    parts.withLock { $0 = (pool, registry) }
+    let served = InferenceService(
+      state: ServerState(pools: [pool], registry: registry), options: ServerOptions(repository: "held"))
+    service.withLock { $0 = served }
   }
 
   var now: Nanoseconds { state.withLock { $0.now } }
-  private var pool: WorkerPool { parts.withLock { $0!.pool } }
-  private var registry: ModelRegistry { parts.withLock { $0!.registry } }
+  private var pool: WorkerPool { service.withLock { $0!.state.pools[0] } }
+  private var registry: ModelRegistry { service.withLock { $0!.state.registry } }
 
   func run() async throws -> [SimulatedDecision] {
     // The first loads are the start-up's: they end at once and are no decisions.
@@ -116,7 +121,7 @@ private final class ServerUnderHandClock: Sendable {
     for model in 0..<registry.totals.residentModels { try await registry.acquire("m\(model)").release() }
     var arrivals: [(Nanoseconds, Int)] = []
     for (model, description) in scenario.models.enumerated() {
-      guard case .trace(let times) = description.arrivals else { continue }
+      guard case .trace(let times) = description.arrivals.process else { continue }
       arrivals += times.map { (Nanoseconds(seconds: $0), model) }
     }
     state.withLock { state in
@@ -139,6 +144,9 @@ private final class ServerUnderHandClock: Sendable {
         pool.checkClock()
       }
       try await settle(arrived: open)
+      // Requests come to the queue while the clock stands: these have waited for company long enough then.
+      if case .check = event { continue }
+      if pool.load.waiting > 0 { plan(.check, at: time + node.batch.wait) }
     }
     pool.stop()
     registry.stop()
@@ -162,29 +170,31 @@ private final class ServerUnderHandClock: Sendable {
     }
   }
 
-  /// What the server's routes do.
+  /// A request with its number as the only element of its tensor.
   private func handle(model: Int, number: Int) async {
-    let arrival = now
     let limit = scenario.models[model].deadlineSeconds ?? 1
-    let priority = scenario.models[model].priority
-    plan(.check, at: arrival + Nanoseconds(seconds: limit))
-    do {
-      let lease = try await registry.acquire("m\(model)", priority: priority, timeoutSeconds: limit)
-      plan(.check, at: now + node.batch.wait)
-      let session = BatchedSession(HeldPass(server: Unowned(self)), layout: Self.layouts[model])
-      _ = try await pool.infer(
-        session, [HostTensor(shape: [1], elements: .int64([Int64(number)]))], model: model, priority: priority,
-        timeoutSeconds: limit - (now - arrival).seconds)
-      lease.release()
-    } catch SchedulingError.deadlinePassed, RegistryError.deadlinePassed {
-      note(.expire(number))
+    plan(.check, at: now + Nanoseconds(seconds: limit))
+    let tensor = NamedTensor(name: "x", datatype: .int64, shape: [1], elements: .int64([Int64(number)]))
+    var request = InferenceRequest(modelName: "m\(model)", inputs: [tensor], arrival: now)
+    request.priority = scenario.models[model].priority
+    request.timeoutSeconds = limit
+    do throws(InferenceError) {
+      let service = service.withLock { $0! }
+      service.finish(try await service.infer(request, of: service.entry(request.modelName)))
     } catch {
-      note(.reject(number))
+      note(error.kind == .deadlineExceeded ? .expire(number) : .reject(number))
     }
     state.withLock { $0.ended += 1 }
   }
 
+  /// How requests of each model share passes, whichever load of the model they compute with.
   private static let layouts = (0..<5).map { _ in BatchLayout(inputs: ["x"]) }
+
+  /// The model's session, which ends its passes when the clock says so.
+  func session(of name: String) -> any InferenceSession {
+    let model = scenario.models.firstIndex { $0.name == name } ?? 0
+    return BatchedSession(HeldPass(server: Unowned(self)), layout: Self.layouts[model])
+  }
 
   private func note(_ what: SimulatedDecision.What) {
     state.withLock { $0.decisions.append(SimulatedDecision(time: $0.now, what: what)) }
@@ -222,7 +232,7 @@ private final class ServerUnderHandClock: Sendable {
   func pass(_ numbers: [Int64]) {
     let model = scenario.models[0]
     guard case .deterministic(let mean) = model.service else { return }
-    let seconds = mean * (1 + node.batch.marginalCost * Double(numbers.count - 1))
+    let seconds = mean * (1 + node.batch.batchCostFactor * Double(numbers.count - 1))
     state.withLock { state in
       state.decisions.append(SimulatedDecision(time: state.now, what: .start(numbers.map { Int($0) })))
       state.events.append((state.now + Nanoseconds(seconds: seconds), .passDone))
@@ -291,7 +301,7 @@ private struct HeldSource: ModelSource {
   func load(_ description: RepositoryManifest.Model, isAsked: Bool) throws -> ServedModel {
     server.value.load(description.name)
     return ServedModel(
-      name: description.name, session: HeldPass(server: server), precision: .fp32, vocabulary: 1, maxTokens: 1,
+      name: description.name, session: server.value.session(of: description.name), precision: .fp32, vocabulary: 1, maxTokens: 1,
       inputs: ["x"], weightBytes: 10)
   }
 

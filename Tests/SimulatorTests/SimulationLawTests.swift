@@ -30,19 +30,81 @@ import Testing
       routing: RoutingPolicy.allCases[random.integer(below: RoutingPolicy.allCases.count)])
   }
 
+  /// Requests in flight are counted where they lie at the end, so a request that the simulation loses is missing.
   @Test(arguments: 0..<40)
   func requestsAreConserved(_ seed: UInt64) throws {
     let summary = Self.scenario(seed: seed).simulate()
     let counts = summary.requests
     #expect(counts.arrived > 0)
     #expect(counts.completed + counts.rejected + counts.timedOut + counts.inFlight == counts.arrived)
-    #expect(counts.inFlight >= 0)
+    #expect(counts.cancelled == nil)
     #expect(summary.utilization >= 0 && summary.utilization <= 1)
     let latency = try #require(summary.latencySeconds)
     for estimate in [latency.mean, latency.p50, latency.p90, latency.p95, latency.p99] {
       #expect(estimate.low <= estimate.estimate && estimate.estimate <= estimate.high)
     }
     #expect(latency.p50.estimate <= latency.p90.estimate && latency.p90.estimate <= latency.p99.estimate)
+  }
+
+  /// The same with clients that leave and ask again: each try is a request.
+  @Test(arguments: 0..<40)
+  func requestsOfImpatientClientsAreConserved(_ seed: UInt64) throws {
+    var scenario = Self.scenario(seed: seed)
+    var random = RandomStream(seed: seed, stream: "impatience")
+    if random.integer(below: 2) == 0 {
+      scenario.nodes[0].residency = ResidencyPolicy(budgetBytes: 20, maxWaiting: 5)
+      for index in scenario.models.indices {
+        scenario.models[index].memoryBytes = 10
+        scenario.models[index].load = .exponential(mean: 0.02)
+      }
+    }
+    if random.integer(below: 2) == 0 { scenario.nodes[0].expiry = .atDeadline }
+    scenario.models[0].patience = .exponential(mean: 0.03)
+    for index in scenario.models.indices where random.integer(below: 2) == 0 {
+      scenario.models[index].retries = ClientRetries(max: 3, backoffSeconds: 0.02)
+    }
+    let counts = scenario.simulate().requests
+    let cancelled = try #require(counts.cancelled)
+    #expect(cancelled > 0)
+    #expect(counts.completed + counts.rejected + counts.timedOut + cancelled + counts.inFlight == counts.arrived)
+  }
+
+  /// Clients that ask again keep a server beyond its capacity busy with work that is for no one: answers become fewer
+  /// than without retries, and tries more.
+  @Test func retriesAddLoadWhereThereIsTooMuch() throws {
+    func counts(retries: ClientRetries?) throws -> (counts: RequestCounts, cancelled: Int) {
+      let counts = Scenario(
+        seed: 4, durationSeconds: 300, warmupSeconds: 20,
+        models: [
+          ScenarioModel(
+            name: "m", count: 1, arrivals: .poisson(ratePerSecond: 130), service: .deterministic(mean: 0.01),
+            patience: .deterministic(mean: 0.05), retries: retries)
+        ], nodes: [ScenarioNode(name: "n", count: 1, workers: 1)]
+      ).simulate().requests
+      return (counts, try #require(counts.cancelled))
+    }
+    let once = try counts(retries: nil)
+    let again = try counts(retries: ClientRetries(max: 5, backoffSeconds: 0.05))
+    #expect(Double(again.counts.arrived) > 1.5 * Double(once.counts.arrived))
+    #expect(again.cancelled > 2 * once.cancelled)
+    #expect(again.counts.completed < once.counts.completed)
+  }
+
+  /// Every try after the first waits the pause of its number: one request, turned away each time.
+  @Test func aClientPausesTwiceAsLongEachTime() {
+    let scenario = Scenario(
+      seed: 1, durationSeconds: 100, warmupSeconds: 0,
+      models: [
+        ScenarioModel(name: "busy", count: 1, arrivals: .trace([0]), service: .deterministic(mean: 90)),
+        ScenarioModel(
+          name: "m", count: 1, arrivals: .trace([1]), service: .deterministic(mean: 1),
+          retries: ClientRetries(max: 3, backoffSeconds: 2)),
+      ], nodes: [ScenarioNode(name: "n", count: 1, workers: 1, queueCapacity: 0)])
+    let rejections = scenario.decisions().compactMap { decision in
+      if case .reject = decision.what { decision.time.seconds } else { nil }
+    }
+    #expect(rejections == [1, 3, 7, 15])
+    #expect(scenario.simulate().requests.arrived == 5)
   }
 
   @Test(arguments: 0..<8)
@@ -128,6 +190,29 @@ import Testing
     // 110 requests of 10 ms a second do not fit one worker alone; in batches they do.
     #expect(try p99(max: 1) > 1)
     #expect(try p99(max: 8) < 0.2)
+  }
+
+  /// A model on a listed set of nodes: as many as all is all, one is spread, and two share its requests evenly.
+  @Test func replicasShareAModelsRequests() throws {
+    func summary(_ placement: Placement, routing: RoutingPolicy = .random) -> SimulationSummary {
+      Scenario(
+        seed: 9, durationSeconds: 600, warmupSeconds: 20,
+        models: [
+          ScenarioModel(
+            name: "m", count: 1, arrivals: .poisson(ratePerSecond: 140), service: .exponential(mean: 0.01))
+        ], nodes: [ScenarioNode(name: "n", count: 4, workers: 1)], placement: placement, routing: routing
+      ).simulate()
+    }
+    for routing in RoutingPolicy.allCases {
+      #expect(summary(.replicas(4), routing: routing).latencySeconds == summary(.all, routing: routing).latencySeconds)
+    }
+    #expect(summary(.replicas(1)).latencySeconds == summary(.spread).latencySeconds)
+    // Two queues of 70 a second each, of four nodes: 35 % of the fleet.
+    let two = summary(.replicas(2))
+    #expect(abs(two.utilization - 0.35) < 0.01)
+    let wait = try #require(two.waitSeconds).mean.estimate
+    let theory = ClosedForms.meanWaitMG1(arrivalRate: 70, serviceMean: 0.01, squaredCV: 1)
+    #expect(abs(wait - theory) < 0.15 * theory)
   }
 
   @Test func leastLoadedBeatsRandomRouting() throws {

@@ -5,7 +5,7 @@ import Simulator
 /// share them.
 struct LatencyOracle {
   let ratePerModelPerSecond: Double
-  let arrivals: Workload.ArrivalKind
+  let arrivals: ArrivalProcess
   let targetSeconds: Double
   let seed: UInt64
   /// For looking up only; never iterated.

@@ -25,6 +25,8 @@ public struct RequestCounts: Codable, Hashable, Sendable {
   public var timedOut = 0
   /// Unfinished at the end.
   public var inFlight = 0
+  /// Their clients left before the answer. nil, and left out of the JSON, where clients wait for any time.
+  public var cancelled: Int?
 
   public init() {}
 }

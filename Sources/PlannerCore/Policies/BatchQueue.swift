@@ -1,6 +1,9 @@
-/// Requests that wait, by priority and, within one, by what may be computed together.
+import DequeModule
+
+/// The machine of `BatchPolicy.grouped`: requests that wait, by priority and, within one, by what may be computed
+/// together.
 ///
-/// A group is one model's requests with one key of the caller's (`PendingRequest.batchKey`). It may start once it has
+/// A group is the requests of one model with one `PendingRequest.batchKey`. It may start once it has
 /// a preferred size, or once its oldest request has waited long enough; of those that may, the one with the oldest
 /// request of the highest priority starts first.
 ///
@@ -8,7 +11,7 @@
 /// to have waited long enough; and the groups that have a preferred size, by their oldest request. Both keep entries
 /// of requests that are gone, pass over them when they come up, and throw them out where they have become many.
 /// Complexity: amortized O(log n) to append, to take a request and to expire one; O(priorities) to look.
-struct BatchQueue: Sendable {
+struct BatchQueue: WaitingMachine {
   private struct Key: Hashable, Sendable {
     var model: Int
     var batchKey: Int?
@@ -20,7 +23,8 @@ struct BatchQueue: Sendable {
   }
 
   private struct Group: Sendable {
-    var members = RingBuffer<UInt64>()
+    /// With room for a usual batch, since groups come and go with their requests.
+    var members = Deque<UInt64>(minimumCapacity: 8)
     /// Members that still wait.
     var count = 0
   }
@@ -35,35 +39,37 @@ struct BatchQueue: Sendable {
 
   private struct PriorityClass: Sendable {
     var priority: Int
-    var order = RingBuffer<UInt64>()
+    var order = Deque<UInt64>()
     var groups: [Key: Group] = [:]
     var full = BinaryHeap<Full>()
     var count = 0
   }
 
-  private let policy: BatchPolicy
+  private let policy: GroupedBatching
   /// Highest priority first; there are as many as were ever seen.
   private var classes: [PriorityClass] = []
-  private var requests: [UInt64: PendingRequest] = [:]
+  private var byNumber: [UInt64: PendingRequest] = [:]
   private var deadlines = DeadlineQueue()
   private var modelCounts: [Int: Int] = [:]
   private var nextSequence: UInt64 = 0
 
-  init(policy: BatchPolicy) { self.policy = policy }
+  init(policy: GroupedBatching) { self.policy = policy }
 
-  var count: Int { requests.count }
+  var count: Int { byNumber.count }
+
+  var requests: [PendingRequest] { classes.flatMap { $0.order.compactMap { byNumber[$0] } } }
 
   func count(ofModel model: Int) -> Int { modelCounts[model] ?? 0 }
 
   /// Entries in all orders, those of requests that are gone included.
   var entryCount: Int {
-    requests.count + classes.reduce(0) { $0 + $1.order.count + $1.full.count + $1.groups.count }
+    byNumber.count + classes.reduce(0) { $0 + $1.order.count + $1.full.count + $1.groups.count }
   }
 
   mutating func append(_ request: PendingRequest) {
     let sequence = nextSequence
     nextSequence += 1
-    requests[sequence] = request
+    byNumber[sequence] = request
     deadlines.insert(sequence, deadline: request.deadline)
     modelCounts[request.model, default: 0] += 1
     var index = 0
@@ -80,7 +86,7 @@ struct BatchQueue: Sendable {
   }
 
   /// Takes out the first batch that may start now.
-  mutating func takeBatch(now: Nanoseconds) -> [PendingRequest]? {
+  mutating func takePass(now: Nanoseconds) -> [PendingRequest]? {
     for index in classes.indices where classes[index].count > 0 {
       guard let oldest = oldest(inClass: index) else { continue }
       if oldest.arrival + policy.wait <= now { return take(Key(oldest), inClass: index) }
@@ -104,24 +110,37 @@ struct BatchQueue: Sendable {
 
   /// Takes out a request whose deadline has passed.
   mutating func takeExpired(now: Nanoseconds) -> PendingRequest? {
-    guard let sequence = deadlines.popPassed(now: now, isWaiting: { requests[$0] != nil }) else { return nil }
+    guard let sequence = deadlines.popPassed(now: now, isWaiting: { byNumber[$0] != nil }) else { return nil }
     let request = remove(sequence)
     guard let index = classes.firstIndex(where: { $0.priority == request.priority }) else { return request }
-    let key = Key(request)
-    classes[index].count -= 1
-    shrink(key, inClass: index, by: 1)
+    forget(request, inClass: index)
     return request
   }
 
+  /// Takes out a request that waits. Complexity: O(requests of its group).
+  mutating func remove(_ request: PendingRequest) -> Bool {
+    guard let index = classes.firstIndex(where: { $0.priority == request.priority }),
+      let sequence = classes[index].groups[Key(request)]?.members.first(where: { byNumber[$0]?.id == request.id })
+    else { return false }
+    forget(remove(sequence), inClass: index)
+    return true
+  }
+
+  /// After a request has been removed by itself.
+  private mutating func forget(_ request: PendingRequest, inClass index: Int) {
+    classes[index].count -= 1
+    shrink(Key(request), inClass: index, by: 1)
+  }
+
   mutating func nextDeadline() -> Nanoseconds? {
-    deadlines.next(waiting: requests.count) { requests[$0] != nil }
+    deadlines.next(waiting: byNumber.count) { byNumber[$0] != nil }
   }
 
   // MARK: Groups
 
   private mutating func oldest(inClass index: Int) -> PendingRequest? {
     while let sequence = classes[index].order.first {
-      if let request = requests[sequence] { return request }
+      if let request = byNumber[sequence] { return request }
       _ = classes[index].order.removeFirst()
     }
     return nil
@@ -129,7 +148,7 @@ struct BatchQueue: Sendable {
 
   private mutating func oldestMember(of key: Key, inClass index: Int) -> UInt64? {
     while let sequence = classes[index].groups[key]?.members.first {
-      if requests[sequence] != nil { return sequence }
+      if byNumber[sequence] != nil { return sequence }
       _ = classes[index].groups[key]?.members.removeFirst()
     }
     return nil
@@ -144,20 +163,20 @@ struct BatchQueue: Sendable {
   private func smallestFull(_ key: Key) -> Int { key.batchKey == nil ? 1 : policy.smallestFull }
 
   private mutating func noteFull(_ key: Key, inClass index: Int) {
-    // Where nobody waits for company, whoever is oldest starts, and nobody looks for a full group.
+    // Where requests do not wait for company, the oldest starts, and full groups are not looked for.
     guard policy.wait > .zero, let oldest = oldestMember(of: key, inClass: index) else { return }
     classes[index].full.insert(Full(oldest: oldest, key: key))
-    // Those who are taken because they have waited long enough leave their entries behind.
-    if classes[index].full.count > 2 * classes[index].groups.count + 64 { rebuildFull(inClass: index) }
+    // Groups that are taken because they have waited long enough leave their entries behind.
+    if classes[index].full.count > 2 * classes[index].groups.count + 64 { cleanFull(inClass: index) }
   }
 
-  private mutating func rebuildFull(inClass index: Int) {
-    let keys = classes[index].groups.filter { $0.value.count >= smallestFull($0.key) }.keys
+  /// Throws out entries of groups that are no longer full, and all but one of equal entries. Every full group has an
+  /// entry: it is made when the group becomes full and whenever its oldest request changes.
+  private mutating func cleanFull(inClass index: Int) {
+    var full = classes[index].full
     classes[index].full = BinaryHeap()
-    for key in keys {
-      guard let oldest = oldestMember(of: key, inClass: index) else { continue }
-      classes[index].full.insert(Full(oldest: oldest, key: key))
-    }
+    full.keepDistinct { isFull($0, inClass: index) }
+    classes[index].full = full
   }
 
   private mutating func take(_ key: Key, inClass index: Int) -> [PendingRequest] {
@@ -172,7 +191,7 @@ struct BatchQueue: Sendable {
   }
 
   private mutating func remove(_ sequence: UInt64) -> PendingRequest {
-    guard let request = requests.removeValue(forKey: sequence) else { preconditionFailure("the request waits") }
+    guard let request = byNumber.removeValue(forKey: sequence) else { preconditionFailure("the request waits") }
     let remaining = (modelCounts[request.model] ?? 1) - 1
     modelCounts[request.model] = remaining > 0 ? remaining : nil
     return request

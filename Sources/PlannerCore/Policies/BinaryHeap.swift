@@ -1,7 +1,10 @@
 /// A binary heap in one array: the least element first. Equal elements come out in any order, so elements that must
-/// not carry a sequence number. (The standard library has no heap.)
+/// come out in the order of their insertion carry a sequence number.
 ///
-/// Inlinable, so that the simulator's events, the hottest of its users, are compared without a call through a table.
+/// Own code beside the `Heap` of swift-collections, which promises no order among equals either, cannot throw out
+/// entries whose requests are gone (`keepDistinct`), and is a min-max heap, which pays on each removal for an end that
+/// is not used here. This one is inlinable across targets of this package, so that events, its most frequent use, are
+/// compared without a call through a table.
 /// Complexity: O(log n) to insert and to remove, O(1) to look at the first.
 @usableFromInline
 package struct BinaryHeap<Element: Comparable & Sendable>: Sendable {
@@ -11,6 +14,8 @@ package struct BinaryHeap<Element: Comparable & Sendable>: Sendable {
 
   @inlinable package var count: Int { elements.count }
   @inlinable package var first: Element? { elements.first }
+  /// All elements, in the heap's own order.
+  package var unordered: [Element] { elements }
 
   package mutating func reserveCapacity(_ capacity: Int) { elements.reserveCapacity(capacity) }
 
@@ -40,10 +45,17 @@ package struct BinaryHeap<Element: Comparable & Sendable>: Sendable {
     elements[index] = last
   }
 
+  /// Throws out the elements that are not to be kept, and all but one of equal elements.
+  ///
   /// Complexity: O(n log n).
-  mutating func keep(where isKept: (Element) -> Bool) {
+  mutating func keepDistinct(where isKept: (Element) -> Bool) {
+    var kept: [Element] = []
+    for element in elements.sorted() where isKept(element) {
+      if let last = kept.last, !(last < element) { continue }
+      kept.append(element)
+    }
     // A sorted array is a heap.
-    elements = elements.filter(isKept).sorted()
+    elements = kept
   }
 }
 
@@ -76,7 +88,7 @@ struct DeadlineQueue: Sendable {
   /// When the next deadline of a waiting request passes.
   mutating func next(waiting: Int, isWaiting: (UInt64) -> Bool) -> Nanoseconds? {
     // Requests are seldom late: most entries are of requests long answered, and would pile up until their deadlines.
-    if heap.count > 2 * waiting + 64 { heap.keep { isWaiting($0.sequence) } }
+    if heap.count > 2 * waiting + 64 { heap.keepDistinct { isWaiting($0.sequence) } }
     while let first = heap.first {
       if isWaiting(first.sequence) { return first.deadline }
       heap.removeFirst()

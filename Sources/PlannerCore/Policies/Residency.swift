@@ -20,6 +20,38 @@ public struct ResidencyPolicy: Hashable, Sendable {
     self.firstRetry = firstRetry
     self.longestRetry = longestRetry
   }
+
+  /// How long requests for a model are turned away after so many failed loads in a row: `firstRetry`, doubled with each
+  /// further failure, and never longer than `longestRetry`.
+  ///
+  /// With the defaults, one second and five minutes:
+  ///
+  /// | failures | 1 | 2 | 3 | 4 | 5  | 6  | 7  | 8   | 9   | 10  | 50  |
+  /// |----------|---|---|---|---|----|----|----|-----|-----|-----|-----|
+  /// | seconds  | 1 | 2 | 4 | 8 | 16 | 32 | 64 | 128 | 256 | 300 | 300 |
+  ///
+  /// Doubling stops at 2⁴⁰, beyond which every `longestRetry` that fits in 64 bits has been reached, or the first
+  /// pause was zero.
+  /// - Parameter failures: at least 1.
+  public func retryPause(afterFailures failures: Int) -> Nanoseconds {
+    precondition(failures > 0, "a pause follows a failure")
+    let doublings = UInt64(min(failures - 1, 40))
+    let nanoseconds = Double(firstRetry.rawValue) * Double(UInt64(1) << doublings)
+    return min(longestRetry, Nanoseconds(seconds: nanoseconds * 1e-9))
+  }
+
+  /// Which of a node's models are loaded at its start, before any request: in order, as many as the budget holds.
+  ///
+  /// - Parameter bytes: of each model in memory.
+  /// - Returns: how many of the first models.
+  public func modelsLoadedAtStart(_ bytes: [Int64]) -> Int {
+    guard let budgetBytes else { return bytes.count }
+    var sum: Int64 = 0
+    return bytes.prefix { size in
+      sum += size
+      return sum <= budgetBytes
+    }.count
+  }
 }
 
 /// Why a request cannot have its model.
@@ -120,6 +152,11 @@ public struct Residency: Sendable {
 
   /// Requests that wait for a model.
   public var waiting: Int { requests.count }
+
+  /// The requests that wait for models, by model and arrival. Complexity: O(models + requests waiting).
+  public var waitingRequests: [PendingRequest] {
+    slots.flatMap { slot in slot.waiting.compactMap { requests[$0] } }
+  }
 
   public func isResident(_ model: Int) -> Bool { model < slots.count && slots[model].phase == .resident }
 
@@ -248,9 +285,8 @@ public struct Residency: Sendable {
     slots[model].reservedBytes = 0
     slots[model].phase = .absent
     slots[model].isWanted = false
-    let doubled = Double(policy.firstRetry.rawValue) * Double(UInt64(1) << UInt64(min(slots[model].failures, 40)))
     slots[model].failures += 1
-    let until = now + min(policy.longestRetry, Nanoseconds(seconds: doubled * 1e-9))
+    let until = now + policy.retryPause(afterFailures: slots[model].failures)
     slots[model].retryAt = until
     for request in takeWaiting(model) {
       actions.append(.refuse(request, slots[model].isOffered ? .failing(until: until) : .withdrawn))
@@ -261,6 +297,24 @@ public struct Residency: Sendable {
   public mutating func woke(now: Nanoseconds, actions: inout [ResidencyAction]) {
     expireWaiting(now: now, actions: &actions)
     wakeForDeadline(&actions)
+  }
+
+  /// The client of a request has gone. A request that waits for its model waits no longer, and a load that no other
+  /// request waits for is not started.
+  ///
+  /// Complexity: O(requests waiting for the model).
+  /// - Returns: whether it waited.
+  public mutating func cancelled(
+    _ request: PendingRequest, now: Nanoseconds, actions: inout [ResidencyAction]
+  ) -> Bool {
+    let model = request.model
+    guard model < slots.count,
+      let sequence = slots[model].waiting.first(where: { requests[$0]?.id == request.id })
+    else { return false }
+    requests[sequence] = nil
+    stopWaiting(sequence, for: model)
+    startLoads(now: now, actions: &actions)
+    return true
   }
 
   // MARK: Waiting
@@ -284,13 +338,16 @@ public struct Residency: Sendable {
   private mutating func expireWaiting(now: Nanoseconds, actions: inout [ResidencyAction]) {
     while let sequence = deadlines.popPassed(now: now, isWaiting: { requests[$0] != nil }) {
       guard let request = requests.removeValue(forKey: sequence) else { continue }
-      let model = request.model
-      slots[model].waiting.removeAll { $0 == sequence }
-      // Nobody waits for this load any more, and it has not begun.
-      if slots[model].phase == .queued, slots[model].waiting.isEmpty, !slots[model].isWanted {
-        slots[model].phase = .absent
-      }
+      stopWaiting(sequence, for: request.model)
       actions.append(.expire(request))
+    }
+  }
+
+  private mutating func stopWaiting(_ sequence: UInt64, for model: Int) {
+    slots[model].waiting.removeAll { $0 == sequence }
+    // No request waits for this load any more, and it has not begun.
+    if slots[model].phase == .queued, slots[model].waiting.isEmpty, !slots[model].isWanted {
+      slots[model].phase = .absent
     }
   }
 

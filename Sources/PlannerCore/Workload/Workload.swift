@@ -11,12 +11,11 @@ public struct Workload: Codable, Hashable, Sendable {
   public var input: RequestInput
   /// Requests a second to each model.
   public var ratePerModelPerSecond: Double
-  public var arrivals: ArrivalKind
+  /// How each model's requests are spaced.
+  public var arrivals: ArrivalProcess
   public var targetP99Seconds: Double
   /// Where these figures come from.
   public var source: String
-
-  public enum ArrivalKind: String, Codable, Sendable { case poisson, deterministic }
 
   private enum CodingKeys: String, CodingKey {
     case name, architecture = "family", vocabulary, models, tokens, input, ratePerModelPerSecond, arrivals,
@@ -25,7 +24,7 @@ public struct Workload: Codable, Hashable, Sendable {
 
   public init(
     name: String, architecture: String, vocabulary: Int? = nil, models: Int, tokens: Int, input: RequestInput = .text,
-    ratePerModelPerSecond: Double, arrivals: ArrivalKind = .poisson, targetP99Seconds: Double, source: String
+    ratePerModelPerSecond: Double, arrivals: ArrivalProcess = .poisson, targetP99Seconds: Double, source: String
   ) {
     self.name = name
     self.architecture = architecture

@@ -29,14 +29,16 @@ public enum SimulationText {
     }
     page.gap()
     let requests = summary.requests
-    page.facts([
+    var facts = [
       ("Requests arrived", Format.count(requests.arrived)),
       ("completed", Format.count(requests.completed)),
       ("rejected", Format.count(requests.rejected)),
       ("timed out", Format.count(requests.timedOut)),
-      ("in flight at the end", Format.count(requests.inFlight)),
-      ("Workers busy", Format.percent(summary.utilization, places: 1)),
-    ])
+    ]
+    if let cancelled = requests.cancelled { facts.append(("left by their clients", Format.count(cancelled))) }
+    facts.append(("in flight at the end", Format.count(requests.inFlight)))
+    facts.append(("Workers busy", Format.percent(summary.utilization, places: 1)))
+    page.facts(facts)
     if let residency = summary.residency { describe(residency, on: &page) }
     return page.text
   }

@@ -23,34 +23,31 @@ public struct Schedule: Hashable, Sendable {
     self.models = models
   }
 
-  /// Arrivals at `models` models with `ratePerModelPerSecond` each, uniform popularity, over `durationSeconds`.
+  /// Arrivals at `models` models with `ratePerModelPerSecond` each, over `durationSeconds`.
   ///
-  /// The sum of independent Poisson processes is one Poisson process with a uniform choice of model, which
-  /// is how they are drawn. Deterministic arrivals are evenly spaced for each model, from a random phase.
+  /// Where the arrivals at all models together are a process of the same kind, they are drawn as one, each with a
+  /// uniform choice of model; otherwise model by model.
   /// Complexity: O(n log n) in the number of requests.
   public static func make(
-    models: Int, ratePerModelPerSecond: Double, arrivals: Workload.ArrivalKind, durationSeconds: Double, seed: UInt64
+    models: Int, ratePerModelPerSecond: Double, arrivals: ArrivalProcess, durationSeconds: Double, seed: UInt64
   ) -> Schedule {
     precondition(models > 0 && ratePerModelPerSecond > 0 && durationSeconds > 0)
     var random = RandomStream(seed: seed, stream: "schedule")
     var requests: [ScheduledRequest] = []
-    switch arrivals {
-    case .poisson:
-      let rate = ratePerModelPerSecond * Double(models)
-      var time = random.exponential() / rate
-      while time < durationSeconds {
-        requests.append(ScheduledRequest(due: Nanoseconds(seconds: time), model: random.integer(below: models)))
-        time += random.exponential() / rate
+    let each = Arrivals(arrivals, ratePerSecond: ratePerModelPerSecond)
+    func draw(_ arrivals: Arrivals, model: (inout RandomStream) -> Int) {
+      var source = Arrivals.Draw(arrivals)
+      var time = 0.0
+      while let next = source.next(from: &random) {
+        time = next.seconds(after: time)
+        guard time < durationSeconds else { return }
+        requests.append(ScheduledRequest(due: Nanoseconds(seconds: time), model: model(&random)))
       }
-    case .deterministic:
-      let gap = 1 / ratePerModelPerSecond
-      for model in 0..<models {
-        var time = random.uniform() * gap
-        while time < durationSeconds {
-          requests.append(ScheduledRequest(due: Nanoseconds(seconds: time), model: model))
-          time += gap
-        }
-      }
+    }
+    if let all = each.merged(models: models) {
+      draw(all) { $0.integer(below: models) }
+    } else {
+      for model in 0..<models { draw(each) { _ in model } }
       requests.sort { ($0.due, $0.model) < ($1.due, $1.model) }
     }
     return Schedule(requests: requests, durationSeconds: durationSeconds, models: models)

@@ -9,7 +9,7 @@ public struct Scenario: Sendable {
   public var models: [ScenarioModel]
   public var nodes: [ScenarioNode]
   public var placement: Placement
-  /// Used with placement `all`.
+  /// How a request picks one of the nodes that hold its model, where several do.
   public var routing: RoutingPolicy
 
   public init(
@@ -33,13 +33,25 @@ public enum Placement: Hashable, Sendable {
   case spread
   /// Every copy on every node; requests are routed.
   case all
+  /// Copy g on so many nodes, from node g mod the number of nodes on; requests are routed among them.
+  case replicas(Int)
+
+  /// The nodes that hold copy `copy` of a fleet of so many nodes; nil for all of them.
+  public func hosts(ofCopy copy: Int, nodes: Int) -> [Int]? {
+    switch self {
+    case .spread: [copy % nodes]
+    case .all: nil
+    case .replicas(let count): (0..<min(count, nodes)).map { (copy + $0) % nodes }
+    }
+  }
 }
 
 /// `count` identical models, each with arrivals of its own.
 public struct ScenarioModel: Sendable {
   public var name: String
   public var count: Int
-  public var arrivals: ArrivalProcess
+  /// Of each copy.
+  public var arrivals: Arrivals
   public var service: TimeDistribution
   /// Larger is served first.
   public var priority: Int
@@ -51,11 +63,15 @@ public struct ScenarioModel: Sendable {
   public var memoryBytes: Int64
   /// Time of loading one copy; looked at on nodes with a budget.
   public var load: TimeDistribution?
+  /// From arrival: a client that has no answer by then leaves. nil is any time.
+  public var patience: TimeDistribution?
+  /// nil gives up at once.
+  public var retries: ClientRetries?
 
   public init(
-    name: String, count: Int, arrivals: ArrivalProcess, service: TimeDistribution, priority: Int = 0,
+    name: String, count: Int, arrivals: Arrivals, service: TimeDistribution, priority: Int = 0,
     deadlineSeconds: Double? = nil, networkDelay: TimeDistribution? = nil, memoryBytes: Int64 = 0,
-    load: TimeDistribution? = nil
+    load: TimeDistribution? = nil, patience: TimeDistribution? = nil, retries: ClientRetries? = nil
   ) {
     self.name = name
     self.count = count
@@ -66,24 +82,40 @@ public struct ScenarioModel: Sendable {
     self.networkDelay = networkDelay
     self.memoryBytes = memoryBytes
     self.load = load
+    self.patience = patience
+    self.retries = retries
   }
 }
 
-/// When requests come to one model.
-public enum ArrivalProcess: Sendable {
-  case poisson(ratePerSecond: Double)
-  /// Evenly spaced; the first falls uniformly within the first gap, so that copies are not in step.
-  case deterministic(ratePerSecond: Double)
-  /// Gaps are gamma distributed with that coefficient of variation.
-  case gamma(ratePerSecond: Double, cv: Double)
-  /// Times in seconds, ascending: a recorded or pre-made schedule.
-  case trace([Double])
+/// How often a client asks again whose request was rejected, timed out or left unanswered for too long. Each try is a
+/// request of its own, with the same service time.
+public struct ClientRetries: Hashable, Sendable {
+  /// Most tries after the first.
+  public var max: Int
+  /// Pause before the first of them, seconds.
+  public var backoffSeconds: Double
 
-  public var ratePerSecond: Double? {
-    switch self {
-    case .poisson(let rate), .deterministic(let rate), .gamma(let rate, _): rate
-    case .trace: nil
-    }
+  public init(max: Int, backoffSeconds: Double) {
+    self.max = max
+    self.backoffSeconds = backoffSeconds
+  }
+
+  /// Seconds that a client waits before it asks again: the pause doubles with each try.
+  ///
+  /// With a back-off of 0.1 s:
+  ///
+  /// | try     | 1   | 2   | 3   | 4   | 5   |
+  /// |---------|-----|-----|-----|-----|-----|
+  /// | seconds | 0.1 | 0.2 | 0.4 | 0.8 | 1.6 |
+  ///
+  /// - Parameter number: of the further try, from 1 on.
+  /// - Returns: nil where the client has tried often enough.
+  public func pauseSeconds(beforeTry number: Int) -> Double? {
+    guard number <= max else { return nil }
+    var pause = backoffSeconds
+    // A pause of centuries need not grow.
+    for _ in 1..<Swift.max(1, Swift.min(number, 64)) { pause *= 2 }
+    return pause
   }
 }
 
