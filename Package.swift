@@ -59,7 +59,10 @@ let package = Package(
     .target(
       name: "PlannerFiles",
       dependencies: ["PlannerCore", .product(name: "Yams", package: "Yams")],
-      resources: [.embedInCode("Data/instances-us-east-1.csv"), .embedInCode("Data/figures.json")],
+      resources: [
+        .embedInCode("Data/instances-us-east-1.csv"), .embedInCode("Data/instances-us-east-1.json"),
+        .embedInCode("Data/figures.json"),
+      ],
       swiftSettings: strict),
     .target(
       name: "CLinux",
@@ -86,7 +89,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Profiler",
-      dependencies: ["PlannerCore", "LoadTest", "Executor"],
+      dependencies: ["PlannerCore", "PlannerFiles", "LoadTest", "Executor"],
       swiftSettings: strict),
     .target(
       name: "Reporting",
@@ -173,7 +176,9 @@ let package = Package(
     .testTarget(
       name: "ExecutorTests", dependencies: ["PlannerCore", "Executor", "ExecutorTestParent"], swiftSettings: strict),
     .testTarget(name: "PlannerFilesTests", dependencies: ["PlannerCore", "PlannerFiles"], swiftSettings: strict),
-    .testTarget(name: "ProfilerTests", dependencies: ["PlannerCore", "Profiler"], swiftSettings: strict),
+    .testTarget(
+      name: "ProfilerTests", dependencies: ["PlannerCore", "PlannerFiles", "Profiler", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(name: "ReportingTests", dependencies: ["PlannerCore", "Reporting"], swiftSettings: strict),
     .testTarget(
       name: "TokenizerTests", dependencies: ["Server"], exclude: ["Fixtures"], swiftSettings: strict),

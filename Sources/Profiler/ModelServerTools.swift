@@ -19,6 +19,13 @@ public struct ModelServerTools: ProfilerTools {
 
   // MARK: Child commands
 
+  /// Path, size and time of the last change of the program.
+  public func serverIdentity() async throws -> String {
+    var facts = stat()
+    guard stat(binary, &facts) == 0 else { throw ProfilerError("\(binary) cannot be looked at") }
+    return "\(binary), \(facts.st_size) bytes, changed \(facts.st_mtim.tv_sec).\(facts.st_mtim.tv_nsec)"
+  }
+
   private struct Info: Decodable {
     var name: String
     var version: String
@@ -84,10 +91,15 @@ public struct ModelServerTools: ProfilerTools {
   }
 
   public func measure(_ call: MeasureCall) async throws -> [MeasuredCell] {
+    guard let first = call.conditions.first,
+      call.conditions.allSatisfy({ $0.batch == 1 && $0.input == .tokens && $0.coRunners == first.coRunners })
+    else {
+      throw ProfilerError("model-server measure times single requests of token ids, of as many workers in all cells")
+    }
     var arguments = [
-      "measure", "--repository", call.repository, "--tokens", Self.list(call.tokens), "--threads",
-      Self.list(call.threads), "--concurrency", "\(call.concurrency)", "--seconds", "\(call.seconds)", "--models",
-      "\(call.models)",
+      "measure", "--repository", call.repository, "--tokens", Self.list(Self.different(call.conditions.map(\.tokens))),
+      "--threads", Self.list(Self.different(call.conditions.map(\.threads))), "--concurrency", "\(first.coRunners)",
+      "--seconds", "\(call.seconds)", "--models", "\(call.models)",
     ]
     // As the server will be: a worker of one thread on a CPU of its own.
     if let pinned = cpus.pinned(threadsPerWorker: 1) { arguments += ["--pin-workers", Self.list(pinned)] }
@@ -122,6 +134,11 @@ public struct ModelServerTools: ProfilerTools {
     return output.withLock { $0 }
   }
 
+  /// Each number once, in the order in which they first come.
+  private static func different(_ numbers: [Int]) -> [Int] {
+    numbers.enumerated().filter { !numbers[..<$0.offset].contains($0.element) }.map(\.element)
+  }
+
   private static func list(_ numbers: [Int]) -> String { numbers.map(String.init).joined(separator: ",") }
 
   // MARK: Serving
@@ -131,12 +148,12 @@ public struct ModelServerTools: ProfilerTools {
 
   public func serve(_ call: ServeCall) async throws -> [ServedSample] {
     var launch = ServerLaunch(
-      binary: binary, repository: call.repository, workers: call.workers, threads: call.threads,
-      logFile: logFolder + "/model-server.log")
-    launch.warmTokens = [call.tokens]
+      binary: binary, repository: call.repository, workers: call.conditions.coRunners,
+      threads: call.conditions.threads, logFile: logFolder + "/model-server.log")
+    launch.warmTokens = [call.conditions.tokens]
     launch.limitModels = call.modelNames.count
     launch.environment = call.settings.environment
-    launch.pinWorkers = cpus.pinned(threadsPerWorker: call.threads)
+    launch.pinWorkers = cpus.pinned(threadsPerWorker: call.conditions.threads)
     launch.ioCPUs = cpus.io
     let server = try await LocalProcess.launch(launch)
     do {
@@ -154,7 +171,8 @@ public struct ModelServerTools: ProfilerTools {
   private static func load(_ call: ServeCall, server: NodeAddress, cpu: Int?) async throws -> [ServedSample] {
     let template = RequestTemplate(host: server.host, port: server.port)
     let requests = try template.requests(
-      models: call.modelNames, input: call.input, tokens: call.tokens, vocabulary: call.vocabulary)
+      models: call.modelNames, input: call.conditions.input, tokens: call.conditions.tokens,
+      vocabulary: call.vocabulary)
     var options = LoadOptions()
     options.cpu = cpu
     // A large model on a slow machine: an answer that comes late is a measurement, one given up is none.

@@ -14,7 +14,7 @@ import Testing
     "Reporting": ["PlannerCore"],
     "LoadTest": ["PlannerCore", "CLinux"],
     "Executor": ["PlannerCore", "CLinux"],
-    "Profiler": ["PlannerCore", "LoadTest", "Executor"],
+    "Profiler": ["PlannerCore", "PlannerFiles", "LoadTest", "Executor"],
     "Server": ["PlannerCore", "PlannerFiles", "OpenInferenceProtos", "CTorch", "CLinux", "CCurl", "CZlib"],
     "OpenInferenceProtos": [],
     "ModelServer": ["PlannerCore", "PlannerFiles", "Server"],
