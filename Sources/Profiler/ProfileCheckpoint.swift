@@ -187,9 +187,10 @@ final class CheckpointedTools: ProfilerTools {
       + "\(schedule.requests.first?.due.rawValue ?? 0) on, \(Self.text(call.settings))"
     if let samples = known[text]?.samples?.samples { return samples }
     try await writePending(call.repository)
-    let samples = try await tools.serve(call)
-    try append(Entry(call: text, samples: Samples(samples)))
-    return samples
+    // What is returned is what is kept, so that a profile does not depend on where it was cut off.
+    let kept = Samples(try await tools.serve(call))
+    try append(Entry(call: text, samples: kept))
+    return kept.samples ?? []
   }
 
   // MARK: -
