@@ -39,10 +39,11 @@ import Testing
     #expect(Self.host(instanceType: "a.1").machine.speaksFor(Self.host(instanceType: "b.1").machine))
   }
 
-  @Test(arguments: [
-    (4, nil, 4, "4", false), (4, 0.1, 1, "0.1", true), (4, 0.55, 1, "0.55", true), (4, 1.5, 1, "1.5", true),
-    (4, 2, 2, "2", true), (4, 3.05, 3, "3.05", true), (4, 4, 4, "4", false), (4, 9, 4, "4", false),
-  ] as [(Int, Double?, Int, String, Bool)])
+  @Test(
+    arguments: [
+      (4, nil, 4, "4", false), (4, 0.1, 1, "0.1", true), (4, 0.55, 1, "0.55", true), (4, 1.5, 1, "1.5", true),
+      (4, 2, 2, "2", true), (4, 3.05, 3, "3.05", true), (4, 4, 4, "4", false), (4, 9, 4, "4", false),
+    ] as [(Int, Double?, Int, String, Bool)])
   func aQuotaLeavesWholeCPUs(_ cores: Int, _ quota: Double?, _ usable: Int, _ text: String, _ isThrottled: Bool) {
     let host = Self.host(cores: cores, quota: quota)
     #expect(host.usableCPUs == usable && host.cpuLimit == text && host.isThrottled == isThrottled)

@@ -44,8 +44,8 @@ struct Deployment {
       ? "the plan was made for this machine with \(node.host?.cpuLimit ?? "") CPUs, and its control group grants "
         + machine.host.cpuLimit
       : node.instanceType == "local"
-      ? "the plan was made for another machine (\(node.host?.cpuModel ?? "unknown"), \(node.host?.cores ?? 0) cores)"
-      : "this machine is no \(node.instanceType)"
+        ? "the plan was made for another machine (\(node.host?.cpuModel ?? "unknown"), \(node.host?.cores ?? 0) cores)"
+        : "this machine is no \(node.instanceType)"
     return try slice(of: node, workload: plan.workload, cause: cause, machine)
   }
 

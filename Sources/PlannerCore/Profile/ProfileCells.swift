@@ -70,7 +70,12 @@ public struct ServedCell: Codable, Sendable {
     self.ratePerSecond = ratePerSecond
     self.settings = settings
     self.times = times
-    if let trace { attach(trace) }
+    guard let trace else { return }
+    // The distribution is that of the trace, so that nothing is lost when the trace alone is kept.
+    if trace.sampleCount == times.computeSeconds.sampleCount, let table = trace.table {
+      self.times.computeSeconds = table
+    }
+    attach(trace)
   }
 
   public var tokens: Int { conditions.tokens }
@@ -84,10 +89,9 @@ public struct ServedCell: Codable, Sendable {
   public var dispatchGapSeconds: Double? { times.dispatchGapSeconds }
   public var wakeUpSeconds: Double? { times.wakeUpSeconds }
 
-  /// Puts a trace to the cell. Its distribution becomes the cell's where the trace holds every time of the cell: then
-  /// the cell in the file has a summary only.
+  /// Puts the trace to a cell that was read. Its distribution becomes the cell's where the file has a summary only.
   public mutating func attach(_ trace: ComputeTrace) {
-    if trace.sampleCount == times.computeSeconds.sampleCount, let table = trace.table { times.computeSeconds = table }
+    if times.computeSeconds.isSummary, let table = trace.table { times.computeSeconds = table }
     self.trace = trace.reference
     computeTraceSeconds = trace.simulatedSeconds
     wholeTrace = trace
@@ -126,11 +130,8 @@ extension ServedCell {
         throw DecodingError.dataCorruptedError(
           forKey: .computeTraceSeconds, in: box, debugDescription: "has a time that is not from 0 to 3600 seconds")
       }
-      // It is not the whole of what was measured, so the distribution stays as it was written.
-      let trace = ComputeTrace(cell: "\(conditions)", seconds: [seconds])
-      self.trace = trace.reference
+      attach(ComputeTrace(cell: "\(conditions)", seconds: [seconds]))
       computeTraceSeconds = seconds
-      wholeTrace = trace
     }
   }
 
@@ -140,7 +141,7 @@ extension ServedCell {
     try box.encode(residentModels, forKey: .residentModels)
     try box.encode(ratePerSecond, forKey: .ratePerSecond)
     try box.encodeIfPresent(settings, forKey: .settings)
-    let isTraced = trace?.samples == times.computeSeconds.sampleCount
+    let isTraced = wholeTrace.map { $0.table == times.computeSeconds } ?? false
     try box.encode(isTraced ? times.computeSeconds.summary : times.computeSeconds, forKey: .computeSeconds)
     try box.encode(times.overheadSeconds, forKey: .overheadSeconds)
     try box.encode(times.betweenRunCV, forKey: .betweenRunCV)
@@ -151,6 +152,8 @@ extension ServedCell {
 }
 
 extension QuantileTable {
+  fileprivate var isSummary: Bool { probabilities == ServedCell.summaryProbabilities }
+
   /// The few points that a person is shown.
   fileprivate var summary: QuantileTable {
     QuantileTable(
