@@ -62,7 +62,10 @@ let package = Package(
     .target(
       name: "PlannerFiles",
       dependencies: ["PlannerCore", .product(name: "Yams", package: "Yams")],
-      resources: [.embedInCode("Data/instances-us-east-1.csv"), .embedInCode("Data/figures.json")],
+      resources: [
+        .embedInCode("Data/instances-us-east-1.csv"), .embedInCode("Data/instances-us-east-1.json"),
+        .embedInCode("Data/figures.json"),
+      ],
       swiftSettings: strict),
     // What `planner` and `model-server` say to each other.
     .target(name: "ServerContract", dependencies: ["PlannerCore"], swiftSettings: strict),
@@ -91,7 +94,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Profiler",
-      dependencies: ["PlannerCore", "LoadTest", "Executor", "ServerContract"],
+      dependencies: ["PlannerCore", "PlannerFiles", "LoadTest", "Executor", "ServerContract"],
       swiftSettings: strict),
     .target(
       name: "Reporting",
@@ -226,7 +229,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "PlannerFilesTests", dependencies: ["PlannerCore", "PlannerFiles"], swiftSettings: strict),
     .testTarget(
-      name: "ProfilerTests", dependencies: ["PlannerCore", "Profiler", "ServerContract"], swiftSettings: strict),
+      name: "ProfilerTests",
+      dependencies: ["PlannerCore", "PlannerFiles", "Profiler", "ServerContract", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(name: "ReportingTests", dependencies: ["PlannerCore", "Reporting"], swiftSettings: strict),
     .testTarget(
       name: "TokenizerTests", dependencies: ["Tokenizer"], exclude: ["Fixtures"], swiftSettings: strict),

@@ -115,16 +115,18 @@ struct OptimizeCommand: ComputingCommand {
   /// This machine, by the newest profile of its processor that knows the workload's models.
   private func localMachine(_ known: [Profile], _ load: Workload) throws -> LocalMachine {
     let host = try HostInfo.fingerprint()
-    let own = known.filter { $0.host.isSameProcessor(as: host) }
+    if host.isThrottled { Output.note(Phrases.throttled(host)) }
+    let own = known.filter { $0.speaksFor(host.machine) }
     let matching = own.first { profile in profile.models.contains { $0.covers(load) } }
     guard let profile = matching ?? own.first else {
       throw Failure(
         .unavailable,
-        "no profile in \(profiles)/ is of this machine (\(host.cpuModel), \(host.cores) cores); measure it with: "
+        "no profile in \(profiles)/ is of this machine (\(host.cpuModel), \(host.cores) cores"
+          + (host.isThrottled ? ", limited to \(host.cpuLimit)" : "") + "); measure it with: "
           + "planner profile --case \(ProfileCaseArgument.describe(load))")
     }
     return LocalMachine(
-      profile: profile, cores: max(1, host.cores - reserveCores),
+      profile: profile, cores: max(1, host.usableCPUs - reserveCores),
       memoryBytes: Int64(Double(try HostInfo.availableMemoryBytes()) * memoryShare))
   }
 }

@@ -7,14 +7,7 @@ import Profiler
 import Reporting
 
 /// A case as the command line names it.
-typealias ProfileCaseArgument = ProfileRequest.Case
-
-extension ProfileRequest.Case {
-  /// The argument that profiles what a workload needs.
-  static func describe(_ workload: Workload) -> String {
-    "\(workload.architecture):\(workload.tokens)" + (workload.vocabulary.map { ":\($0)" } ?? "")
-  }
-}
+typealias ProfileCaseArgument = ProfileCase
 
 struct ProfileCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -53,22 +46,42 @@ struct ProfileCommand: AsyncParsableCommand {
       defer { lock.release() }
       let scratch = try ScratchFolder()
       defer { scratch.remove() }
-      var run = try makeRun(scratch)
-      return try write(try await run.run(measuredAt: Timestamp.now()))
+      let host = try HostInfo.fingerprint()
+      if host.isThrottled { Output.note(Phrases.throttled(host)) }
+      var run = try makeRun(host, scratch)
+      let checkpoint = CheckpointFile(path: checkpointPath(host))
+      let profile: Profile
+      do {
+        profile = try await run.run(
+          measuredAt: Timestamp.now(), checkpoint: ProfileCheckpoint(file: checkpoint)
+        ) { Self.report($0, checkpoint.path) }
+      } catch {
+        Output.note("what was measured so far is in \(checkpoint.path); the same command goes on from there")
+        throw error
+      }
+      return try write(profile, checkpoint)
     }
 
-    private func write(_ profile: Profile) throws -> PlannerExit {
+    private static func report(_ found: ProfileCheckpoint.Resumption, _ path: String) {
+      if let reason = found.reasonToStartAnew {
+        Output.note("starting anew: \(path) is of an earlier run, but \(reason)")
+      } else if found.cells > 0 {
+        Output.note("resuming: \(found.cells) of \(found.of) cells are there (\(path))")
+      }
+    }
+
+    private func write(_ profile: Profile, _ checkpoint: CheckpointFile) throws -> PlannerExit {
       Output.clearProgress()
       let path = out ?? defaultPath(profile)
-      try JSONFile.write(profile, to: path)
+      try ProfileFile.write(profile, to: path)
+      checkpoint.remove()
       Output.result(json ? try JSONFile.encode(profile) : ProfileText.render(profile, style: Output.style))
       Output.note("profile written to \(path)")
       return .done
     }
 
-    private func makeRun(_ scratch: ScratchFolder) throws -> ProfileRun {
-      let host = try HostInfo.fingerprint()
-      let servingCores = max(1, try HostInfo.allowedCPUs().count - reserveCores)
+    private func makeRun(_ host: HostFingerprint, _ scratch: ScratchFolder) throws -> ProfileRun {
+      let servingCores = max(1, host.usableCPUs - reserveCores)
       var request = ProfileRequest.standard(quick: quick, servingCores: servingCores, seed: seed)
       if !cases.isEmpty { request.cases = cases }
       if let models { request.repository = try repository(models) }
@@ -125,8 +138,16 @@ struct ProfileCommand: AsyncParsableCommand {
     }
 
     private func defaultPath(_ profile: Profile) -> String {
-      "profiles/\(profile.host.slug)-\(profile.host.cores)c-\(profile.measuredAt.prefix(10)).json"
+      "\(Self.place(profile.host))-\(profile.measuredAt.prefix(10)).json"
     }
+
+    /// Beside the profile; without its date, which a run that goes on tomorrow would not find.
+    private func checkpointPath(_ host: HostFingerprint) -> String {
+      guard let out else { return Self.place(host) + ".partial" }
+      return (out.hasSuffix(".json") ? String(out.dropLast(5)) : out) + ".partial"
+    }
+
+    private static func place(_ host: HostFingerprint) -> String { "profiles/\(host.slug)-\(host.cores)c" }
   }
 
   struct Show: ComputingCommand {
@@ -135,7 +156,7 @@ struct ProfileCommand: AsyncParsableCommand {
     @Flag(help: "Print one JSON object.") var json = false
 
     func compute() throws -> PlannerExit {
-      let content = try ProfileFile.read(profile)
+      let content = try ProfileFile.read(profile, traces: .left)
       Output.result(
         json
           ? try JSONFile.encode(content)
@@ -153,7 +174,7 @@ struct ProfileCommand: AsyncParsableCommand {
     func compute() throws -> PlannerExit {
       Output.result(
         ProfileDiffText.render(
-          try ProfileFile.read(before), try ProfileFile.read(after),
+          try ProfileFile.read(before, traces: .left), try ProfileFile.read(after, traces: .left),
           style: Output.style))
       return .done
     }
@@ -169,22 +190,25 @@ struct ProfileCommand: AsyncParsableCommand {
       var profile: String
       var holds: Bool
       var isThisMachine: Bool
+      /// The control group of the measuring process granted less time than its CPUs have.
+      var isThrottled: Bool
       var violations: [String]
     }
 
     func compute() throws -> PlannerExit {
       let content = try ProfileFile.read(profile)
       let violations = ProfileCheck.violations(content)
-      let isHere = content.host.isSameProcessor(as: try HostInfo.fingerprint())
+      let here = try HostInfo.fingerprint()
+      let speaks = content.speaksFor(here.machine)
       if json {
         let finding = Finding(
-          profile: profile, holds: violations.isEmpty, isThisMachine: isHere, violations: violations)
+          profile: profile, holds: violations.isEmpty, isThisMachine: speaks && !content.host.isThrottled,
+          isThrottled: content.host.isThrottled, violations: violations)
         Output.result(try JSONFile.encode(finding))
       } else {
-        let machine = isHere ? "of this machine" : "of another machine (\(content.host.cpuModel))"
         Output.result(
           violations.isEmpty
-            ? "\(profile): holds together; it is \(machine)"
+            ? "\(profile): holds together; it is \(Phrases.whose(content, here: here))"
             : "\(profile): does not hold together\n" + violations.map { "  - \($0)" }.joined(separator: "\n"))
       }
       return violations.isEmpty ? .done : .failed

@@ -3,20 +3,39 @@ import PlannerCore
 /// Reads catalogues of instance types: CSV with a header line that names the columns, in any order.
 public enum CatalogFile {
   static let embeddedName = "instances-us-east-1.csv (built in)"
+  static let embeddedSourceName = "instances-us-east-1.json (built in)"
+
+  /// What holds for a catalogue as a whole: JSON of kind `catalog-source` beside the built-in table.
+  struct Source: Codable {
+    var schemaVersion: Int
+    var kind: String
+    /// Whose prices these are, where they were read, and of which day.
+    var source: String
+    /// Day of the prices, ISO 8601.
+    var date: String
+    /// The cloud's name of the place that the prices hold for.
+    var region: String
+    /// What a cluster costs beside its nodes, dollars an hour.
+    var clusterCostPerHour: Double
+  }
+
+  static func embeddedSource() throws(FileError) -> Source {
+    try JSONFile.decode(
+      Source.self, from: String(decoding: PackageResources.instances_us_east_1_json, as: UTF8.self),
+      path: embeddedSourceName, kind: "catalog-source", schemaVersion: 1)
+  }
 
   /// The types and prices that ship with the program.
   ///
   /// - Throws: `FileError` if the program was built with a file that is not in order.
   public static func embedded() throws(FileError) -> Catalog {
-    try parse(
+    let about = try embeddedSource()
+    return try parse(
       String(decoding: PackageResources.instances_us_east_1_csv, as: UTF8.self), name: embeddedName,
-      provenance: Provenance(
-        .published,
-        source: "AWS on-demand prices, us-east-1, Linux, 2026-07-20; price and instance tables of "
-          + "aws/karpenter-provider-aws at 1d927085 (August 2026)"))
+      provenance: Provenance(.published, source: about.source))
   }
 
-  /// A user's file with the same columns.
+  /// A user's file with the same columns. What a cluster costs is the built-in catalogue's figure.
   ///
   /// - Throws: `FileError` with every line that cannot be used.
   public static func read(_ path: String) throws(FileError) -> Catalog {
@@ -28,8 +47,11 @@ public enum CatalogFile {
     "allocatableMemory",
   ]
   static let optionalColumns = [
-    "cpuManufacturer", "sustainedClockMHz", "pods", "accelerator", "acceleratorCount", "acceleratorMemoryMiB",
+    "cpuManufacturer", "sustainedClockMHz", "pods", "accelerator", "acceleratorCount", "acceleratorMemoryMiB", "region",
+    "spotDollarsPerHour", "reservedDollarsPerHour",
   ]
+  /// `resource.NAME` is what pods may use of a resource that has no column of its own.
+  static let resourcePrefix = "resource."
 
   /// - Parameter name: of the file, for messages.
   public static func parse(_ text: String, name: String, provenance: Provenance) throws(FileError) -> Catalog {
@@ -48,8 +70,10 @@ public enum CatalogFile {
         1, column, "is not among the columns", "add it to the header line: \(requiredColumns.joined(separator: ","))")
     }
     for (index, column) in header.enumerated() {
-      if !requiredColumns.contains(column), !optionalColumns.contains(column) {
-        report(1, column, "is not a known column", "leave it out, or use \(optionalColumns.joined(separator: ", "))")
+      if !isKnown(column) {
+        report(
+          1, column, "is not a known column",
+          "leave it out, or use \(optionalColumns.joined(separator: ", ")), resource.NAME")
       } else if header[..<index].contains(column) {
         report(1, column, "is there twice", "keep one of them")
       }
@@ -80,7 +104,18 @@ public enum CatalogFile {
     }
     if types.isEmpty, problems.isEmpty { report(1, nil, "holds no instance type", "add a line for each") }
     guard problems.isEmpty else { throw FileError(.badData, problems) }
-    return Catalog(provenance: provenance, types: types)
+    return Catalog(
+      provenance: provenance, types: types, clusterCostPerHour: try embeddedSource().clusterCostPerHour)
+  }
+
+  /// A resource's name begins with a letter and is not one that has columns of its own.
+  private static func isKnown(_ column: String) -> Bool {
+    if requiredColumns.contains(column) || optionalColumns.contains(column) { return true }
+    guard column.hasPrefix(resourcePrefix), let initial = column.dropFirst(resourcePrefix.count).first else {
+      return false
+    }
+    let own: [ResourceName] = [.cpu, .memory, .pods, .accelerators, .acceleratorMemory]
+    return initial.isLetter && !own.contains(ResourceName(rawValue: String(column.dropFirst(resourcePrefix.count))))
   }
 
   /// The fields of one line: separated by commas, trimmed; a field in double quotes may hold commas, and a quotation
@@ -148,11 +183,7 @@ private struct Row {
     let name = text("instanceType")
     if name.isEmpty { fail("instanceType", "is empty", "give the type's name, such as c7g.4xlarge") }
     if name == "local" { fail("instanceType", "'local' is the name of the machine at hand", "choose another name") }
-    let price = number("onDemandDollarsPerHour", "dollars an hour, such as 0.58") { Double($0) }
-    // The bound keeps the cost of a million nodes, in billionths of a dollar, within 64 bits.
-    if let price, !(price >= 0 && price <= 5000) {
-      fail("onDemandDollarsPerHour", "is \(price)", "give dollars an hour, 0 to 5000")
-    }
+    let onDemand = price("onDemandDollarsPerHour")
     let architecture = text("architecture")
     if architecture != "amd64", architecture != "arm64" {
       fail("architecture", "is '\(architecture)'", "give amd64 or arm64")
@@ -167,11 +198,50 @@ private struct Row {
     if let memory, let allocatable, allocatable > Int64(memory) * 1_048_576 {
       fail("allocatableMemory", "is more than memoryMiB", "give what is left for pods")
     }
-    guard isGood, let price, let vcpus, let memory, let milliCPU, let allocatable, let pods else { return nil }
-    return InstanceType(
-      name: name, costPerHour: price, architecture: architecture, cpuManufacturer: text("cpuManufacturer"),
+    let offerings = offerings(onDemand)
+    let others = otherResources()
+    guard isGood, let onDemand, let vcpus, let memory, let milliCPU, let allocatable, let pods else { return nil }
+    var type = InstanceType(
+      name: name, costPerHour: onDemand, architecture: architecture, cpuManufacturer: text("cpuManufacturer"),
       sustainedClockMHz: clock, vcpus: vcpus, memoryBytes: Int64(memory) * 1_048_576, allocatableMilliCPU: milliCPU,
       allocatableMemoryBytes: allocatable, maxPods: pods, accelerator: accelerator)
+    type.offerings = offerings
+    for name in others.names { type.allocatable[name] = others[name] }
+    return type
+  }
+
+  private mutating func price(_ column: String) -> Double? {
+    let price = number(column, "dollars an hour, such as 0.58") { Double($0) }
+    // The bound keeps the cost of a million nodes, in billionths of a dollar, within 64 bits.
+    if let price, !(price >= 0 && price <= 5000) {
+      fail(column, "is \(price)", "give dollars an hour, 0 to 5000")
+    }
+    return price
+  }
+
+  private mutating func offerings(_ onDemand: Double?) -> [Offering] {
+    let region = text("region").isEmpty ? Offering.usualRegion : text("region")
+    var all = onDemand.map { [Offering(region: region, costPerHour: $0)] } ?? []
+    let others: [(String, Offering.Purchase)] = [
+      ("spotDollarsPerHour", .spot), ("reservedDollarsPerHour", .reserved),
+    ]
+    for (column, purchase) in others where !text(column).isEmpty {
+      if let price = price(column) { all.append(Offering(region: region, purchase: purchase, costPerHour: price)) }
+    }
+    return all
+  }
+
+  /// Quantities of the columns `resource.NAME`: a count, or a size such as 96Gi; an empty field is none.
+  private mutating func otherResources() -> ResourceList {
+    var list = ResourceList()
+    for column in header where column.hasPrefix(CatalogFile.resourcePrefix) && !text(column).isEmpty {
+      let quantity = number(column, "a whole number or a size such as 96Gi") { text in
+        (Int64(text) ?? Quantity.bytes(text)).flatMap { $0 >= 0 && $0 <= 1 << 50 ? $0 : nil }
+      }
+      let name = ResourceName(rawValue: String(column.dropFirst(CatalogFile.resourcePrefix.count)))
+      if let quantity { list[name] = quantity }
+    }
+    return list
   }
 
   private mutating func accelerator() -> InstanceType.Accelerator? {

@@ -12,24 +12,43 @@ public enum JSONFile {
     return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
   }
 
+  /// The same on one line, for files that hold a value a line.
+  ///
+  /// - Returns: text that ends in the only line break in it.
+  public static func encodeLine(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+  }
+
+  /// Reads what `encodeLine` wrote, without a look at kind and version.
+  ///
+  /// - Throws: `DecodingError`.
+  public static func decodeLine<Value: Decodable>(_ type: Value.Type, from line: String) throws -> Value {
+    try JSONDecoder().decode(Value.self, from: Data(line.utf8))
+  }
+
   public static func write(_ value: some Encodable, to path: String) throws {
     try AtomicFile.write(try encode(value), to: path)
   }
 
   /// Reads a file of that kind.
   ///
+  /// - Parameter oldest: the oldest version that `type` reads; nil reads `schemaVersion` alone.
   /// - Throws: `FileError` that names file and key.
   public static func read<Value: Decodable>(
-    _ type: Value.Type, from path: String, kind: String, schemaVersion: Int
+    _ type: Value.Type, from path: String, kind: String, schemaVersion: Int, oldest: Int? = nil
   ) throws(FileError) -> Value {
-    try decode(type, from: try AtomicFile.read(path), path: path, kind: kind, schemaVersion: schemaVersion)
+    try decode(
+      type, from: try AtomicFile.read(path), path: path, kind: kind, schemaVersion: schemaVersion, oldest: oldest)
   }
 
   /// Reads the text of such a file, which came from `path`.
   ///
+  /// - Parameter oldest: the oldest version that `type` reads; nil reads `schemaVersion` alone.
   /// - Throws: `FileError` that names `path` and key.
   public static func decode<Value: Decodable>(
-    _ type: Value.Type, from text: String, path: String, kind: String, schemaVersion: Int
+    _ type: Value.Type, from text: String, path: String, kind: String, schemaVersion: Int, oldest: Int? = nil
   ) throws(FileError) -> Value {
     func bad(_ key: String?, _ message: String, _ remedy: String? = nil) -> FileError {
       FileError(.badData, [FileProblem(file: path, key: key, message: message, remedy: remedy)])
@@ -49,9 +68,10 @@ public enum JSONFile {
     guard header.kind == kind else {
       throw bad("kind", "is '\(header.kind)' where a \(kind) is needed", "name a file that holds a \(kind)")
     }
-    guard header.schemaVersion == schemaVersion else {
+    guard (min(oldest ?? schemaVersion, schemaVersion)...schemaVersion).contains(header.schemaVersion) else {
+      let known = oldest.map { $0 < schemaVersion ? "\($0) to " : "" } ?? ""
       throw bad(
-        "schemaVersion", "is \(header.schemaVersion); this program reads \(schemaVersion)",
+        "schemaVersion", "is \(header.schemaVersion); this program reads \(known)\(schemaVersion)",
         header.schemaVersion > schemaVersion ? "use a newer planner" : "write the file again with this planner")
     }
     do {

@@ -2,15 +2,18 @@ import Executor
 
 /// Which CPUs compute and which do everything else: HTTP and the load generator.
 public struct CPUSplit: Hashable, Sendable {
-  /// In the order in which workers are given them.
+  /// CPUs that compute, in the order in which workers are given them.
   public var workers: [Int]
+  /// CPUs for everything else.
   public var others: [Int]
 
-  /// - Parameter servingCores: how many may compute; at least one CPU is left for the rest where there are two.
+  /// - Parameter servingCores: how many may compute; at least one CPU is left for the rest where there are two, and no
+  ///   more compute than the control group's quota of CPU time pays for.
   /// - Throws: `ExecutorError`.
   public static func current(servingCores: Int) throws -> CPUSplit {
     let allowed = try HostInfo.allowedCPUs()
-    let serving = min(max(1, servingCores), max(1, allowed.count - 1))
+    let paid = HostInfo.cpuQuota().map { max(1, Int($0)) } ?? allowed.count
+    let serving = min(max(1, servingCores), max(1, allowed.count - 1), paid)
     return CPUSplit(workers: Array(allowed.prefix(serving)), others: Array(allowed.dropFirst(serving)))
   }
 

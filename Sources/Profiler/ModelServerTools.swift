@@ -20,6 +20,13 @@ public struct ModelServerTools: ProfilerTools {
 
   // MARK: Child commands
 
+  /// Path, size and time of the last change of the program.
+  public func serverIdentity() async throws -> String {
+    var facts = stat()
+    guard stat(binary, &facts) == 0 else { throw ProfilerError("\(binary) cannot be looked at") }
+    return "\(binary), \(facts.st_size) bytes, changed \(facts.st_mtim.tv_sec).\(facts.st_mtim.tv_nsec)"
+  }
+
   public func engineIdentity(settings: LibrarySettings) async throws -> EngineIdentity {
     let lines = try await command(ServerArguments(.info), settings: settings)
     guard let line = lines.first, let info = try? JSONDecoder().decode(EngineInfo.self, from: Data(line.utf8)) else {
@@ -81,11 +88,16 @@ public struct ModelServerTools: ProfilerTools {
   }
 
   public func measure(_ call: MeasureCall) async throws -> [MeasuredCell] {
+    guard let first = call.conditions.first,
+      call.conditions.allSatisfy({ $0.batch == 1 && $0.input == .tokens && $0.coRunners == first.coRunners })
+    else {
+      throw ProfilerError("model-server measure times single requests of token ids, of as many workers in all cells")
+    }
     var arguments = ServerArguments(.measure)
     arguments.add(.repository, call.repository)
-    arguments.add(.tokens, list: call.tokens)
-    arguments.add(.threads, list: call.threads)
-    arguments.add(.concurrency, call.concurrency)
+    arguments.add(.tokens, list: Self.different(call.conditions.map(\.tokens)))
+    arguments.add(.threads, list: Self.different(call.conditions.map(\.threads)))
+    arguments.add(.concurrency, first.coRunners)
     arguments.add(.seconds, call.seconds)
     arguments.add(.models, call.models)
     // As the server will be: a worker of one thread on a CPU of its own.
@@ -121,6 +133,11 @@ public struct ModelServerTools: ProfilerTools {
     return output.withLock { $0 }
   }
 
+  /// Each number once, in the order in which they first come.
+  private static func different(_ numbers: [Int]) -> [Int] {
+    numbers.enumerated().filter { !numbers[..<$0.offset].contains($0.element) }.map(\.element)
+  }
+
   // MARK: Serving
 
   /// Sent before the counted requests, so that connections, caches and clocks are warm.
@@ -128,12 +145,12 @@ public struct ModelServerTools: ProfilerTools {
 
   public func serve(_ call: ServeCall) async throws -> [ServedSample] {
     var launch = ServerLaunch(
-      binary: binary, repository: call.repository, workers: call.workers, threads: call.threads,
-      logFile: logFolder + "/model-server.log")
-    launch.warmTokens = [call.tokens]
+      binary: binary, repository: call.repository, workers: call.conditions.coRunners,
+      threads: call.conditions.threads, logFile: logFolder + "/model-server.log")
+    launch.warmTokens = [call.conditions.tokens]
     launch.limitModels = call.modelNames.count
     launch.environment = call.settings.environment
-    launch.pinWorkers = cpus.pinned(threadsPerWorker: call.threads)
+    launch.pinWorkers = cpus.pinned(threadsPerWorker: call.conditions.threads)
     launch.ioCPUs = cpus.io
     let server = try await LocalProcess.launch(launch)
     do {
@@ -151,7 +168,8 @@ public struct ModelServerTools: ProfilerTools {
   private static func load(_ call: ServeCall, server: NodeAddress, cpu: Int?) async throws -> [ServedSample] {
     let template = RequestTemplate(host: server.host, port: server.port)
     let requests = try template.requests(
-      models: call.modelNames, input: call.input, tokens: call.tokens, vocabulary: call.vocabulary)
+      models: call.modelNames, input: call.conditions.input, tokens: call.conditions.tokens,
+      vocabulary: call.vocabulary)
     var options = LoadOptions()
     options.cpu = cpu
     // A large model on a slow machine: an answer that comes late is a measurement, one given up is none.

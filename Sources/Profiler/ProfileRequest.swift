@@ -1,43 +1,11 @@
 import PlannerCore
 
 /// What a profile is to cover.
-public struct ProfileRequest: Sendable {
-  /// One architecture at some lengths.
-  public struct Case: Hashable, Sendable {
-    public var architecture: ArchitecturePreset
-    /// nil is the family's own.
-    public var vocabulary: Int?
-    public var tokens: [Int]
-
-    public init(architecture: ArchitecturePreset, vocabulary: Int?, tokens: [Int]) {
-      self.architecture = architecture
-      self.vocabulary = vocabulary
-      self.tokens = tokens
-    }
-
-    /// Reads `FAMILY[:TOKENS[,TOKENS…][:VOCABULARY]]`, such as `bert-tiny:32:2000`.
-    public init?(_ text: String) {
-      let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-      guard let first = parts.first, parts.count <= 3, let architecture = ArchitecturePreset(rawValue: String(first))
-      else {
-        return nil
-      }
-      self.architecture = architecture
-      tokens = [16, 32, 128]
-      if parts.count > 1 {
-        let lengths = parts[1].split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
-        guard lengths.allSatisfy({ ($0.map { (4...512).contains($0) }) ?? false }) else { return nil }
-        tokens = lengths.compactMap { $0 }
-      }
-      if parts.count > 2 {
-        guard let size = Int(parts[2]), (200...1_000_000).contains(size) else { return nil }
-        vocabulary = size
-      }
-    }
-  }
+public struct ProfileRequest: Codable, Hashable, Sendable {
+  public typealias Case = ProfileCase
 
   /// Models that are there already, all of one architecture.
-  public struct Repository: Hashable, Sendable {
+  public struct Repository: Codable, Hashable, Sendable {
     public var folder: String
     public var modelNames: [String]
     public var architecture: String
@@ -48,8 +16,7 @@ public struct ProfileRequest: Sendable {
 
     public init(
       folder: String, modelNames: [String], architecture: String, vocabulary: Int, precision: Precision,
-      fileBytes: Int64,
-      tokens: [Int]
+      fileBytes: Int64, tokens: [Int]
     ) {
       self.folder = folder
       self.modelNames = modelNames
@@ -84,7 +51,7 @@ public struct ProfileRequest: Sendable {
     self.input = input
   }
 
-  /// Everything that plans ask for by default.
+  /// Everything that plans ask for by default: every architecture at the usual lengths, or with `quick` three of them.
   public static func standard(quick: Bool, servingCores: Int, seed: UInt64) -> ProfileRequest {
     let cases =
       quick
@@ -104,17 +71,20 @@ public struct ProfileRequest: Sendable {
 
   /// Seconds of forward passes in one cell of the matrix.
   var secondsPerCell: Double { quick ? 1.0 : 4.0 }
+  /// Seconds of forward passes in one trial of library settings.
   var secondsPerTrial: Double { quick ? 0.8 : 2.0 }
-  /// Requests and seconds of one round of a served cell, whichever is longer, up to `maxServedSeconds`.
+  /// Requests of one round of a served cell; the round lasts until so many are due.
   var servedRequests: Double { quick ? 2_000 : 5_000 }
+  /// Seconds that one round of a served cell lasts at least.
   var minServedSeconds: Double { quick ? 6 : 12 }
+  /// Seconds that one round of a served cell lasts at most.
   var maxServedSeconds: Double { quick ? 10 : 40 }
 
   /// Times that each served cell is measured, with everything else in between.
   var servedRounds: Int { quick ? 3 : 5 }
 
-  /// Busy share of the workers while the served cells are measured. Requests then meet seldom enough for their
-  /// waiting to be taken out exactly, and the processor is as awake as it is in service.
+  /// Busy share of the workers while served cells are measured. Requests then meet seldom enough for their waiting to
+  /// be taken out exactly, and the processor is as awake as it is in service.
   static let servedUtilization = 0.3
 
   /// Intra-op threads to measure: powers of two up to the cores that serve.

@@ -4,91 +4,67 @@ import ServerContract
 /// Forward passes of the bare engine, in a child process with the settings under test.
 public struct MeasureCall: Hashable, Sendable {
   public var repository: String
-  public var tokens: [Int]
-  public var threads: [Int]
-  public var concurrency: Int
-  /// Of each cell.
+  /// Cells to measure: every combination of some lengths and some numbers of threads, alike in all else.
+  public var conditions: [Conditions]
+  /// Time of measuring each cell, seconds.
   public var seconds: Double
-  /// Of the repository's models, that many are loaded and gone round.
+  /// Models of the repository that are loaded and gone round.
   public var models: Int
   public var settings: LibrarySettings
 
   public init(
-    repository: String, tokens: [Int], threads: [Int], concurrency: Int, seconds: Double, models: Int,
-    settings: LibrarySettings
+    repository: String, conditions: [Conditions], seconds: Double, models: Int, settings: LibrarySettings
   ) {
     self.repository = repository
-    self.tokens = tokens
-    self.threads = threads
-    self.concurrency = concurrency
+    self.conditions = conditions
     self.seconds = seconds
     self.models = models
     self.settings = settings
   }
 }
 
+extension MeasuredCell {
+  /// The bare engine computes single requests of token ids.
+  public var conditions: Conditions {
+    Conditions(tokens: tokens, input: .tokens, batch: 1, threads: threads, coRunners: concurrency)
+  }
+}
+
 /// The whole server, started with these settings and asked over HTTP for a while.
-public struct ServeCall: Sendable {
+public struct ServeCall: Hashable, Sendable {
   public var repository: String
-  /// As many as take part; the schedule's model i is the i-th of them.
+  /// Names of the models that take part; the schedule's model i is the i-th of them.
   public var modelNames: [String]
   public var vocabulary: Int
-  public var tokens: Int
-  public var input: RequestInput
-  public var workers: Int
-  public var threads: Int
+  /// `coRunners` are the workers of the server.
+  public var conditions: Conditions
   public var schedule: Schedule
   public var settings: LibrarySettings
 
   public init(
-    repository: String, modelNames: [String], vocabulary: Int, tokens: Int, input: RequestInput, workers: Int,
-    threads: Int, schedule: Schedule, settings: LibrarySettings
+    repository: String, modelNames: [String], vocabulary: Int, conditions: Conditions, schedule: Schedule,
+    settings: LibrarySettings
   ) {
     self.repository = repository
     self.modelNames = modelNames
     self.vocabulary = vocabulary
-    self.tokens = tokens
-    self.input = input
-    self.workers = workers
-    self.threads = threads
+    self.conditions = conditions
     self.schedule = schedule
     self.settings = settings
   }
 }
 
-/// One answered request, taken apart. Times in seconds.
-public struct ServedSample: Sendable {
-  /// When it was due, from the start of the run.
-  public var due: Double
-  /// Client's latency from the intended time.
-  public var latency: Double
-  public var queue: Double
-  public var compute: Double
-  /// Requests that it found waiting or in service.
-  public var ahead: Int
-  /// What the worker spent between its last pass and this one; nil where it was idle.
-  public var dispatchGap: Double?
-
-  public init(
-    due: Double, latency: Double, queue: Double, compute: Double, ahead: Int, dispatchGap: Double? = nil
-  ) {
-    self.due = due
-    self.latency = latency
-    self.queue = queue
-    self.compute = compute
-    self.ahead = ahead
-    self.dispatchGap = dispatchGap
-  }
-}
-
 /// What the profiler needs of the world: child processes of `model-server` and a load generator.
 public protocol ProfilerTools: Sendable {
+  /// Tells one build of the server from another: measurements of different builds are not put together.
+  func serverIdentity() async throws -> String
   func engineIdentity(settings: LibrarySettings) async throws -> EngineIdentity
   /// Writes `count` models into `folder`; returns the bytes of one model's file.
   func synthesize(
     architecture: ArchitecturePreset, vocabulary: Int, precision: Precision, count: Int, seed: UInt64,
     into folder: String
   ) async throws -> Int64
+  /// Measures every cell of a call.
   func measure(_ call: MeasureCall) async throws -> [MeasuredCell]
   /// Every request must have been answered, or it throws.
   func serve(_ call: ServeCall) async throws -> [ServedSample]

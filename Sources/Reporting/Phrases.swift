@@ -238,11 +238,37 @@ public enum Phrases {
     }
   }
 
+  /// That a process has less than its CPUs, for a command that measures or plans with them.
+  public static func throttled(_ host: HostFingerprint) -> String {
+    "the control group limits this process to \(host.cpuLimit) of \(Format.count(host.cores, "CPU", "CPUs")): "
+      + "what is measured here is the throttled machine"
+  }
+
+  /// Of which machine a profile is, seen from the machine at hand, as the end of a sentence that begins with "it is".
+  public static func whose(_ profile: Profile, here: HostFingerprint) -> String {
+    let host = profile.host
+    if !host.isThrottled, profile.speaksFor(here.machine) { return "of this machine" }
+    guard profile.speaksFor(here.machine) || host.machine.differsInLimitAlone(from: here.machine) else {
+      return "of another machine (\(host.cpuModel))"
+    }
+    guard host.isThrottled else {
+      return "of this machine without a limit, which is not what runs here: the control group grants "
+        + "\(here.cpuLimit) of \(Format.count(here.cores, "CPU", "CPUs"))"
+    }
+    return "not of this machine but of what a control group left of it: it was throttled to \(host.cpuLimit) of "
+      + Format.count(host.cores, "CPU", "CPUs")
+  }
+
   static func host(_ host: HostFingerprint) -> [(name: String, value: String)] {
-    [
+    let limit =
+      host.isThrottled
+      ? [("CPU limit", "throttled: the control group granted \(host.cpuLimit) of \(Format.count(host.cores)) CPUs")]
+      : []
+    return [
       ("Processor", host.cpuModel),
       ("Identity", "\(host.vendor), family \(host.cpuFamily), model \(host.cpuModelNumber), \(host.architecture)"),
       ("Cores", Format.count(host.cores)),
+    ] + limit + [
       ("Memory", Format.bytes(host.memoryBytes)),
       ("Vector units", host.instructionSets.isEmpty ? "none noted" : host.instructionSets.joined(separator: ", ")),
       ("Hypervisor", host.hypervisor ?? "none seen"),

@@ -62,6 +62,29 @@ import Testing
     #expect(valid == json["invalidReason"] is NSNull, "\(json["invalidReason"] ?? "no key")")
   }
 
+  @Test func aProfileThatWasInterruptedGoesOn() throws {
+    let place = try Workplace()
+    let arguments = [
+      "profile", "--quick", "--case", "bert-tiny:16:300", "--precisions", "fp32", "--out", "profiles/mine.json",
+    ]
+    let (process, _, errors) = try place.start(arguments)
+    try waitUntil { (try? String(contentsOfFile: errors, encoding: .utf8))?.contains("served, round 2") == true }
+    process.interrupt()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 130)
+    let said = try String(contentsOfFile: errors, encoding: .utf8)
+    #expect(said.contains("the same command goes on from there"))
+    #expect(FileManager.default.fileExists(atPath: place.folder + "/profiles/mine.partial"))
+    // A folder with a checkpoint in it can be planned with.
+    #expect(try place.planner("optimize", "--models", "10", "--out", "p.json").status == 0)
+    let result = try place.run(arguments)
+    #expect(result.status == 0, "\(result.errors)")
+    let notes = result.errors.split(separator: "\n").filter { $0.hasPrefix("resuming: ") }
+    #expect(notes.count == 1 && notes[0].contains(" cells are there (profiles/mine.partial)"), "\(result.errors)")
+    let files = try FileManager.default.contentsOfDirectory(atPath: place.folder + "/profiles").sorted()
+    #expect(files == ["mine.json", "mine.traces"])
+  }
+
   @Test func executeRunsThePlanAndReports() throws {
     let place = try Self.planned()
     let result = try place.planner("execute", "p.json", "--duration", "8s", "--name", "ten", "--json")

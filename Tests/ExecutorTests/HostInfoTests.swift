@@ -109,6 +109,29 @@ import Testing
     #expect(files.cpuQuota() == 2)
   }
 
+  @Test func aQuotaIsPartOfTheFingerprint() throws {
+    let (scratch, files) = try machine([
+      "proc/cpuinfo": intel, "proc/meminfo": memory, "proc/self/cgroup": "1:cpu:/\n0::/\n",
+      "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "10000\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+    ])
+    defer { withExtendedLifetime(scratch) {} }
+    let host = try files.fingerprint(architecture: "x86_64", kernel: "6.1.0", cores: 2)
+    #expect(host.cpuQuota == 0.1 && host.isThrottled && host.usableCPUs == 1)
+  }
+
+  @Test func cpusetsOfBothVersionsAreIntersected() throws {
+    let (scratch, files) = try machine([
+      "proc/self/cgroup": "3:cpuset:/docker/abc\n0::/pods/mine\n", "sys/fs/cgroup/cgroup.controllers": "cpuset\n",
+      "sys/fs/cgroup/pods/mine/cpuset.cpus.effective": "0-3,8\n", "sys/fs/cgroup/pods/cpuset.cpus.effective": "0-15\n",
+      "sys/fs/cgroup/cpuset/docker/abc/cpuset.cpus": "2-9\n", "sys/fs/cgroup/cpuset/cpuset.cpus": "\n",
+    ])
+    defer { withExtendedLifetime(scratch) {} }
+    #expect(files.cpuset() == [2, 3, 8])
+    let (other, none) = try machine(["proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpuset.cpus.effective": "all\n"])
+    defer { withExtendedLifetime(other) {} }
+    #expect(none.cpuset() == nil)
+  }
+
   @Test func noLimitInVersion1IsNoLimit() throws {
     let (scratch, files) = try machine([
       "proc/meminfo": memory, "proc/self/cgroup": "4:memory:/\n",

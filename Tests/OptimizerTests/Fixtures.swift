@@ -64,14 +64,17 @@ enum Fixture {
         memoryPerModelBytes: variant.memoryPerModelBytes, loadSeconds: 0.01, firstRunSeconds: 0.01,
         forward: try variant.forward.map {
           ForwardCell(
-            tokens: 32, batch: 1, threads: 1, concurrency: $0.concurrency, residentModels: 8,
-            serviceSeconds: try table(mean: $0.seconds))
+            conditions: Conditions(tokens: 32, input: .tokens, threads: 1, coRunners: $0.concurrency),
+            residentModels: 8, serviceSeconds: try table(mean: $0.seconds))
         },
         served: try variant.cells.map {
           ServedCell(
-            tokens: $0.tokens, input: $0.input, workers: $0.workers, threads: $0.threads, residentModels: 8,
-            ratePerSecond: 10, computeSeconds: try table(mean: $0.computeSeconds),
-            overheadSeconds: try table(mean: 0.0003), betweenRunCV: 0.02)
+            conditions: Conditions(
+              tokens: $0.tokens, input: $0.input, threads: $0.threads, coRunners: $0.workers),
+            residentModels: 8, ratePerSecond: 10,
+            times: ServedTimes(
+              computeSeconds: try table(mean: $0.computeSeconds), overheadSeconds: try table(mean: 0.0003),
+              betweenRunCV: 0.02))
         })
     }
     let settings = LibrarySettings(blas: "default", coreType: nil, environment: ["OMP_NUM_THREADS": "1"])

@@ -66,6 +66,31 @@ import Testing
     #expect(catalog.types[0].allocatableMemoryBytes == 3 << 30)
   }
 
+  @Test func resourcesAndOfferingsAreColumns() throws {
+    let catalog = try parse([
+      header + ",region,spotDollarsPerHour,reservedDollarsPerHour,resource.neuronCores,resource.acceleratorHBM",
+      good + ",eu-west-1,0.21,,2,96Gi", "c7g.8xlarge,1.16,arm64,aws,2600,32,65536,31850m,57971Mi,234,,,,,,,,",
+    ])
+    let type = catalog.types[0]
+    #expect(
+      type.offerings == [
+        Offering(region: "eu-west-1", costPerHour: 0.58),
+        Offering(region: "eu-west-1", purchase: .spot, costPerHour: 0.21),
+      ])
+    #expect(type.costPerHour == 0.58)
+    #expect(type.otherResources == ResourceList(["neuronCores": 2, "acceleratorHBM": 96 << 30]))
+    #expect(catalog.types[1].otherResources.isEmpty && catalog.types[1].offerings == [Offering(costPerHour: 1.16)])
+    #expect(problems([header + ",resource.", good + ",1"]).map(\.key) == ["resource."])
+    #expect(problems([header + ",resource.cpu", good + ",1"]).map(\.key) == ["resource.cpu"])
+    #expect(problems([header + ",resource.x", good + ",many"]).map(\.key) == ["resource.x"])
+    #expect(problems([header + ",spotDollarsPerHour", good + ",-1"]).map(\.key) == ["spotDollarsPerHour"])
+  }
+
+  @Test func theClusterHasAPrice() throws {
+    #expect(try CatalogFile.embedded().clusterCostPerHour == 0.10)
+    #expect(try parse([header, good]).clusterCostPerHour == 0.10)
+  }
+
   @Test func everyMistakeAtOnce() {
     let found = problems([
       header,

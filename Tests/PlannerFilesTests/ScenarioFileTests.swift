@@ -121,7 +121,7 @@ final class TemporaryFolder {
         loadSeconds: 1, firstRunSeconds: 1,
         forward: [
           ForwardCell(
-            tokens: 1, batch: 1, threads: 1, concurrency: 1, residentModels: 1,
+            conditions: Conditions(tokens: 1, input: .tokens, threads: 1, coRunners: 1), residentModels: 1,
             serviceSeconds: QuantileTable(samples: [0.001, 0.1 + 0.2])!)
         ], served: [])
     ])
@@ -130,7 +130,7 @@ final class TemporaryFolder {
     let folder = try TemporaryFolder()
     let path = folder.path + "/deep/er/p.json"
     try JSONFile.write(Self.profile, to: path)
-    let back = try JSONFile.read(Profile.self, from: path, kind: "profile", schemaVersion: 1)
+    let back = try JSONFile.read(Profile.self, from: path, kind: "profile", schemaVersion: 2)
     #expect(try JSONFile.encode(back) == JSONFile.encode(Self.profile))
     #expect(back.models[0].forward[0].serviceSeconds == Self.profile.models[0].forward[0].serviceSeconds)
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path + "/deep/er") == ["p.json"])
@@ -142,7 +142,7 @@ final class TemporaryFolder {
     func failure(_ text: String) throws -> FileError {
       let path = try folder.file("p.json", text)
       return try #require(throws: FileError.self) {
-        try JSONFile.read(Profile.self, from: path, kind: "profile", schemaVersion: 1)
+        try JSONFile.read(Profile.self, from: path, kind: "profile", schemaVersion: 2)
       }
     }
     #expect(try failure(String(good.prefix(good.count / 2))).description.contains("cut off"))
@@ -151,7 +151,7 @@ final class TemporaryFolder {
     #expect(
       try failure(good.replacingOccurrences(of: "\"kind\" : \"profile\"", with: "\"kind\" : \"plan\"")).problems[0].key
         == "kind")
-    let newer = try failure(good.replacingOccurrences(of: "\"schemaVersion\" : 1", with: "\"schemaVersion\" : 9"))
+    let newer = try failure(good.replacingOccurrences(of: "\"schemaVersion\" : 2", with: "\"schemaVersion\" : 9"))
     #expect(newer.problems[0].key == "schemaVersion" && newer.problems[0].remedy == "use a newer planner")
     let missing = try failure(good.replacingOccurrences(of: "\"tokens\"", with: "\"takens\""))
     #expect(missing.problems[0].key == "models[0].forward[0].tokens")

@@ -7,6 +7,23 @@ import Testing
 /// A machine whose times are known: what the profiler makes of it can be checked exactly.
 final class KnownMachine: ProfilerTools {
   let calls = Mutex<[MeasureCall]>([])
+  let served = Mutex<[ServeCall]>([])
+  /// Folders into which models were written.
+  let written = Mutex<[String]>([])
+  let server: String
+  /// Measuring calls after which it breaks down.
+  let patience: Int
+
+  init(server: String = "build 1", patience: Int = .max) {
+    self.server = server
+    self.patience = patience
+  }
+
+  func serverIdentity() async throws -> String { server }
+
+  private func check() throws {
+    if calls.withLock({ $0.count }) + served.withLock({ $0.count }) > patience { throw ProfilerError("cut off") }
+  }
 
   func engineIdentity(settings: LibrarySettings) async throws -> EngineIdentity {
     EngineIdentity(name: "libtorch", version: "test")
@@ -15,7 +32,10 @@ final class KnownMachine: ProfilerTools {
   func synthesize(
     architecture: ArchitecturePreset, vocabulary: Int, precision: Precision, count: Int, seed: UInt64,
     into folder: String
-  ) async throws -> Int64 { 1_000 }
+  ) async throws -> Int64 {
+    written.withLock { $0.append(folder) }
+    return 1_000
+  }
 
   /// The default BLAS stalls with two threads, openmp does not; SkylakeX kernels halve every time.
   static func seconds(_ settings: LibrarySettings, threads: Int, tokens: Int) -> Double {
@@ -27,20 +47,22 @@ final class KnownMachine: ProfilerTools {
 
   func measure(_ call: MeasureCall) async throws -> [MeasuredCell] {
     calls.withLock { $0.append(call) }
-    return call.tokens.flatMap { tokens in
-      call.threads.map { threads in
-        let seconds = Self.seconds(call.settings, threads: threads, tokens: tokens)
-        return MeasuredCell(
-          tokens: tokens, threads: threads, concurrency: call.concurrency, residentModels: call.models,
-          samples: [seconds, seconds * 1.1, seconds * 0.9], loadSeconds: 0.02, firstRunSeconds: 0.007,
-          memoryPerModelBytes: 3_000_000, serverMemoryBytes: 80_000_000, weightBytes: 2_900_000)
-      }
+    try check()
+    return call.conditions.map { one in
+      let seconds = Self.seconds(call.settings, threads: one.threads, tokens: one.tokens)
+      return MeasuredCell(
+        tokens: one.tokens, threads: one.threads, concurrency: one.coRunners, residentModels: call.models,
+        samples: [seconds, seconds * 1.1, seconds * 0.9], loadSeconds: 0.02, firstRunSeconds: 0.007,
+        memoryPerModelBytes: 3_000_000, serverMemoryBytes: 80_000_000, weightBytes: 2_900_000)
     }
   }
 
   func serve(_ call: ServeCall) async throws -> [ServedSample] {
-    call.schedule.requests.enumerated().map { index, request in
-      let compute = Self.seconds(call.settings, threads: call.threads, tokens: call.tokens)
+    served.withLock { $0.append(call) }
+    try check()
+    return call.schedule.requests.enumerated().map { index, request in
+      let compute = Self.seconds(
+        call.settings, threads: call.conditions.threads, tokens: call.conditions.tokens)
       let ahead = index % 4 == 3 ? 1 : 0
       let queue = ahead == 1 ? compute / 2 : 0.00002
       return ServedSample(
@@ -55,18 +77,28 @@ final class KnownMachine: ProfilerTools {
     memoryBytes: 1, instructionSets: ["avx2", "avx512bw", "avx512dq", "avx512f", "avx512vl", "fma"], hypervisor: nil,
     kernel: "k", instanceType: nil)
 
-  static func profile(_ machine: any ProfilerTools, servingCores: Int = 2) async throws -> Profile {
-    let request = ProfileRequest(
+  static func request(servingCores: Int = 2) -> ProfileRequest {
+    ProfileRequest(
       cases: [
         ProfileRequest.Case(architecture: .bertTiny, vocabulary: 2000, tokens: [16, 32]),
         ProfileRequest.Case(architecture: .miniLM, vocabulary: nil, tokens: [16]),
       ], precisions: [.fp32, .int8], quick: true, servingCores: servingCores, seed: 1)
-    var run = ProfileRun(
+  }
+
+  static func run(
+    _ machine: any ProfilerTools, _ request: ProfileRequest, host: HostFingerprint = host,
+    scratchFolder: String = "/scratch"
+  ) -> ProfileRun {
+    ProfileRun(
       request: request, host: host,
       installed: [
         .init(name: "openblas-openmp", folder: "/openmp"), .init(name: "openblas-pthread", folder: "/pthread"),
       ],
-      inheritedLibraryPath: nil, scratchFolder: "/scratch", tools: machine, progress: { _ in })
+      inheritedLibraryPath: nil, scratchFolder: scratchFolder, tools: machine, progress: { _ in })
+  }
+
+  static func profile(_ machine: any ProfilerTools, servingCores: Int = 2) async throws -> Profile {
+    var run = run(machine, request(servingCores: servingCores))
     return try await run.run(measuredAt: "2026-01-01T00:00:00Z")
   }
 
@@ -86,6 +118,7 @@ final class KnownMachine: ProfilerTools {
   @Test func withOneThreadThePlainSettingsStay() async throws {
     struct Same: ProfilerTools {
       let machine = KnownMachine()
+      func serverIdentity() async throws -> String { "build 1" }
       func engineIdentity(settings: LibrarySettings) async throws -> EngineIdentity {
         try await machine.engineIdentity(settings: settings)
       }
@@ -117,6 +150,7 @@ final class KnownMachine: ProfilerTools {
         "16 1 1", "16 2 1", "32 1 1", "32 2 1", "16 1 2", "32 1 2",
       ])
     #expect(tiny.served.map { "\($0.tokens) \($0.workers)x\($0.threads)" } == ["16 2x1", "16 1x2", "32 2x1", "32 1x2"])
+    #expect(tiny.served.allSatisfy { $0.settings == nil && $0.input == .text && $0.conditions.batch == 1 })
     #expect(profile.serverMemoryBytes == 80_000_000 && tiny.memoryPerModelBytes == 3_000_000)
   }
 

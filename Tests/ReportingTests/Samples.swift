@@ -269,15 +269,17 @@ enum Samples {
         forward: [16, 32, 128].flatMap { tokens in
           [1, 2].map { threads in
             ForwardCell(
-              tokens: tokens, batch: 1, threads: threads, concurrency: 1, residentModels: 8,
+              conditions: Conditions(tokens: tokens, input: .tokens, threads: threads, coRunners: 1), residentModels: 8,
               serviceSeconds: table(0.0000075 * Double(tokens) / faster, 0.00001))
           }
         },
         served: [32].map { tokens in
           ServedCell(
-            tokens: tokens, input: .tokens, workers: 1, threads: 1, residentModels: 100, ratePerSecond: 50,
-            computeSeconds: table(0.00029 / faster, 0.00002), overheadSeconds: table(0.00021, 0.00002),
-            betweenRunCV: 0.021)
+            conditions: Conditions(tokens: tokens, input: .tokens, threads: 1, coRunners: 1), residentModels: 100,
+            ratePerSecond: 50,
+            times: ServedTimes(
+              computeSeconds: table(0.00029 / faster, 0.00002), overheadSeconds: table(0.00021, 0.00002),
+              betweenRunCV: 0.021))
         })
     }
     return Profile(

@@ -19,6 +19,7 @@ enum Samples {
     case "repository": try repositories.map { try JSONFile.encode($0) }
     case "model-synth": try [JSONFile.encode(Synthesized())]
     case "model-variants": try [JSONFile.encode(Written())]
+    case "trace": try [JSONFile.encodeLine(TraceFile.Line(trace))]
     case "ready":
       [
         #"{"ready":true,"port":40001,"models":3,"pid":4711}"#,
@@ -40,6 +41,7 @@ enum Samples {
     var profile = "profiles/a.json"
     var holds = false
     var isThisMachine = true
+    var isThrottled = false
     var violations: [String]
   }
 
@@ -55,6 +57,9 @@ enum Samples {
       figures = try Samples.embeddedFigures().figures
       // Every type of the embedded catalogue has a clock; one of a user's own need not.
       types[0].sustainedClockMHz = nil
+      // One with a resource of its own, and to be had in another way.
+      types[0].allocatable["neuronCores"] = 2
+      types[0].offerings.append(Offering(purchase: .spot, costPerHour: 0.03))
     }
   }
 
@@ -100,10 +105,14 @@ enum Samples {
   static let estimated = Provenance(.estimated, source: "weights × 1.15 + 40 MiB ± 25 %")
   static let p99 = PlannedLatency(p99: Estimate(estimate: 0.00242, low: 0.00231, high: 0.00258))
 
-  static let fullHost = HostFingerprint(
-    cpuModel: "AMD EPYC", vendor: "AuthenticAMD", cpuFamily: 25, cpuModelNumber: 17, architecture: "x86_64", cores: 2,
-    memoryBytes: 8 << 30, instructionSets: ["avx2", "fma"], hypervisor: "KVM", kernel: "6.1.0",
-    instanceType: "c7a.large")
+  static let fullHost = {
+    var host = HostFingerprint(
+      cpuModel: "AMD EPYC", vendor: "AuthenticAMD", cpuFamily: 25, cpuModelNumber: 17, architecture: "x86_64", cores: 2,
+      memoryBytes: 8 << 30, instructionSets: ["avx2", "fma"], hypervisor: "KVM", kernel: "6.1.0",
+      instanceType: "c7a.large")
+    host.cpuQuota = 1.5
+    return host
+  }()
   static let bareHost = HostFingerprint(
     cpuModel: "AMD EPYC", vendor: "AuthenticAMD", cpuFamily: 25, cpuModelNumber: 17, architecture: "x86_64", cores: 2,
     memoryBytes: 8 << 30, instructionSets: [], hypervisor: nil, kernel: "6.1.0", instanceType: nil)
@@ -195,6 +204,9 @@ enum Samples {
         packingReason: "no latency of bert-base on c7g", planned: unknown)
     ], catalog: published)
 
+  static let trace = ComputeTrace(
+    cell: "bert-tiny 2000 int8: 32 tokens as text, batch 1, 1 × 1 threads", rounds: [[3000, 3100], [3050]])
+
   static func profile(of host: HostFingerprint) -> Profile {
     let standard = LibrarySettings(blas: "default", coreType: nil, environment: ["OMP_WAIT_POLICY": "PASSIVE"])
     let chosen = LibrarySettings(
@@ -212,16 +224,24 @@ enum Samples {
           memoryPerModelBytes: 3_460_301, loadSeconds: 0.0021, firstRunSeconds: 0.005,
           forward: [
             ForwardCell(
-              tokens: 32, batch: 1, threads: 1, concurrency: 1, residentModels: 64, serviceSeconds: measuredTable())
+              conditions: Conditions(tokens: 32, input: .tokens, threads: 1, coRunners: 1), residentModels: 64,
+              serviceSeconds: measuredTable()),
+            ForwardCell(
+              conditions: Conditions(tokens: 32, input: .tokens, threads: 1, coRunners: 1), residentModels: 64,
+              serviceSeconds: measuredTable(), settings: standard),
           ],
           served: [
             ServedCell(
-              tokens: 32, input: .text, workers: 1, threads: 1, residentModels: 64, ratePerSecond: 700,
-              computeSeconds: measuredTable(), overheadSeconds: publishedTable(), betweenRunCV: 0.02,
-              dispatchGapSeconds: 0.00002, wakeUpSeconds: 0.00003, computeTraceSeconds: [0.0003, 0.00031]),
+              conditions: Conditions(tokens: 32, input: .text, threads: 1, coRunners: 1), residentModels: 64,
+              ratePerSecond: 700, settings: standard,
+              times: ServedTimes(
+                computeSeconds: measuredTable(), overheadSeconds: publishedTable(), betweenRunCV: 0.02,
+                dispatchGapSeconds: 0.00002, wakeUpSeconds: 0.00003), trace: trace),
             ServedCell(
-              tokens: 32, input: .tokens, workers: 1, threads: 1, residentModels: 64, ratePerSecond: 700,
-              computeSeconds: measuredTable(), overheadSeconds: measuredTable(), betweenRunCV: 0),
+              conditions: Conditions(tokens: 32, input: .tokens, threads: 1, coRunners: 1), residentModels: 64,
+              ratePerSecond: 700,
+              times: ServedTimes(
+                computeSeconds: measuredTable(), overheadSeconds: measuredTable(), betweenRunCV: 0)),
           ])
       ])
   }

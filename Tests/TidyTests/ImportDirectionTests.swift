@@ -15,7 +15,7 @@ import Testing
     "ServerContract": ["PlannerCore"],
     "LoadTest": ["PlannerCore", "ServerContract", "CLinux"],
     "Executor": ["PlannerCore", "ServerContract", "CLinux"],
-    "Profiler": ["PlannerCore", "LoadTest", "Executor", "ServerContract"],
+    "Profiler": ["PlannerCore", "PlannerFiles", "LoadTest", "Executor", "ServerContract"],
     "Engine": ["PlannerCore", "CTorch"],
     "Tokenizer": [],
     "Serving": ["PlannerCore", "PlannerFiles", "ServerContract", "Engine", "Tokenizer", "CLinux"],

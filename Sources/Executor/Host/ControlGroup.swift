@@ -38,6 +38,32 @@ extension HostFiles {
     return quotas.min()
   }
 
+  /// CPUs that the cpusets of the control groups grant; nil where none is set.
+  package func cpuset() -> Set<Int>? {
+    var granted: Set<Int>?
+    let lists =
+      groupFolders(controller: "", version2: true).map { "\($0)/cpuset.cpus.effective" }
+      + groupFolders(controller: "cpuset", version2: false).map { "\($0)/cpuset.cpus" }
+    for list in lists {
+      guard let cpus = value(list).flatMap(Self.cpuList), !cpus.isEmpty else { continue }
+      granted = granted.map { $0.intersection(cpus) } ?? cpus
+    }
+    return granted
+  }
+
+  /// `0-3,8` as the kernel writes it; nil for anything else.
+  private static func cpuList(_ text: String) -> Set<Int>? {
+    var cpus: Set<Int> = []
+    for part in text.split(separator: ",") {
+      let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+      guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first >= 0, first <= last,
+        last < 1 << 16
+      else { return nil }
+      cpus.formUnion(first...last)
+    }
+    return cpus
+  }
+
   private func memoryField(_ name: String) throws -> Int64 {
     guard let listing = text("/proc/meminfo"), let size = ProcessMemory.kibibytes(name, in: listing) else {
       throw ExecutorError.host(what: "the memory", reason: "/proc/meminfo has no \(name)")

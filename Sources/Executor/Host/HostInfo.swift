@@ -22,12 +22,15 @@ public enum HostInfo {
   /// Memory of the machine or of the control group, whichever is less, bytes.
   public static func memoryBytes() throws -> Int64 { try HostFiles().memoryBytes() }
 
-  /// CPUs that this process may run on, ascending.
+  /// CPUs that this process may run on, ascending: those of its affinity that its control group's cpuset grants, too.
   public static func allowedCPUs() throws -> [Int] {
     var cpus = [Int32](repeating: 0, count: 1024)
     let count = cl_get_thread_affinity(&cpus, cpus.count)
     guard count > 0 else { throw ExecutorError.host(what: "the allowed CPUs", reason: systemMessage(-count)) }
-    return cpus.prefix(Int(count)).map { Int($0) }
+    let allowed = cpus.prefix(Int(count)).map { Int($0) }
+    guard let granted = HostFiles().cpuset() else { return allowed }
+    let both = allowed.filter(granted.contains)
+    return both.isEmpty ? allowed : both
   }
 
   /// Restricts all threads of this process to `cpus`: what is to be measured on the others is then left alone.
@@ -92,11 +95,13 @@ package struct HostFiles {
     let processor = Processor(cpuinfo: listing)
     let maker = value("/sys/class/dmi/id/sys_vendor")
     let product = value("/sys/class/dmi/id/product_name")
-    return HostFingerprint(
+    var host = HostFingerprint(
       cpuModel: processor.model, vendor: processor.vendor, cpuFamily: processor.family,
       cpuModelNumber: processor.modelNumber, architecture: architecture, cores: cores, memoryBytes: try memoryBytes(),
       instructionSets: processor.instructionSets, hypervisor: hypervisor(processor, maker: maker), kernel: kernel,
       instanceType: maker == "Amazon EC2" ? product : nil)
+    host.cpuQuota = cpuQuota()
+    return host
   }
 
   /// The hypervisor's name where the system tells, `unknown` where it only tells that there is one.

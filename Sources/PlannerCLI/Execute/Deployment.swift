@@ -38,10 +38,14 @@ struct Deployment {
     if node.instanceType == "local", let host = node.host, host.isSameProcessor(as: machine.host) {
       return try whole(node, machine)
     }
+    let isLimited = node.host?.machine.differsInLimitAlone(from: machine.host.machine) ?? false
     let cause =
-      node.instanceType == "local"
-      ? "the plan was made for another machine (\(node.host?.cpuModel ?? "unknown"), \(node.host?.cores ?? 0) cores)"
-      : "this machine is no \(node.instanceType)"
+      node.instanceType == "local" && isLimited
+      ? "the plan was made for this machine with \(node.host?.cpuLimit ?? "") CPUs, and its control group grants "
+        + machine.host.cpuLimit
+      : node.instanceType == "local"
+        ? "the plan was made for another machine (\(node.host?.cpuModel ?? "unknown"), \(node.host?.cores ?? 0) cores)"
+        : "this machine is no \(node.instanceType)"
     return try slice(of: node, workload: plan.workload, cause: cause, machine)
   }
 

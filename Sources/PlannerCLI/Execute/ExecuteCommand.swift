@@ -66,7 +66,9 @@ struct ExecuteCommand: PlannerCommand {
 
   private func measure(_ plan: Plan) async throws -> (RunRecord, LoadResult) {
     let startedAt = Timestamp.now()
-    let cpus = try CPUSplit.current(servingCores: max(1, try HostInfo.allowedCPUs().count - reserveCores))
+    let host = try HostInfo.fingerprint()
+    if host.isThrottled { Output.note(Phrases.throttled(host)) }
+    let cpus = try CPUSplit.current(servingCores: max(1, host.usableCPUs - reserveCores))
     let deployment = try Deployment.choose(from: plan, machine: try machine(cpus, plan))
     if let reason = deployment.sliceReason { Output.note("slice: \(reason)") }
     let vocabulary =

@@ -92,3 +92,30 @@ extension [Double] {
     return self[index] + (self[index + 1] - self[index]) * (position - Double(index))
   }
 }
+
+extension QuantileTable: Codable {
+  private enum Key: String, CodingKey { case probabilities, seconds, sampleCount }
+
+  public init(from decoder: any Decoder) throws {
+    let box = try decoder.container(keyedBy: Key.self)
+    guard
+      let table = QuantileTable(
+        probabilities: try box.decodeIfPresent([Double].self, forKey: .probabilities) ?? Self.standardProbabilities,
+        seconds: try box.decode([Double].self, forKey: .seconds),
+        sampleCount: try box.decode(Int.self, forKey: .sampleCount))
+    else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .seconds, in: box,
+        debugDescription: "quantiles must be finite, not negative, ascending and as many as their probabilities")
+    }
+    self = table
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var box = encoder.container(keyedBy: Key.self)
+    // The usual points are not repeated in every cell of every profile.
+    if probabilities != Self.standardProbabilities { try box.encode(probabilities, forKey: .probabilities) }
+    try box.encode(seconds, forKey: .seconds)
+    try box.encode(sampleCount, forKey: .sampleCount)
+  }
+}
