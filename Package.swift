@@ -59,7 +59,10 @@ let package = Package(
     .target(
       name: "PlannerFiles",
       dependencies: ["PlannerCore", .product(name: "Yams", package: "Yams")],
-      resources: [.embedInCode("Data/instances-us-east-1.csv"), .embedInCode("Data/figures.json")],
+      resources: [
+        .embedInCode("Data/instances-us-east-1.csv"), .embedInCode("Data/figures.json"),
+        .embedInCode("Data/guidance.json"),
+      ],
       swiftSettings: strict),
     .target(
       name: "CLinux",

@@ -3,7 +3,7 @@ import Simulator
 
 /// Finds the cheapest fleet that keeps a workload's target.
 ///
-/// 1. Each instance type becomes candidates: a variant, a split into queues and workers, and the figures for it.
+/// 1. Each instance type becomes candidates: a variant, a split into devices and workers, and the figures for it.
 /// 2. The simulator says how many models a node of each takes at the target.
 /// 3. An exact cover picks the nodes; the same cover over what no bound can deny gives the lower bound.
 public enum Optimizer {
@@ -21,16 +21,16 @@ public enum Optimizer {
 /// One run of the optimizer.
 struct Search {
   let problem: OptimizationProblem
-  let builder: CandidateBuilder
   var sizing: NodeSizing
   let progress: ((String) -> Void)?
 
   var workload: Workload { problem.workload }
+  /// Price of the cluster that a fleet runs on, billionths of a dollar an hour.
+  var clusterCost: Int64 { NodePattern.nanodollars(problem.catalog.clusterCostPerHour) }
 
   init(_ problem: OptimizationProblem, progress: ((String) -> Void)?) {
     self.problem = problem
     self.progress = progress
-    builder = CandidateBuilder(problem: problem)
     sizing = NodeSizing(problem)
   }
 
@@ -41,11 +41,16 @@ struct Search {
     var options: [EvaluatedCandidate]
     /// Most models of a node that no lower bound may deny; 0 without a figure.
     var relaxedModels: Int
-    var missing: String
+    /// Why there is no option; nil where the figures speak.
+    var missing: NoFigure?
+
+    var missingReason: Reason {
+      .noFigure(missing ?? .nothingKnown(architecture: "these models", instanceFamily: type.familyName))
+    }
   }
 
   mutating func evaluate(_ type: InstanceType) -> TypeResult {
-    let prospects = builder.prospects(type)
+    let prospects = problem.prospects(type)
     if !prospects.candidates.isEmpty { progress?("simulating \(type.name)") }
     let evaluated = prospects.candidates.filter { !$0.isSuperseded }.map { sizing.evaluate($0) }
     return TypeResult(
@@ -97,8 +102,10 @@ struct Search {
     var latency: PlannedLatency
     var isLocal: Bool
     /// What stops the kind of node that costs most from taking more.
-    var limit: Constraint
-    var reason: String
+    var limit: Binding
+    var reason: Reason
+
+    var parts: [Reason.FleetPart] { nodes.map { .init(count: $0.count, instanceType: $0.instanceType) } }
   }
 
   private mutating func cloudFleet(_ results: [TypeResult], executableOnly: Bool) -> Fleet? {
@@ -126,10 +133,10 @@ struct Search {
     let isSingle = nodes.count == 1 && nodes[0].count == 1
     return Fleet(
       nodes: nodes,
-      costPerHour: NodePattern.dollars(cover.cost + NodePattern.nanodollars(Plan.clusterCostPerHour)),
+      costPerHour: NodePattern.dollars(cover.cost + clusterCost),
       latency: latency, isLocal: false, limit: isSingle ? .count : dearest.option.limit,
       reason: isSingle
-        ? "count: one \(nodes[0].instanceType) takes all \(Text.models(workload.models)), and no cheaper type does"
+        ? .oneTypeTakesAll(instanceType: nodes[0].instanceType, models: workload.models)
         : dearest.option.reason)
   }
 
@@ -139,15 +146,14 @@ struct Search {
     else { return nil }
     return Fleet(
       nodes: [node], costPerHour: 0, latency: latency, isLocal: true, limit: .count,
-      reason: "count: the machine at hand takes all \(Text.models(workload.models))")
+      reason: .machineAtHandTakesAll(models: workload.models))
   }
 
   /// - Parameter models: of all `count` nodes together.
   private mutating func node(_ option: EvaluatedCandidate, count: Int, models: Int) -> NodeGroup? {
     let candidate = option.candidate
     let most = (models + count - 1) / count
-    let perQueue = (most + candidate.devices - 1) / candidate.devices
-    guard let prediction = sizing.oracle.predict(candidate, modelsPerQueue: perQueue) else { return nil }
+    guard let prediction = sizing.oracle.predict(candidate, modelsPerDevice: candidate.perDevice(most)) else { return nil }
     return candidate.planNode(count: count, modelsPerNode: [models / count, most], prediction: prediction)
   }
 
@@ -163,36 +169,27 @@ struct Search {
       NodePattern(cost: NodePattern.nanodollars($0.type.costPerHour), models: $0.relaxedModels)
     }
     return FleetCover.cheapest(models: workload.models, patterns: patterns).map {
-      NodePattern.dollars($0.cost + NodePattern.nanodollars(Plan.clusterCostPerHour))
+      NodePattern.dollars($0.cost + clusterCost)
     }
   }
 
   private mutating func executablePlan(
     _ cloud: [TypeResult], _ local: TypeResult?
-  ) -> (plan: ExecutablePlan?, reason: String?) {
+  ) -> (plan: ExecutablePlan?, reason: Reason?) {
     let fleet = local.flatMap { localFleet($0, executableOnly: true) } ?? cloudFleet(cloud, executableOnly: true)
     if let fleet {
       if let budget = problem.budgetPerHour, fleet.costPerHour > budget {
         return (
           nil,
-          "the cheapest, \(Self.describe(fleet.nodes)), costs \(Text.dollars(fleet.costPerHour)) an hour, "
-            + "above the budget of \(Text.dollars(budget))"
+          .executableFleetAboveBudget(fleet.parts, costPerHour: fleet.costPerHour, budgetPerHour: budget)
         )
       }
       return (ExecutablePlan(costPerHour: fleet.costPerHour, latencySeconds: fleet.latency, nodes: fleet.nodes), nil)
     }
-    let measured = (cloud + [local].compactMap { $0 }).flatMap { result in
-      result.options.filter(\.candidate.executable).map { "\(result.type.name): \($0.reason)" }
+    for result in cloud + [local].compactMap({ $0 }) {
+      guard let measured = result.options.first(where: \.candidate.executable) else { continue }
+      return (nil, .noProfiledTypeKeepsTarget(instanceType: result.type.name, measured.reason))
     }
-    if let first = measured.first { return (nil, "no profiled type keeps the target; \(first)") }
-    return (
-      nil,
-      "this program's engine runs on CPUs that it has profiled, and no profile of \(workload.architecture) at "
-        + "\(workload.tokens) tokens comes from a type considered; run `planner profile` on one"
-    )
-  }
-
-  static func describe(_ nodes: [NodeGroup]) -> String {
-    nodes.map { "\($0.count) × \($0.instanceType)" }.joined(separator: " + ")
+    return (nil, .noProfile(architecture: workload.architecture, size: workload.tokens))
   }
 }

@@ -101,38 +101,31 @@ struct OptimizeCommand: ComputingCommand {
     if let rate { load.ratePerModelPerSecond = rate }
     if let targetP99 { load.targetP99Seconds = targetP99 }
     let names = instances.map { $0.split(separator: ",").map { String($0) } }
-    let known = try ProfileFile.readAll(in: profiles)
+    let prices = try catalog.map(CatalogFile.read) ?? CatalogFile.embedded()
+    let published = try FiguresFile.embedded()
+    let figures = Figures(
+      profiles: try ProfileFile.readAll(in: profiles), benchmarks: published.figures,
+      architectures: published.architectures, catalog: prices)
     let wantsLocal = fit || names?.contains(LocalMachine.name) ?? false
     var problem = OptimizationProblem(
-      workload: load, catalog: try catalog.map(CatalogFile.read) ?? CatalogFile.embedded(),
-      figures: try FiguresFile.embedded().figures, profiles: known,
-      local: wantsLocal ? try localMachine(known, load) : nil,
-      budgetPerHour: budget, instanceNames: fit ? [LocalMachine.name] : names, seed: seed, fitModels: fit)
+      workload: load, catalog: prices, figures: figures, local: wantsLocal ? try localMachine(figures, load) : nil,
+      budgetPerHour: budget, instanceNames: fit ? [LocalMachine.name] : names, seed: seed, fitModels: fit,
+      guidance: try GuidanceFile.embedded())
     problem.leastFittedModels = atLeast ?? 1
     return problem
   }
 
-  /// This machine, by the newest profile of its processor that knows the workload's models.
-  private func localMachine(_ known: [Profile], _ load: Workload) throws -> LocalMachine {
+  /// This machine, by the profile of its processor that speaks for the workload's models.
+  private func localMachine(_ figures: Figures, _ load: Workload) throws -> LocalMachine {
     let host = try HostInfo.fingerprint()
-    let own = known.filter { $0.host.isSameProcessor(as: host) }
-    let matching = own.first { profile in profile.models.contains { $0.covers(load) } }
-    guard let profile = matching ?? own.first else {
+    let cores = max(1, host.cores - reserveCores)
+    guard let profile = figures.profile(of: host, for: load.query, cores: cores) else {
       throw Failure(
         .unavailable,
         "no profile in \(profiles)/ is of this machine (\(host.cpuModel), \(host.cores) cores); measure it with: "
           + "planner profile --case \(ProfileCaseArgument.describe(load))")
     }
     return LocalMachine(
-      profile: profile, cores: max(1, host.cores - reserveCores),
-      memoryBytes: Int64(Double(try HostInfo.availableMemoryBytes()) * memoryShare))
-  }
-}
-
-extension ModelProfile {
-  /// Measured for these models, served at this length.
-  func covers(_ workload: Workload) -> Bool {
-    architecture == workload.architecture && (workload.vocabulary == nil || vocabulary == workload.vocabulary)
-      && served.contains { $0.tokens == workload.tokens && $0.input == workload.input }
+      profile: profile, cores: cores, memoryBytes: Int64(Double(try HostInfo.availableMemoryBytes()) * memoryShare))
   }
 }

@@ -12,7 +12,8 @@ public enum WorkloadFile {
     var workload = Workload.guidance
     workload.name = top.text("name") ?? path
     workload.source = top.text("source") ?? path
-    workload.architecture = one(of: ArchitecturePreset.allCases, top, "family", fallback: .bertBase).rawValue
+    // Any name may be planned that a profile or a publication knows; the planner says which those are.
+    workload.architecture = top.text("family") ?? workload.architecture
     workload.models = top.integer("models", in: 1...1_000_000, fallback: workload.models)
     workload.tokens = top.integer("tokens", in: 1...512, fallback: workload.tokens)
     if top.node("vocabulary") != nil {

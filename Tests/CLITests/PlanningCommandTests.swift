@@ -174,7 +174,7 @@ import Testing
 
   @Test func fiveMistakesAreReportedAtOnce() throws {
     let place = try Workplace()
-    _ = try place.file("w.yaml", "family: gpt\ntokens: 0\ntargetP99: 0s\nratePerModelPerSecond: -1\ninput: x\n")
+    _ = try place.file("w.yaml", "arrivals: bursts\ntokens: 0\ntargetP99: 0s\nratePerModelPerSecond: -1\ninput: x\n")
     let result = try place.planner("optimize", "--workload", "w.yaml")
     #expect(result.status == 65)
     #expect(result.errors.split(separator: "\n").count == 5)

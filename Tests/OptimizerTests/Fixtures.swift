@@ -13,13 +13,23 @@ enum Fixture {
     workload.models = models
     workload.targetP99Seconds = target
     workload.ratePerModelPerSecond = rate
+    let catalog = try CatalogFile.embedded()
     return OptimizationProblem(
-      workload: workload, catalog: try CatalogFile.embedded(), figures: try FiguresFile.embedded().figures,
-      profiles: profiles, local: local, budgetPerHour: budget, instanceNames: instances, seed: seed, fitModels: fit)
+      workload: workload, catalog: catalog, figures: try figures(profiles, catalog), local: local,
+      budgetPerHour: budget, instanceNames: instances, seed: seed, fitModels: fit,
+      guidance: try GuidanceFile.embedded())
+  }
+
+  static func figures(_ profiles: [Profile], _ catalog: Catalog) throws -> Figures {
+    let published = try FiguresFile.embedded()
+    return Figures(
+      profiles: profiles, benchmarks: published.figures, architectures: published.architectures, catalog: catalog)
   }
 
   static func evidence(_ problem: OptimizationProblem) -> PlanEvidence {
-    PlanEvidence(catalog: problem.catalog, figures: problem.figures, profiles: problem.profiles)
+    PlanEvidence(
+      catalog: problem.catalog, figures: problem.figures.benchmarks, architectures: problem.figures.architectures,
+      profiles: problem.figures.profiles)
   }
 
   /// A distribution around `mean`, a tenth to either side with a tail of half as much again.

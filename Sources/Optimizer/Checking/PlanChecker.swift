@@ -36,12 +36,34 @@ public struct PlanViolation: Hashable, Sendable, CustomStringConvertible {
 public struct PlanEvidence: Sendable {
   public var catalog: Catalog
   public var figures: [PublishedBenchmark]
+  public var architectures: [PublishedArchitecture]
   public var profiles: [Profile]
 
-  public init(catalog: Catalog, figures: [PublishedBenchmark], profiles: [Profile]) {
+  public init(
+    catalog: Catalog, figures: [PublishedBenchmark], architectures: [PublishedArchitecture] = [], profiles: [Profile]
+  ) {
     self.catalog = catalog
     self.figures = figures
+    self.architectures = architectures
     self.profiles = profiles
+  }
+
+  /// Bytes of one model's weights: by the preset's shape, the published number of parameters, or a profile.
+  func weightBytes(_ workload: Workload, _ precision: Precision) -> Int64? {
+    let parameters: Int?
+    if var shape = ArchitecturePreset(rawValue: workload.architecture)?.shape {
+      shape.vocabulary = workload.vocabulary ?? shape.vocabulary
+      parameters = shape.parameterCount
+    } else {
+      parameters = architectures.first { $0.name == workload.architecture }?.parameters
+    }
+    if let parameters { return Int64(parameters * precision.bytesPerWeight) }
+    for profile in profiles {
+      for model in profile.models where workload.isServed(by: model) && model.precision == precision {
+        return model.weightBytes
+      }
+    }
+    return nil
   }
 }
 
@@ -110,11 +132,11 @@ struct FleetCheck {
     checkCoverage(plan.nodes, "nodes", &report)
   }
 
-  /// Nodes at the catalogue's prices; a fleet that is bought runs on a cluster that costs 0.10 dollars an hour.
+  /// Nodes at the catalogue's prices; a fleet that is bought runs on a cluster, which costs something, too.
   private func sum(of nodes: [NodeGroup]) -> Double {
     var total = 0.0
     for node in nodes { total += Double(node.count) * (evidence.catalog[node.instanceType]?.costPerHour ?? 0) }
-    return nodes.allSatisfy { $0.instanceType == "local" } ? total : total + 0.10
+    return nodes.allSatisfy { $0.instanceType == "local" } ? total : total + evidence.catalog.clusterCostPerHour
   }
 
   private func checkWorst(_ claimed: Estimate, of nodes: [NodeGroup], _ field: String, _ report: inout CheckReport) {
@@ -246,7 +268,7 @@ struct FleetCheck {
         report.require(row.feasible != true, .arithmetic, field, "is feasible without nodes, cost or price")
         continue
       }
-      let total = Double(nodes) * type.costPerHour + 0.10
+      let total = Double(nodes) * type.costPerHour + evidence.catalog.clusterCostPerHour
       report.require(
         agree(cost, total), .arithmetic, field, "costs \(cost); \(nodes) nodes and the cluster cost \(total)")
       report.require(

@@ -1,7 +1,7 @@
 import PlannerCore
 import Simulator
 
-/// Answers "does this queue keep the target?" by simulation, and remembers the answers: types with the same device
+/// Answers "does this device keep the target?" by simulation, and remembers the answers: types with the same device
 /// share them.
 struct LatencyOracle {
   let ratePerModelPerSecond: Double
@@ -27,10 +27,10 @@ struct LatencyOracle {
     seed = problem.seed
   }
 
-  /// One queue of the candidate with `models` models.
+  /// One device of the candidate with `models` models.
   ///
   /// - Returns: nil where the offered load reaches the capacity.
-  mutating func predict(_ candidate: Candidate, modelsPerQueue models: Int, isFinal: Bool = true) -> NodePrediction? {
+  mutating func predict(_ candidate: Candidate, modelsPerDevice models: Int, isFinal: Bool = true) -> NodePrediction? {
     let service = candidate.service
     let question = Question(
       compute: service.computeSeconds, overhead: service.overheadSeconds, betweenRunCV: service.betweenRunCV,
@@ -45,25 +45,25 @@ struct LatencyOracle {
   }
 
   /// The upper end of p99's interval is within the target.
-  mutating func holds(_ candidate: Candidate, modelsPerQueue models: Int, isFinal: Bool) -> Bool {
-    guard let prediction = predict(candidate, modelsPerQueue: models, isFinal: isFinal) else { return false }
+  mutating func holds(_ candidate: Candidate, modelsPerDevice models: Int, isFinal: Bool) -> Bool {
+    guard let prediction = predict(candidate, modelsPerDevice: models, isFinal: isFinal) else { return false }
     return prediction.latencySeconds.p99.high <= targetSeconds
   }
 
-  /// The most models in one queue, up to `cap`, that keep the target.
+  /// The most models on one device, up to `cap`, that keep the target.
   ///
   /// Latency grows with the number of models, so halving finds the place; it looks with short simulations first and
   /// then walks to where the long ones, whose figures are printed, agree. The result was itself simulated.
   /// Complexity: O(log cap) simulations.
   mutating func mostModels(_ candidate: Candidate, upTo cap: Int) -> Int {
     guard cap >= 1, candidate.service.computeSeconds.quantile(0.99) <= targetSeconds else { return 0 }
-    if holds(candidate, modelsPerQueue: cap, isFinal: true) { return cap }
+    if holds(candidate, modelsPerDevice: cap, isFinal: true) { return cap }
     let guess = boundary(candidate, low: 0, high: cap, isFinal: false)
-    if guess > 0, !holds(candidate, modelsPerQueue: guess, isFinal: true) {
+    if guess > 0, !holds(candidate, modelsPerDevice: guess, isFinal: true) {
       // Down in growing steps to one that holds, then back up between.
       var high = guess
       var step = 1
-      while high - step > 0, !holds(candidate, modelsPerQueue: high - step, isFinal: true) {
+      while high - step > 0, !holds(candidate, modelsPerDevice: high - step, isFinal: true) {
         high -= step
         step *= 2
       }
@@ -71,7 +71,7 @@ struct LatencyOracle {
     }
     var low = guess
     var step = 1
-    while low + step < cap, holds(candidate, modelsPerQueue: low + step, isFinal: true) {
+    while low + step < cap, holds(candidate, modelsPerDevice: low + step, isFinal: true) {
       low += step
       step *= 2
     }
@@ -83,7 +83,7 @@ struct LatencyOracle {
     var (low, high) = (low, high)
     while high - low > 1 {
       let middle = low + (high - low) / 2
-      if holds(candidate, modelsPerQueue: middle, isFinal: isFinal) { low = middle } else { high = middle }
+      if holds(candidate, modelsPerDevice: middle, isFinal: isFinal) { low = middle } else { high = middle }
     }
     return low
   }

@@ -120,7 +120,7 @@ struct Deployment {
     for precision: Precision, _ workload: Workload, _ machine: Machine
   ) -> (Profile, ModelProfile, ServedCell)? {
     for profile in machine.profiles where profile.host.isSameProcessor(as: machine.host) {
-      let models = profile.models.filter { $0.covers(workload) }
+      let models = profile.models.filter { $0.isMeasured(for: workload) }
       let candidates = models.flatMap { model in
         model.served.filter {
           $0.tokens == workload.tokens && $0.input == workload.input && $0.workers * $0.threads <= machine.servingCores
@@ -131,5 +131,13 @@ struct Deployment {
       if let best { return (profile, best.0, best.1) }
     }
     return nil
+  }
+}
+
+extension ModelProfile {
+  /// Measured for these models, served at this length.
+  fileprivate func isMeasured(for workload: Workload) -> Bool {
+    architecture == workload.architecture && (workload.vocabulary == nil || vocabulary == workload.vocabulary)
+      && served.contains { $0.tokens == workload.tokens && $0.input == workload.input }
   }
 }

@@ -3,10 +3,17 @@ public struct Catalog: Sendable {
   /// Where the prices come from, and of which day.
   public var provenance: Provenance
   public var types: [InstanceType]
+  /// Price of the cluster that a fleet runs on, dollars an hour; part of every fleet's cost, not of the machine at
+  /// hand's.
+  public var clusterCostPerHour: Double
 
-  public init(provenance: Provenance, types: [InstanceType]) {
+  /// Price of an EKS cluster in standard support, dollars an hour (AWS's price list, 2026-07-20).
+  public static let eksCostPerHour = 0.10
+
+  public init(provenance: Provenance, types: [InstanceType], clusterCostPerHour: Double = Catalog.eksCostPerHour) {
     self.provenance = provenance
     self.types = types
+    self.clusterCostPerHour = clusterCostPerHour
   }
 
   public subscript(name: String) -> InstanceType? { types.first { $0.name == name } }
@@ -63,41 +70,4 @@ public struct InstanceType: Codable, Hashable, Sendable {
 
   /// `c7g` of `c7g.4xlarge`.
   public var familyName: String { String(name.prefix { $0 != "." }) }
-}
-
-/// A published latency of one model on one processor, good for planning with.
-public struct PublishedBenchmark: Codable, Hashable, Sendable {
-  /// Instance families that have this processor, such as `["inf2"]`.
-  public var instanceFamilies: [String]
-  /// The type on which it was taken; on another size of the family it is an estimate.
-  public var measuredOn: String
-  public var architecture: String
-  public var precision: Precision
-  public var tokens: Int
-  public var batch: Int
-  /// What is known of the distribution, seconds; the keys are `mean`, `p50`, `p90`, `p95`, `p99`.
-  public var seconds: [String: Double]
-  /// Requests that one device computes at once, each in a core with a queue and models of its own.
-  public var coresPerAccelerator: Int
-  public var source: String
-
-  private enum CodingKeys: String, CodingKey {
-    case instanceFamilies, measuredOn, architecture = "modelFamily", precision, tokens, batch, seconds,
-      coresPerAccelerator, source
-  }
-
-  public init(
-    instanceFamilies: [String], measuredOn: String, architecture: String, precision: Precision, tokens: Int,
-    batch: Int, seconds: [String: Double], coresPerAccelerator: Int, source: String
-  ) {
-    self.instanceFamilies = instanceFamilies
-    self.measuredOn = measuredOn
-    self.architecture = architecture
-    self.precision = precision
-    self.tokens = tokens
-    self.batch = batch
-    self.seconds = seconds
-    self.coresPerAccelerator = coresPerAccelerator
-    self.source = source
-  }
 }

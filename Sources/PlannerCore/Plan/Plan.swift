@@ -3,8 +3,6 @@
 /// The same object is the plan file and what `planner optimize --json` prints.
 public struct Plan: Codable, Sendable {
   public static let schemaVersion = 1
-  /// Price of an EKS cluster, dollars an hour; part of every fleet's cost, not of the local machine's.
-  public static let clusterCostPerHour = 0.10
   public static let hoursPerMonth = 730.0
 
   public var schemaVersion = Plan.schemaVersion
@@ -23,22 +21,20 @@ public struct Plan: Codable, Sendable {
   public var workload: Workload
   @ExplicitNull public var latencySeconds: PlannedLatency?
   public var nodes: [NodeGroup]
-  /// What stops the plan from being cheaper, or from being feasible: `memory`, `compute`, `latency`, `budget`,
-  /// `noFigure`, `count`.
-  public var binding: String
-  /// The same in a sentence.
-  public var bindingReason: String
+  /// What stops the plan from being cheaper, or from being feasible.
+  public var binding: Binding
+  public var bindingReason: Reason
   @ExplicitNull public var bestExecutable: ExecutablePlan?
   /// Why there is no executable plan; nil where there is one.
-  @ExplicitNull public var bestExecutableReason: String?
+  @ExplicitNull public var bestExecutableReason: Reason?
   public var alternatives: [Alternative]
   public var guidance: [GuidanceRow]
   public var catalog: Provenance
 
   public init(
     seed: UInt64, feasible: Bool, costPerHour: Double?, lowerBoundPerHour: Double?, models: Int,
-    budgetPerHour: Double?, workload: Workload, latencySeconds: PlannedLatency?, nodes: [NodeGroup], binding: String,
-    bindingReason: String, bestExecutable: ExecutablePlan?, bestExecutableReason: String?,
+    budgetPerHour: Double?, workload: Workload, latencySeconds: PlannedLatency?, nodes: [NodeGroup], binding: Binding,
+    bindingReason: Reason, bestExecutable: ExecutablePlan?, bestExecutableReason: Reason?,
     alternatives: [Alternative], guidance: [GuidanceRow], catalog: Provenance
   ) {
     self.seed = seed
@@ -133,44 +129,6 @@ public struct NodeGroup: Codable, Hashable, Sendable {
   }
 }
 
-/// The time model of a node: what the plan was simulated with, kept so that others can simulate it again.
-public struct ServiceModel: Codable, Hashable, Sendable {
-  /// Time a worker is occupied by one request.
-  public var computeSeconds: QuantileTable
-  /// HTTP, parsing, tokenizer and hand-over: on top of queueing and compute, without occupying a worker.
-  public var overheadSeconds: QuantileTable
-  /// Relative standard deviation of the mean compute time from one occasion to the next.
-  public var betweenRunCV: Double
-  public var computeProvenance: Provenance
-  public var overheadProvenance: Provenance
-  /// Mean time between one pass and the next of a worker that has more to do; nil is none.
-  public var dispatchGapSeconds: Double?
-  /// Mean time that an idle worker takes to start; nil is none.
-  public var wakeUpSeconds: Double?
-  /// Compute times in the order in which they were measured, where they were; draws then follow its spells.
-  public var computeTraceSeconds: [Double]?
-
-  private enum CodingKeys: String, CodingKey {
-    case computeSeconds, overheadSeconds, betweenRunCV = "driftCV", computeProvenance, overheadProvenance,
-      dispatchGapSeconds = "handoverSeconds", wakeUpSeconds = "wakeSeconds", computeTraceSeconds
-  }
-
-  public init(
-    computeSeconds: QuantileTable, overheadSeconds: QuantileTable, betweenRunCV: Double, computeProvenance: Provenance,
-    overheadProvenance: Provenance, dispatchGapSeconds: Double? = nil, wakeUpSeconds: Double? = nil,
-    computeTraceSeconds: [Double]? = nil
-  ) {
-    self.dispatchGapSeconds = dispatchGapSeconds
-    self.wakeUpSeconds = wakeUpSeconds
-    self.computeTraceSeconds = computeTraceSeconds
-    self.computeSeconds = computeSeconds
-    self.overheadSeconds = overheadSeconds
-    self.betweenRunCV = betweenRunCV
-    self.computeProvenance = computeProvenance
-    self.overheadProvenance = overheadProvenance
-  }
-}
-
 /// The cheapest plan whose every node this program's engine can run today.
 public struct ExecutablePlan: Codable, Hashable, Sendable {
   public var costPerHour: Double
@@ -197,9 +155,9 @@ public struct Alternative: Codable, Hashable, Sendable {
   @ExplicitNull public var costPerHour: Double?
   @ExplicitNull public var p99Seconds: Estimate?
   @ExplicitNull public var utilization: Double?
-  public var binding: String
-  /// Why it is infeasible, or what stops it from being cheaper, in a sentence.
-  public var reason: String
+  /// What stops this type from being cheaper, or from being feasible.
+  public var binding: Binding
+  public var reason: Reason
   @ExplicitNull public var provenance: Provenance?
 
   private enum CodingKeys: String, CodingKey {
@@ -209,8 +167,8 @@ public struct Alternative: Codable, Hashable, Sendable {
 
   public init(
     instanceType: String, feasible: Bool?, nodes: Int? = nil, modelsPerNode: Int? = nil, precision: Precision? = nil,
-    costPerHour: Double? = nil, p99Seconds: Estimate? = nil, utilization: Double? = nil, binding: String,
-    reason: String, provenance: Provenance? = nil
+    costPerHour: Double? = nil, p99Seconds: Estimate? = nil, utilization: Double? = nil, binding: Binding,
+    reason: Reason, provenance: Provenance? = nil
   ) {
     self.instanceType = instanceType
     self.feasible = feasible
@@ -238,14 +196,14 @@ public struct GuidanceRow: Codable, Hashable, Sendable {
   public var packingCostPerHour: Double
   @ExplicitNull public var packingFeasible: Bool?
   @ExplicitNull public var packingP99Seconds: Estimate?
-  public var packingReason: String
+  public var packingReason: Reason
   /// The planner's own plan on that type.
   public var planned: Alternative
 
   public init(
     instanceType: String, guidancePricePerHour: Double, guidanceNodes: Int, guidanceTotalPerHour: Double,
     guidanceModelsPerNode: Int, packingCostPerHour: Double, packingFeasible: Bool?, packingP99Seconds: Estimate?,
-    packingReason: String, planned: Alternative
+    packingReason: Reason, planned: Alternative
   ) {
     self.instanceType = instanceType
     self.guidancePricePerHour = guidancePricePerHour

@@ -49,11 +49,8 @@ public struct Workload: Codable, Hashable, Sendable {
     targetP99Seconds: 0.010,
     source: "AWS guidance: 3,000 bert-base models, under 10 ms; 0.49/s a model from its sample run (29.4/s over 60)")
 
-  /// Bytes that the weights of one model take at `precision`.
-  public func weightBytes(_ precision: Precision) -> Int64? {
-    guard let architecture = ArchitecturePreset(rawValue: architecture) else { return nil }
-    var shape = architecture.shape
-    if let vocabulary { shape.vocabulary = vocabulary }
-    return Int64(shape.parameterCount) * Int64(precision.bytesPerWeight)
+  /// What the figures are asked for.
+  public var query: FigureQuery {
+    FigureQuery(architecture: architecture, vocabulary: vocabulary, size: tokens, input: input)
   }
 }
