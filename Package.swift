@@ -159,7 +159,8 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "PlannerCoreTests", dependencies: ["PlannerCore"], swiftSettings: strict),
     .testTarget(
-      name: "OptimizerTests", dependencies: ["PlannerCore", "Optimizer", "PlannerFiles"], swiftSettings: strict),
+      name: "OptimizerTests", dependencies: ["PlannerCore", "Optimizer", "PlannerFiles", "Simulator"],
+      swiftSettings: strict),
     .testTarget(name: "SimulatorTests", dependencies: ["PlannerCore", "Simulator"], swiftSettings: strict),
     .testTarget(
       name: "LoadTestTests",

@@ -10,10 +10,9 @@ extension Search {
     let best = result.options.enumerated().min { a, b in rank(a) < rank(b) }?.element
     guard let option = best, option.models >= problem.leastFittedModels else { return nothingFits(result) }
     let candidate = option.candidate
-    let prediction = sizing.oracle.predict(candidate, modelsPerDevice: option.models)
-    guard let prediction else { return nothingFits(result) }
-    let node = candidate.planNode(
-      count: 1, modelsPerNode: [option.models, option.models], prediction: prediction)
+    let spec = candidate.spec(models: option.models, of: workload)
+    guard let prediction = sizing.oracle.predict(spec, candidate.nodeFigures) else { return nothingFits(result) }
+    let node = candidate.planNode(spec, count: 1, fewestModels: option.models, prediction: prediction)
     let latency = node.latencySeconds
     var fitted = workload
     fitted.models = option.models
@@ -33,7 +32,8 @@ extension Search {
           precision: candidate.precision, costPerHour: 0, p99Seconds: latency.p99, utilization: prediction.utilization,
           binding: option.limit, reason: reason, provenance: candidate.provenance)
       ],
-      guidance: [], catalog: problem.catalog.provenance)
+      guidance: [], catalog: problem.catalog.provenance,
+      clusterCostPerHour: problem.catalog.clusterCostPerHour)
   }
 
   /// Most models first; then the more exact variant, the lower load, the order of the profile.
@@ -50,6 +50,7 @@ extension Search {
       budgetPerHour: problem.budgetPerHour, workload: workload, latencySeconds: nil, nodes: [],
       binding: alternative.binding, bindingReason: alternative.reason, bestExecutable: nil,
       bestExecutableReason: alternative.reason, alternatives: [alternative], guidance: [],
-      catalog: problem.catalog.provenance)
+      catalog: problem.catalog.provenance,
+      clusterCostPerHour: problem.catalog.clusterCostPerHour)
   }
 }

@@ -45,6 +45,9 @@ public enum OptimizerError: Error, Hashable, Sendable, CustomStringConvertible {
   case noInstanceNamed
   case noLocalProfile
   case invalidWorkload(key: String, message: String)
+  case severalGroups(Int)
+  /// The search was told to stop before it had a plan with a proof.
+  case stopped
   case invalidBudget(Double)
   /// A type of the catalogue that cannot be calculated with; `CatalogFile` lets none of them pass.
   case invalidInstance(name: String, key: String)
@@ -61,6 +64,9 @@ public enum OptimizerError: Error, Hashable, Sendable, CustomStringConvertible {
     case .noInstanceNamed: "the list of instance types is empty; name at least one, or leave the list out"
     case .noLocalProfile: "no profile of this machine; measure it with `planner profile`"
     case .invalidWorkload(let key, let message): "workload: \(key) \(message)"
+    case .stopped: "the search was stopped before it was finished"
+    case .severalGroups(let count):
+      "the workload has \(count) groups of models and one can be planned at a time; give each group a file of its own"
     case .invalidBudget(let budget): "a budget of \(budget) dollars an hour is not a positive number; give one above 0"
     case .invalidInstance(let name, let key): "instance type '\(name)': \(key) is out of range; correct the catalogue"
     case .unknownArchitecture(let name, let known):
@@ -78,6 +84,7 @@ extension OptimizationProblem {
     func require(_ holds: Bool, _ key: String, _ message: String) throws(OptimizerError) {
       if !holds { throw .invalidWorkload(key: key, message: message) }
     }
+    guard workload.groups.count == 1 else { throw .severalGroups(workload.groups.count) }
     let rate = workload.ratePerModelPerSecond
     let target = workload.targetP99Seconds
     try require((1...Self.mostModels).contains(workload.models), "models", "must be 1 to \(Self.mostModels)")

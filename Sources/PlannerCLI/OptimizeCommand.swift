@@ -5,7 +5,6 @@ import Optimizer
 import PlannerCore
 import PlannerFiles
 import Reporting
-import Synchronization
 
 struct OptimizeCommand: ComputingCommand {
   static let configuration = CommandConfiguration(
@@ -72,27 +71,19 @@ struct OptimizeCommand: ComputingCommand {
 
   /// Searches, and gives up at the time limit: a plan that was not finished would carry no proof.
   private func search(_ problem: OptimizationProblem) throws -> Plan {
-    guard let timeLimit else { return try Optimizer.optimize(problem) { Output.progress($0) } }
-    let outcome = Mutex<Result<Plan, OptimizerError>?>(nil)
-    let finished = DispatchSemaphore(value: 0)
-    let thread = Thread {
-      let result: Result<Plan, OptimizerError>
-      do throws(OptimizerError) {
-        result = .success(try Optimizer.optimize(problem) { Output.progress($0) })
-      } catch {
-        result = .failure(error)
-      }
-      outcome.withLock { $0 = result }
-      finished.signal()
-    }
-    thread.stackSize = 8 << 20
-    thread.start()
-    guard finished.wait(timeout: .now() + timeLimit) == .success, let result = outcome.withLock({ $0 }) else {
+    let clock = ContinuousClock()
+    let deadline = timeLimit.map { clock.now + .seconds($0) }
+    do throws(OptimizerError) {
+      let isLate: @Sendable () -> Bool = { deadline.map { clock.now >= $0 } ?? false }
+      return try Optimizer.optimize(problem, shouldStop: { Task.isCancelled || isLate() }) { Output.progress($0) }
+    } catch {
+      guard case .stopped = error else { throw error }
+      try Task.checkCancellation()
       throw Failure(
         .unavailable,
-        "the search was not finished after \(Format.duration(timeLimit)); raise --time-limit or name fewer --instances")
+        "the search was not finished after \(Format.duration(timeLimit ?? 0)); raise --time-limit or name fewer "
+          + "--instances")
     }
-    return try result.get()
   }
 
   private func problem() throws -> OptimizationProblem {

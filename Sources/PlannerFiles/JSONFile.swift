@@ -18,18 +18,20 @@ public enum JSONFile {
 
   /// Reads a file of that kind.
   ///
+  /// - Parameter oldest: the oldest version that `Value` reads, too; nil for `schemaVersion` alone.
   /// - Throws: `FileError` that names file and key.
   public static func read<Value: Decodable>(
-    _ type: Value.Type, from path: String, kind: String, schemaVersion: Int
+    _ type: Value.Type, from path: String, kind: String, schemaVersion: Int, oldest: Int? = nil
   ) throws(FileError) -> Value {
-    try decode(type, from: try AtomicFile.read(path), path: path, kind: kind, schemaVersion: schemaVersion)
+    try decode(
+      type, from: try AtomicFile.read(path), path: path, kind: kind, schemaVersion: schemaVersion, oldest: oldest)
   }
 
   /// Reads the text of such a file, which came from `path`.
   ///
   /// - Throws: `FileError` that names `path` and key.
   public static func decode<Value: Decodable>(
-    _ type: Value.Type, from text: String, path: String, kind: String, schemaVersion: Int
+    _ type: Value.Type, from text: String, path: String, kind: String, schemaVersion: Int, oldest: Int? = nil
   ) throws(FileError) -> Value {
     func bad(_ key: String?, _ message: String, _ remedy: String? = nil) -> FileError {
       FileError(.badData, [FileProblem(file: path, key: key, message: message, remedy: remedy)])
@@ -49,7 +51,7 @@ public enum JSONFile {
     guard header.kind == kind else {
       throw bad("kind", "is '\(header.kind)' where a \(kind) is needed", "name a file that holds a \(kind)")
     }
-    guard header.schemaVersion == schemaVersion else {
+    guard ((oldest ?? schemaVersion)...schemaVersion).contains(header.schemaVersion) else {
       throw bad(
         "schemaVersion", "is \(header.schemaVersion); this program reads \(schemaVersion)",
         header.schemaVersion > schemaVersion ? "use a newer planner" : "write the file again with this planner")

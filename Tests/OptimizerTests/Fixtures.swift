@@ -49,18 +49,31 @@ enum Fixture {
     var input = RequestInput.text
   }
 
+  /// Forward passes while that many workers compute.
+  struct Forward {
+    var concurrency: Int
+    var seconds: Double
+    var tokens = 32
+
+    init(_ concurrency: Int, _ seconds: Double, tokens: Int = 32) {
+      self.concurrency = concurrency
+      self.seconds = seconds
+      self.tokens = tokens
+    }
+  }
+
   struct Variant {
     var architecture = "bert-tiny"
     var precision = Precision.fp32
+    var vocabulary: Int?
     var memoryPerModelBytes: Int64 = 20 << 20
     var cells: [Cell]
-    /// Forward pass while that many workers compute, seconds.
-    var forward: [(concurrency: Int, seconds: Double)] = []
+      var forward: [Forward] = []
   }
 
   static func profile(
     _ variants: [Variant], instanceType: String? = nil, cores: Int = 4, measuredAt: String = "2026-11-01T00:00:00Z",
-    serverMemoryBytes: Int64 = 100 << 20
+    serverMemoryBytes: Int64 = 100 << 20, quick: Bool = false
   ) throws -> Profile {
     let host = HostFingerprint(
       cpuModel: "Test CPU", vendor: "AuthenticAMD", cpuFamily: 25, cpuModelNumber: 1, architecture: "x86_64",
@@ -69,12 +82,12 @@ enum Fixture {
     let models = try variants.map { variant in
       ModelProfile(
         architecture: variant.architecture, precision: variant.precision,
-        vocabulary: ArchitecturePreset(rawValue: variant.architecture)?.shape.vocabulary ?? 30522, fileBytes: 1,
-        weightBytes: 1,
+        vocabulary: variant.vocabulary ?? ArchitecturePreset(rawValue: variant.architecture)?.shape.vocabulary ?? 30522,
+        fileBytes: 1, weightBytes: 1,
         memoryPerModelBytes: variant.memoryPerModelBytes, loadSeconds: 0.01, firstRunSeconds: 0.01,
         forward: try variant.forward.map {
           ForwardCell(
-            tokens: 32, batch: 1, threads: 1, concurrency: $0.concurrency, residentModels: 8,
+            tokens: $0.tokens, batch: 1, threads: 1, concurrency: $0.concurrency, residentModels: 8,
             serviceSeconds: try table(mean: $0.seconds))
         },
         served: try variant.cells.map {
@@ -86,7 +99,7 @@ enum Fixture {
     }
     let settings = LibrarySettings(blas: "default", coreType: nil, environment: ["OMP_NUM_THREADS": "1"])
     return Profile(
-      host: host, measuredAt: measuredAt, quick: false, engine: EngineIdentity(name: "test", version: "1"),
+      host: host, measuredAt: measuredAt, quick: quick, engine: EngineIdentity(name: "test", version: "1"),
       settings: settings, trials: [], serverMemoryBytes: serverMemoryBytes, models: models)
   }
 

@@ -93,7 +93,7 @@ import Testing
 
   @Test func workersThatSlowEachOtherAreCountedSo() throws {
     let cells = [Fixture.Cell(workers: 2, computeSeconds: 0.004)]
-    let contended = try Fixture.profile([.init(cells: cells, forward: [(1, 0.004), (2, 0.006)])])
+    let contended = try Fixture.profile([.init(cells: cells, forward: [.init(1, 0.004), .init(2, 0.006)])])
     let plan = try Optimizer.optimize(
       try Fixture.local(models: 5, profile: contended, cores: 2, memoryBytes: 16 << 30))
     let node = try #require(plan.nodes.first)

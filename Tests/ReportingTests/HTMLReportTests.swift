@@ -147,7 +147,7 @@ import Testing
     for row in plan.guidance { #expect(page.contains(row.instanceType)) }
     for alternative in plan.alternatives {
       #expect(page.contains(">\(alternative.instanceType)<"))
-      #expect(page.contains(alternative.reason))
+      #expect(page.contains(alternative.reason.sentence))
     }
     let infeasible = Self.pages[3].text
     #expect(infeasible.contains("No feasible plan for 3,000 bert-base models") && infeasible.contains(">INFEASIBLE<"))

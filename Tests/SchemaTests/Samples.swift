@@ -150,6 +150,17 @@ enum Samples {
     return node
   }
 
+  /// Models of two groups, each with figures of its own.
+  static func mixedNode() -> NodeGroup {
+    var node = measuredNode()
+    let other = Variant(architecture: "minilm", precision: .fp32, vocabulary: 2000)
+    node.spec.models.append(ModelShare(group: "others", variant: other, count: 20))
+    node.figures.entries.append(
+      .init(
+        variant: other, service: node.service, memoryPerModelBytes: 50 << 20, memoryProvenance: measured))
+    return node
+  }
+
   static func publishedNode() -> NodeGroup {
     NodeGroup(
       instanceType: "inf2.xlarge", count: 32, modelsPerNode: [93, 94], precision: .fp32, devices: 2, workers: 1,
@@ -172,7 +183,8 @@ enum Samples {
 
   static let feasiblePlan = Plan(
     seed: 1, feasible: true, costPerHour: 24.3624, lowerBoundPerHour: 23.1042, models: 4000, budgetPerHour: 60,
-    workload: workload, latencySeconds: p99, nodes: [publishedNode(), measuredNode(), bareNode()], binding: .memory,
+    workload: workload, latencySeconds: p99, nodes: [publishedNode(), measuredNode(), bareNode(), mixedNode()],
+    binding: .memory,
     bindingReason: .stated("memory: 47 models fill a core"),
     bestExecutable: ExecutablePlan(costPerHour: 0, latencySeconds: p99, nodes: [measuredNode()]),
     bestExecutableReason: nil, alternatives: [figured, unknown],

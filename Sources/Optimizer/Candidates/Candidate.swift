@@ -55,19 +55,24 @@ struct Candidate {
 }
 
 extension Candidate {
+  /// A node of this candidate with so many models of the workload's group.
+  func spec(models: Int, of workload: Workload) -> NodeSpec {
+    NodeSpec(
+      machine: MachineRef(type.name), server: figures.server,
+      models: [ModelShare(group: workload.groups[0].name, variant: figures.variant, count: models)])
+  }
+
+  /// As many models on every device.
+  func spec(modelsPerDevice models: Int, of workload: Workload) -> NodeSpec {
+    spec(models: models * figures.server.devices, of: workload)
+  }
+
   /// `count` nodes of a plan that run this candidate, with what was predicted for the fullest of them.
-  func planNode(count: Int, modelsPerNode: [Int], prediction: NodePrediction) -> NodeGroup {
-    var node = NodeGroup(
-      instanceType: type.name, count: count, modelsPerNode: modelsPerNode, precision: precision,
-      devices: figures.server.devices, workers: figures.server.workers,
-      threadsPerWorker: figures.server.threadsPerWorker, costPerHour: type.costPerHour,
-      provenance: figures.provenance, executable: figures.executable,
-      latencySeconds: PlannedLatency(p99: prediction.latencySeconds.p99), utilization: prediction.utilization,
-      memoryPerModelBytes: figures.memoryPerModelBytes, memoryCapacityBytes: figures.memoryCapacityBytes,
-      memoryProvenance: figures.memoryProvenance, service: figures.service, environment: figures.server.environment)
-    node.host = figures.host
-    node.serverMemoryBytes = figures.serverMemoryBytes
-    return node
+  func planNode(_ spec: NodeSpec, count: Int, fewestModels: Int, prediction: NodePrediction) -> NodeGroup {
+    NodeGroup(
+      spec: spec, count: count, fewestModels: fewestModels, figures: figures.nodeFigures,
+      costPerHour: type.costPerHour, provenance: figures.provenance, executable: figures.executable,
+      latencySeconds: PlannedLatency(p99: prediction.latencySeconds.p99), utilization: prediction.utilization)
   }
 }
 

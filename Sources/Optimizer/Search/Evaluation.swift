@@ -21,9 +21,9 @@ struct NodeSizing {
 
   private var workload: Workload { problem.workload }
 
-  init(_ problem: OptimizationProblem) {
+  init(_ problem: OptimizationProblem, shouldStop: @escaping @Sendable () -> Bool) {
     self.problem = problem
-    oracle = LatencyOracle(problem)
+    oracle = LatencyOracle(problem, shouldStop: shouldStop)
   }
 
   mutating func evaluate(_ candidate: Candidate) -> EvaluatedCandidate {

@@ -75,6 +75,23 @@ public struct Figures: Sendable {
     return first(query.exactly) ?? first(query) ?? own.first
   }
 
+  /// The fastest way to run such models on the processor at hand, by the newest profile of it that has one: in the
+  /// preferred precision where it was measured, else in any.
+  public func fastest(
+    _ query: FigureQuery, preferring precision: Precision, on host: HostFingerprint, cores: Int, memoryBytes: Int64
+  ) -> ServingFigures? {
+    for profile in profiles where profile.host.isSameProcessor(as: host) {
+      let found = serving(
+        query, by: profile, for: LocalMachine.name, cores: cores, memoryBytes: memoryBytes, isSuperseded: false)
+      let preferred = found.filter { $0.variant.precision == precision }
+      let best = (preferred.isEmpty ? found : preferred).min {
+        $0.service.computeSeconds.mean < $1.service.computeSeconds.mean
+      }
+      if let best { return best }
+    }
+    return nil
+  }
+
   // MARK: - Names and sizes
 
   /// Architectures that a preset, a profile or a publication knows, sorted, presets first.

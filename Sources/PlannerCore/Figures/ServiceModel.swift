@@ -35,3 +35,23 @@ public struct ServiceModel: Codable, Hashable, Sendable {
     self.overheadProvenance = overheadProvenance
   }
 }
+
+/// The times of a service model without where they come from: all that a simulation needs of it.
+public struct ServiceTimes: Hashable, Sendable {
+  public var computeSeconds: QuantileTable
+  public var overheadSeconds: QuantileTable
+  public var betweenRunCV: Double
+  public var dispatchGapSeconds: Double
+  public var wakeUpSeconds: Double
+  /// Compute times in the order in which they were measured; nil where only their distribution is known.
+  public var computeTraceSeconds: [Double]?
+}
+
+extension ServiceModel {
+  public var times: ServiceTimes {
+    ServiceTimes(
+      computeSeconds: computeSeconds, overheadSeconds: overheadSeconds, betweenRunCV: betweenRunCV,
+      dispatchGapSeconds: dispatchGapSeconds ?? 0, wakeUpSeconds: wakeUpSeconds ?? 0,
+      computeTraceSeconds: computeTraceSeconds)
+  }
+}
