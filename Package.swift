@@ -64,7 +64,7 @@ let package = Package(
       dependencies: ["PlannerCore", .product(name: "Yams", package: "Yams")],
       resources: [
         .embedInCode("Data/instances-us-east-1.csv"), .embedInCode("Data/instances-us-east-1.json"),
-        .embedInCode("Data/figures.json"),
+        .embedInCode("Data/figures.json"), .embedInCode("Data/guidance.json"),
       ],
       swiftSettings: strict),
     // What `planner` and `model-server` say to each other.
@@ -210,7 +210,8 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "PlannerCoreTests", dependencies: ["PlannerCore"], swiftSettings: strict),
     .testTarget(
-      name: "OptimizerTests", dependencies: ["PlannerCore", "Optimizer", "PlannerFiles"], swiftSettings: strict),
+      name: "OptimizerTests", dependencies: ["PlannerCore", "Optimizer", "PlannerFiles", "Simulator"],
+      swiftSettings: strict),
     .testTarget(name: "SimulatorTests", dependencies: ["PlannerCore", "Simulator"], swiftSettings: strict),
     .testTarget(
       name: "LoadTestTests",

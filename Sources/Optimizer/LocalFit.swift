@@ -10,30 +10,30 @@ extension Search {
     let best = result.options.enumerated().min { a, b in rank(a) < rank(b) }?.element
     guard let option = best, option.models >= problem.leastFittedModels else { return nothingFits(result) }
     let candidate = option.candidate
-    let prediction = sizing.oracle.predict(candidate, modelsPerQueue: option.models)
-    guard let prediction else { return nothingFits(result) }
-    let node = candidate.planNode(
-      count: 1, modelsPerNode: [option.models, option.models], prediction: prediction)
+    let spec = candidate.spec(models: option.models, of: workload)
+    guard let prediction = sizing.oracle.predict(spec, candidate.nodeFigures) else { return nothingFits(result) }
+    let node = candidate.planNode(spec, count: 1, fewestModels: option.models, prediction: prediction)
     let latency = node.latencySeconds
     var fitted = workload
     fitted.models = option.models
-    let reason =
+    let reason: Reason =
       option.limit == .count
-      ? "count: all \(Text.models(workload.models)) that were asked for"
-      : "\(option.models) of \(Text.models(workload.models)); \(option.reason)"
+      ? .allThatWereAskedFor(models: workload.models)
+      : .fitted(models: option.models, of: workload.models, option.reason)
     return Plan(
       seed: problem.seed, feasible: true, costPerHour: 0, lowerBoundPerHour: 0, models: option.models,
       budgetPerHour: problem.budgetPerHour, workload: fitted, latencySeconds: latency, nodes: [node],
-      binding: option.limit.rawValue, bindingReason: reason,
+      binding: option.limit, bindingReason: reason,
       bestExecutable: ExecutablePlan(costPerHour: 0, latencySeconds: latency, nodes: [node]),
       bestExecutableReason: nil,
       alternatives: [
         Alternative(
           instanceType: candidate.type.name, feasible: true, nodes: 1, modelsPerNode: option.models,
           precision: candidate.precision, costPerHour: 0, p99Seconds: latency.p99, utilization: prediction.utilization,
-          binding: option.limit.rawValue, reason: reason, provenance: candidate.provenance)
+          binding: option.limit, reason: reason, provenance: candidate.provenance)
       ],
-      guidance: [], catalog: problem.catalog.provenance)
+      guidance: [], catalog: problem.catalog.provenance,
+      clusterCostPerHour: problem.catalog.clusterCostPerHour)
   }
 
   /// Most models first; then the more exact variant, the lower load, the order of the profile.
@@ -50,6 +50,7 @@ extension Search {
       budgetPerHour: problem.budgetPerHour, workload: workload, latencySeconds: nil, nodes: [],
       binding: alternative.binding, bindingReason: alternative.reason, bestExecutable: nil,
       bestExecutableReason: alternative.reason, alternatives: [alternative], guidance: [],
-      catalog: problem.catalog.provenance)
+      catalog: problem.catalog.provenance,
+      clusterCostPerHour: problem.catalog.clusterCostPerHour)
   }
 }

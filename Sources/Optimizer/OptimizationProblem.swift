@@ -3,13 +3,13 @@ import PlannerCore
 /// Everything a plan follows from: the same problem gives the same plan, byte for byte.
 public struct OptimizationProblem: Sendable {
   public var workload: Workload
+  /// Instance types to choose from, with prices.
   public var catalog: Catalog
-  public var figures: [PublishedBenchmark]
-  /// Speak for the instance types whose names their fingerprints carry, and for the HTTP and tokenizer time of all.
-  public var profiles: [Profile]
+  /// What is known of models on machines.
+  public var figures: Figures
   /// The machine at hand as one more place to run: there is one of it, and it costs nothing.
   public var local: LocalMachine?
-  /// Dollars, the EKS cluster included; nil for any cost.
+  /// Most dollars an hour, the cluster included; nil for any cost.
   public var budgetPerHour: Double?
   /// Types to choose from; nil for the whole catalogue. `local` names the machine at hand.
   public var instanceNames: [String]?
@@ -18,47 +18,22 @@ public struct OptimizationProblem: Sendable {
   public var fitModels: Bool
   /// A fit of fewer models counts as infeasible.
   public var leastFittedModels = 1
+  /// A published table to lay the plan beside; nil leaves the comparison out.
+  public var guidance: GuidanceTable?
 
   public init(
-    workload: Workload, catalog: Catalog, figures: [PublishedBenchmark], profiles: [Profile],
-    local: LocalMachine? = nil,
-    budgetPerHour: Double? = nil, instanceNames: [String]? = nil, seed: UInt64 = 1, fitModels: Bool = false
+    workload: Workload, catalog: Catalog, figures: Figures, local: LocalMachine? = nil, budgetPerHour: Double? = nil,
+    instanceNames: [String]? = nil, seed: UInt64 = 1, fitModels: Bool = false, guidance: GuidanceTable? = nil
   ) {
     self.workload = workload
     self.catalog = catalog
     self.figures = figures
-    self.profiles = profiles
     self.local = local
     self.budgetPerHour = budgetPerHour
     self.instanceNames = instanceNames
     self.seed = seed
     self.fitModels = fitModels
-  }
-}
-
-/// The machine at hand as an instance type.
-public struct LocalMachine: Sendable {
-  public static let name = "local"
-
-  public var profile: Profile
-  /// Cores that may compute; those kept for the load generator are not among them.
-  public var cores: Int
-  /// Memory that the server and its models may take.
-  public var memoryBytes: Int64
-
-  public init(profile: Profile, cores: Int, memoryBytes: Int64) {
-    self.profile = profile
-    self.cores = cores
-    self.memoryBytes = memoryBytes
-  }
-
-  /// Named `local`, price 0.
-  public var instanceType: InstanceType {
-    InstanceType(
-      name: Self.name, costPerHour: 0, architecture: profile.host.architecture == "aarch64" ? "arm64" : "amd64",
-      cpuManufacturer: profile.host.vendor, sustainedClockMHz: nil, vcpus: profile.host.cores,
-      memoryBytes: profile.host.memoryBytes, allocatableMilliCPU: cores * 1000, allocatableMemoryBytes: memoryBytes,
-      maxPods: 1, accelerator: nil)
+    self.guidance = guidance
   }
 }
 
@@ -70,11 +45,14 @@ public enum OptimizerError: Error, Hashable, Sendable, CustomStringConvertible {
   case noInstanceNamed
   case noLocalProfile
   case invalidWorkload(key: String, message: String)
+  case severalGroups(Int)
+  /// The search was told to stop before it had a plan with a proof.
+  case stopped
   case invalidBudget(Double)
   /// A type of the catalogue that cannot be calculated with; `CatalogFile` lets none of them pass.
   case invalidInstance(name: String, key: String)
-  /// Neither an architecture known by name nor one that a profile has measured.
-  case unknownFamily(String)
+  /// Neither an architecture known by name nor one with a figure; `known` are those that can be planned.
+  case unknownArchitecture(String, known: [String])
 
   public var description: String {
     switch self {
@@ -86,11 +64,14 @@ public enum OptimizerError: Error, Hashable, Sendable, CustomStringConvertible {
     case .noInstanceNamed: "the list of instance types is empty; name at least one, or leave the list out"
     case .noLocalProfile: "no profile of this machine; measure it with `planner profile`"
     case .invalidWorkload(let key, let message): "workload: \(key) \(message)"
+    case .stopped: "the search was stopped before it was finished"
+    case .severalGroups(let count):
+      "the workload has \(count) groups of models and one can be planned at a time; give each group a file of its own"
     case .invalidBudget(let budget): "a budget of \(budget) dollars an hour is not a positive number; give one above 0"
     case .invalidInstance(let name, let key): "instance type '\(name)': \(key) is out of range; correct the catalogue"
-    case .unknownFamily(let architecture):
-      "model family '\(architecture)' is neither known by name nor in a profile; "
-        + "use \(ArchitecturePreset.allCases.map(\.rawValue).joined(separator: ", ")), or profile it"
+    case .unknownArchitecture(let name, let known):
+      "architecture '\(name)' has neither a profile nor a published figure; use \(known.joined(separator: ", ")), "
+        + "or measure models of your own with: planner profile --models DIR"
     }
   }
 }
@@ -103,6 +84,7 @@ extension OptimizationProblem {
     func require(_ holds: Bool, _ key: String, _ message: String) throws(OptimizerError) {
       if !holds { throw .invalidWorkload(key: key, message: message) }
     }
+    guard workload.groups.count == 1 else { throw .severalGroups(workload.groups.count) }
     let rate = workload.ratePerModelPerSecond
     let target = workload.targetP99Seconds
     try require((1...Self.mostModels).contains(workload.models), "models", "must be 1 to \(Self.mostModels)")
@@ -112,12 +94,10 @@ extension OptimizationProblem {
     try validateCatalog()
     try require(target > 0 && target.isFinite, "targetP99Seconds", "must be longer than 0")
     if let budgetPerHour, !(budgetPerHour > 0 && budgetPerHour.isFinite) { throw .invalidBudget(budgetPerHour) }
-    let profiled = (profiles + [local?.profile].compactMap { $0 }).contains { profile in
-      profile.models.contains { $0.architecture == workload.architecture }
-    }
-    if ArchitecturePreset(rawValue: workload.architecture) == nil, !profiled {
-      throw .unknownFamily(workload.architecture)
-    }
+    var everything = figures
+    if let local { everything.profiles.append(local.profile) }
+    let known = everything.knownArchitectures
+    if !known.contains(workload.architecture) { throw .unknownArchitecture(workload.architecture, known: known) }
     if fitModels {
       if local == nil { throw .noLocalProfile }
       return

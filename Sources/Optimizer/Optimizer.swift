@@ -3,35 +3,41 @@ import Simulator
 
 /// Finds the cheapest fleet that keeps a workload's target.
 ///
-/// 1. Each instance type becomes candidates: a variant, a split into queues and workers, and the figures for it.
+/// 1. Each instance type becomes candidates: a variant, a split into devices and workers, and the figures for it.
 /// 2. The simulator says how many models a node of each takes at the target.
 /// 3. An exact cover picks the nodes; the same cover over what no bound can deny gives the lower bound.
 public enum Optimizer {
-  /// - Parameter progress: told what is being looked at; nothing of it is part of the result.
+  /// - Parameters:
+  ///   - shouldStop: asked before each simulation; the search ends soon after it says so, with `.stopped`.
+  ///   - progress: told what is being looked at; nothing of it is part of the result.
   /// - Throws: where the problem itself is wrong; a problem without a feasible plan gives a plan that says so.
   public static func optimize(
-    _ problem: OptimizationProblem, progress: ((String) -> Void)? = nil
+    _ problem: OptimizationProblem, shouldStop: @escaping @Sendable () -> Bool = { false },
+    progress: ((String) -> Void)? = nil
   ) throws(OptimizerError) -> Plan {
     try problem.validate()
-    var search = Search(problem, progress: progress)
-    return problem.fitModels ? search.fit() : search.plan()
+    var search = Search(problem, shouldStop: shouldStop, progress: progress)
+    let plan = problem.fitModels ? search.fit() : search.plan()
+    // What a search found that was stopped would carry no proof.
+    if search.sizing.oracle.wasStopped { throw .stopped }
+    return plan
   }
 }
 
 /// One run of the optimizer.
 struct Search {
   let problem: OptimizationProblem
-  let builder: CandidateBuilder
   var sizing: NodeSizing
   let progress: ((String) -> Void)?
 
   var workload: Workload { problem.workload }
+  /// Price of the cluster that a fleet runs on, billionths of a dollar an hour.
+  var clusterCost: Int64 { NodePattern.nanodollars(problem.catalog.clusterCostPerHour) }
 
-  init(_ problem: OptimizationProblem, progress: ((String) -> Void)?) {
+  init(_ problem: OptimizationProblem, shouldStop: @escaping @Sendable () -> Bool, progress: ((String) -> Void)?) {
     self.problem = problem
     self.progress = progress
-    builder = CandidateBuilder(problem: problem)
-    sizing = NodeSizing(problem)
+    sizing = NodeSizing(problem, shouldStop: shouldStop)
   }
 
   /// One instance type with everything that was found out about it.
@@ -41,11 +47,16 @@ struct Search {
     var options: [EvaluatedCandidate]
     /// Most models of a node that no lower bound may deny; 0 without a figure.
     var relaxedModels: Int
-    var missing: String
+    /// Why there is no option; nil where the figures speak.
+    var missing: NoFigure?
+
+    var missingReason: Reason {
+      .noFigure(missing ?? .nothingKnown(architecture: "these models", instanceFamily: type.familyName))
+    }
   }
 
   mutating func evaluate(_ type: InstanceType) -> TypeResult {
-    let prospects = builder.prospects(type)
+    let prospects = problem.prospects(type)
     if !prospects.candidates.isEmpty { progress?("simulating \(type.name)") }
     let evaluated = prospects.candidates.filter { !$0.isSuperseded }.map { sizing.evaluate($0) }
     return TypeResult(
@@ -87,7 +98,8 @@ struct Search {
       workload: workload, latencySeconds: fleet.map { $0.latency }, nodes: fleet?.nodes ?? [],
       binding: verdict.binding, bindingReason: verdict.reason, bestExecutable: executable.plan,
       bestExecutableReason: executable.reason, alternatives: alternatives, guidance: guidance,
-      catalog: problem.catalog.provenance)
+      catalog: problem.catalog.provenance,
+      clusterCostPerHour: problem.catalog.clusterCostPerHour)
   }
 
   /// Nodes with what they cost and show.
@@ -97,26 +109,29 @@ struct Search {
     var latency: PlannedLatency
     var isLocal: Bool
     /// What stops the kind of node that costs most from taking more.
-    var limit: Constraint
-    var reason: String
+    var limit: Binding
+    var reason: Reason
+
+    var parts: [Reason.FleetPart] { nodes.map { .init(count: $0.count, instanceType: $0.instanceType) } }
   }
 
   private mutating func cloudFleet(_ results: [TypeResult], executableOnly: Bool) -> Fleet? {
     let options = results.compactMap { result in
       result.options.first { $0.models > 0 && (!executableOnly || $0.candidate.executable) }
     }
-    let patterns = options.map {
-      NodePattern(cost: NodePattern.nanodollars($0.candidate.type.costPerHour), models: $0.models)
-    }
-    guard let cover = FleetCover.cheapest(models: workload.models, patterns: patterns) else { return nil }
-    let shares = FleetCover.shares(models: workload.models, patterns: patterns, counts: cover.counts)
+    let instance = packing(options.map { ($0.candidate.type, $0.models) })
+    guard let packed = CoverSolver().solve(instance) else { return nil }
     var nodes: [NodeGroup] = []
     var dearest: (cost: Int64, option: EvaluatedCandidate)?
-    for (index, count) in cover.counts.enumerated() where count > 0 {
-      guard let node = node(options[index], count: count, models: shares[index]) else { return nil }
+    for option in options {
+      let bins = packed.bins.filter { $0.type == option.candidate.type.name }
+      let count = bins.reduce(0) { $0 + $1.count }
+      guard count > 0 else { continue }
+      let models = bins.reduce(0) { sum, bin in sum + bin.count * bin.items.reduce(0) { $0 + $1.count } }
+      guard let node = node(option, count: count, models: models) else { return nil }
       nodes.append(node)
-      let cost = patterns[index].cost * Int64(count)
-      if cost > dearest?.cost ?? -1 { dearest = (cost, options[index]) }
+      let cost = NodePattern.nanodollars(option.candidate.type.costPerHour) * Int64(count)
+      if cost > dearest?.cost ?? -1 { dearest = (cost, option) }
     }
     // The dearest kind first.
     nodes.sort { a, b in
@@ -126,10 +141,10 @@ struct Search {
     let isSingle = nodes.count == 1 && nodes[0].count == 1
     return Fleet(
       nodes: nodes,
-      costPerHour: NodePattern.dollars(cover.cost + NodePattern.nanodollars(Plan.clusterCostPerHour)),
+      costPerHour: NodePattern.dollars(NodePattern.nanodollars(packed.cost) + clusterCost),
       latency: latency, isLocal: false, limit: isSingle ? .count : dearest.option.limit,
       reason: isSingle
-        ? "count: one \(nodes[0].instanceType) takes all \(Text.models(workload.models)), and no cheaper type does"
+        ? .oneTypeTakesAll(instanceType: nodes[0].instanceType, models: workload.models)
         : dearest.option.reason)
   }
 
@@ -139,16 +154,16 @@ struct Search {
     else { return nil }
     return Fleet(
       nodes: [node], costPerHour: 0, latency: latency, isLocal: true, limit: .count,
-      reason: "count: the machine at hand takes all \(Text.models(workload.models))")
+      reason: .machineAtHandTakesAll(models: workload.models))
   }
 
   /// - Parameter models: of all `count` nodes together.
   private mutating func node(_ option: EvaluatedCandidate, count: Int, models: Int) -> NodeGroup? {
     let candidate = option.candidate
     let most = (models + count - 1) / count
-    let perQueue = (most + candidate.devices - 1) / candidate.devices
-    guard let prediction = sizing.oracle.predict(candidate, modelsPerQueue: perQueue) else { return nil }
-    return candidate.planNode(count: count, modelsPerNode: [models / count, most], prediction: prediction)
+    let spec = candidate.spec(models: most, of: workload)
+    guard let prediction = sizing.oracle.predict(spec, candidate.nodeFigures) else { return nil }
+    return candidate.planNode(spec, count: count, fewestModels: models / count, prediction: prediction)
   }
 
   /// The worst node's p99, never pooled.
@@ -159,40 +174,36 @@ struct Search {
   /// The same cover over capacities that rest on memory and utilization below 1 alone: nothing that was simulated
   /// enters, and no fleet of the types with a figure costs less.
   private func lowerBound(_ results: [TypeResult]) -> Double? {
-    let patterns = results.map {
-      NodePattern(cost: NodePattern.nanodollars($0.type.costPerHour), models: $0.relaxedModels)
+    CoverSolver().solve(packing(results.map { ($0.type, $0.relaxedModels) })).map {
+      NodePattern.dollars(NodePattern.nanodollars($0.lowerBound) + clusterCost)
     }
-    return FleetCover.cheapest(models: workload.models, patterns: patterns).map {
-      NodePattern.dollars($0.cost + NodePattern.nanodollars(Plan.clusterCostPerHour))
-    }
+  }
+
+  /// The workload's models as items, and types with so many models' room as bins.
+  private func packing(_ types: [(type: InstanceType, models: Int)]) -> PackingInstance {
+    PackingInstance(
+      resources: ["models"],
+      types: types.map { .init(name: $0.type.name, cost: $0.type.costPerHour, capacity: ["models": Double($0.models)]) },
+      items: [.init(name: workload.groups[0].name, count: workload.models, options: [.init(demand: ["models": 1])])])
   }
 
   private mutating func executablePlan(
     _ cloud: [TypeResult], _ local: TypeResult?
-  ) -> (plan: ExecutablePlan?, reason: String?) {
+  ) -> (plan: ExecutablePlan?, reason: Reason?) {
     let fleet = local.flatMap { localFleet($0, executableOnly: true) } ?? cloudFleet(cloud, executableOnly: true)
     if let fleet {
       if let budget = problem.budgetPerHour, fleet.costPerHour > budget {
         return (
           nil,
-          "the cheapest, \(Self.describe(fleet.nodes)), costs \(Text.dollars(fleet.costPerHour)) an hour, "
-            + "above the budget of \(Text.dollars(budget))"
+          .executableFleetAboveBudget(fleet.parts, costPerHour: fleet.costPerHour, budgetPerHour: budget)
         )
       }
       return (ExecutablePlan(costPerHour: fleet.costPerHour, latencySeconds: fleet.latency, nodes: fleet.nodes), nil)
     }
-    let measured = (cloud + [local].compactMap { $0 }).flatMap { result in
-      result.options.filter(\.candidate.executable).map { "\(result.type.name): \($0.reason)" }
+    for result in cloud + [local].compactMap({ $0 }) {
+      guard let measured = result.options.first(where: \.candidate.executable) else { continue }
+      return (nil, .noProfiledTypeKeepsTarget(instanceType: result.type.name, measured.reason))
     }
-    if let first = measured.first { return (nil, "no profiled type keeps the target; \(first)") }
-    return (
-      nil,
-      "this program's engine runs on CPUs that it has profiled, and no profile of \(workload.architecture) at "
-        + "\(workload.tokens) tokens comes from a type considered; run `planner profile` on one"
-    )
-  }
-
-  static func describe(_ nodes: [NodeGroup]) -> String {
-    nodes.map { "\($0.count) × \($0.instanceType)" }.joined(separator: " + ")
+    return (nil, .noProfile(architecture: workload.architecture, size: workload.tokens))
   }
 }

@@ -21,9 +21,10 @@ struct CheckCommand: ComputingCommand {
 
   func compute() throws -> PlannerExit {
     let content = try PlanFile.read(plan)
+    let published = try FiguresFile.embedded()
     let evidence = PlanEvidence(
-      catalog: try catalog.map(CatalogFile.read) ?? CatalogFile.embedded(),
-      figures: try FiguresFile.embedded().figures, profiles: try ProfileFile.readAll(in: profiles))
+      catalog: try catalog.map(CatalogFile.read) ?? CatalogFile.embedded(), figures: published.figures,
+      architectures: published.architectures, profiles: try ProfileFile.readAll(in: profiles))
     let violations = PlanChecker.check(content, against: evidence).map(\.description)
     if json {
       Output.result(try JSONFile.encode(Finding(plan: plan, holds: violations.isEmpty, violations: violations)))

@@ -5,7 +5,6 @@ import Optimizer
 import PlannerCore
 import PlannerFiles
 import Reporting
-import Synchronization
 
 struct OptimizeCommand: ComputingCommand {
   static let configuration = CommandConfiguration(
@@ -72,27 +71,19 @@ struct OptimizeCommand: ComputingCommand {
 
   /// Searches, and gives up at the time limit: a plan that was not finished would carry no proof.
   private func search(_ problem: OptimizationProblem) throws -> Plan {
-    guard let timeLimit else { return try Optimizer.optimize(problem) { Output.progress($0) } }
-    let outcome = Mutex<Result<Plan, OptimizerError>?>(nil)
-    let finished = DispatchSemaphore(value: 0)
-    let thread = Thread {
-      let result: Result<Plan, OptimizerError>
-      do throws(OptimizerError) {
-        result = .success(try Optimizer.optimize(problem) { Output.progress($0) })
-      } catch {
-        result = .failure(error)
-      }
-      outcome.withLock { $0 = result }
-      finished.signal()
-    }
-    thread.stackSize = 8 << 20
-    thread.start()
-    guard finished.wait(timeout: .now() + timeLimit) == .success, let result = outcome.withLock({ $0 }) else {
+    let clock = ContinuousClock()
+    let deadline = timeLimit.map { clock.now + .seconds($0) }
+    do throws(OptimizerError) {
+      let isLate: @Sendable () -> Bool = { deadline.map { clock.now >= $0 } ?? false }
+      return try Optimizer.optimize(problem, shouldStop: { Task.isCancelled || isLate() }) { Output.progress($0) }
+    } catch {
+      guard case .stopped = error else { throw error }
+      try Task.checkCancellation()
       throw Failure(
         .unavailable,
-        "the search was not finished after \(Format.duration(timeLimit)); raise --time-limit or name fewer --instances")
+        "the search was not finished after \(Format.duration(timeLimit ?? 0)); raise --time-limit or name fewer "
+          + "--instances")
     }
-    return try result.get()
   }
 
   private func problem() throws -> OptimizationProblem {
@@ -101,24 +92,26 @@ struct OptimizeCommand: ComputingCommand {
     if let rate { load.ratePerModelPerSecond = rate }
     if let targetP99 { load.targetP99Seconds = targetP99 }
     let names = instances.map { $0.split(separator: ",").map { String($0) } }
-    let known = try ProfileFile.readAll(in: profiles)
+    let prices = try catalog.map(CatalogFile.read) ?? CatalogFile.embedded()
+    let published = try FiguresFile.embedded()
+    let figures = Figures(
+      profiles: try ProfileFile.readAll(in: profiles), benchmarks: published.figures,
+      architectures: published.architectures, catalog: prices)
     let wantsLocal = fit || names?.contains(LocalMachine.name) ?? false
     var problem = OptimizationProblem(
-      workload: load, catalog: try catalog.map(CatalogFile.read) ?? CatalogFile.embedded(),
-      figures: try FiguresFile.embedded().figures, profiles: known,
-      local: wantsLocal ? try localMachine(known, load) : nil,
-      budgetPerHour: budget, instanceNames: fit ? [LocalMachine.name] : names, seed: seed, fitModels: fit)
+      workload: load, catalog: prices, figures: figures, local: wantsLocal ? try localMachine(figures, load) : nil,
+      budgetPerHour: budget, instanceNames: fit ? [LocalMachine.name] : names, seed: seed, fitModels: fit,
+      guidance: try GuidanceFile.embedded())
     problem.leastFittedModels = atLeast ?? 1
     return problem
   }
 
-  /// This machine, by the newest profile of its processor that knows the workload's models.
-  private func localMachine(_ known: [Profile], _ load: Workload) throws -> LocalMachine {
+  /// This machine, by the profile of its processor that speaks for the workload's models.
+  private func localMachine(_ figures: Figures, _ load: Workload) throws -> LocalMachine {
     let host = try HostInfo.fingerprint()
     if host.isThrottled { Output.note(Phrases.throttled(host)) }
-    let own = known.filter { $0.speaksFor(host.machine) }
-    let matching = own.first { profile in profile.models.contains { $0.covers(load) } }
-    guard let profile = matching ?? own.first else {
+    let cores = max(1, host.usableCPUs - reserveCores)
+    guard let profile = figures.profile(of: host, for: load.query, cores: cores) else {
       throw Failure(
         .unavailable,
         "no profile in \(profiles)/ is of this machine (\(host.cpuModel), \(host.cores) cores"
@@ -126,15 +119,6 @@ struct OptimizeCommand: ComputingCommand {
           + "planner profile --case \(ProfileCaseArgument.describe(load))")
     }
     return LocalMachine(
-      profile: profile, cores: max(1, host.usableCPUs - reserveCores),
-      memoryBytes: Int64(Double(try HostInfo.availableMemoryBytes()) * memoryShare))
-  }
-}
-
-extension ModelProfile {
-  /// Measured for these models, served at this length.
-  func covers(_ workload: Workload) -> Bool {
-    architecture == workload.architecture && (workload.vocabulary == nil || vocabulary == workload.vocabulary)
-      && served.contains { $0.tokens == workload.tokens && $0.input == workload.input }
+      profile: profile, cores: cores, memoryBytes: Int64(Double(try HostInfo.availableMemoryBytes()) * memoryShare))
   }
 }

@@ -30,27 +30,18 @@ struct SimulateCommand: ComputingCommand {
     return .done
   }
 
-  /// The node with the highest p99, alone: a plan's latency is its worst node's.
+  /// The node with the highest p99, alone: a plan's latency is its worst node's. With the plan's seed this is the
+  /// figure that the plan holds.
   private func simulate(planAt path: String) throws -> SimulationSummary {
     let plan = try PlanFile.read(path)
     guard let node = plan.nodes.max(by: { $0.latencySeconds.p99.estimate < $1.latencySeconds.p99.estimate }) else {
       throw Failure(.badData, "\(path): nodes: is empty, because \(plan.bindingReason); there is nothing to simulate")
     }
-    let provision = plan.workload
-    let models = max(1, ((node.modelsPerNode.last ?? 1) + node.devices - 1) / node.devices)
-    let rate = Double(models) * provision.ratePerModelPerSecond
-    let arrivals = Arrivals(provision.arrivals, ratePerSecond: provision.ratePerModelPerSecond)
-    // As many requests as the optimizer's last look at a node.
-    let seconds = Double(SimulationEffort.final.requestsPerReplication) / rate
-    let scenario = Scenario(
-      seed: seed ?? plan.seed, durationSeconds: seconds * 1.1, warmupSeconds: seconds * 0.1,
-      replications: SimulationEffort.final.replications,
-      models: [
-        ScenarioModel(
-          name: provision.architecture, count: models, arrivals: arrivals,
-          service: .empirical(node.service.computeSeconds), networkDelay: .empirical(node.service.overheadSeconds))
-      ],
-      nodes: [ScenarioNode(name: node.instanceType, count: 1, workers: node.workers)])
-    return scenario.simulate()
+    let prediction = NodeSimulation.predict(
+      node.spec, plan.workload, node.figures, seed: seed ?? plan.seed, effort: .final)
+    guard let prediction else {
+      throw Failure(.badData, "\(path): the offered load reaches the capacity of \(node.instanceType)")
+    }
+    return prediction.summary
   }
 }

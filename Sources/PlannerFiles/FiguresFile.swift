@@ -12,6 +12,20 @@ public struct FiguresFile: Codable, Sendable {
   /// Day on which they were read there, ISO 8601.
   public var date: String
   public var figures: [PublishedBenchmark]
+  /// Sizes of architectures that are no presets; none where the file says nothing.
+  public var architectures: [PublishedArchitecture]
+
+  private enum CodingKeys: String, CodingKey { case schemaVersion, kind, source, date, figures, architectures }
+
+  public init(from decoder: any Decoder) throws {
+    let box = try decoder.container(keyedBy: CodingKeys.self)
+    schemaVersion = try box.decode(Int.self, forKey: .schemaVersion)
+    kind = try box.decode(String.self, forKey: .kind)
+    source = try box.decode(String.self, forKey: .source)
+    date = try box.decode(String.self, forKey: .date)
+    figures = try box.decode([PublishedBenchmark].self, forKey: .figures)
+    architectures = try box.decodeIfPresent([PublishedArchitecture].self, forKey: .architectures) ?? []
+  }
 
   static let embeddedName = "figures.json (built in)"
 
@@ -54,6 +68,12 @@ public struct FiguresFile: Codable, Sendable {
       }
       if figure.source.isEmpty { report("source", "is empty", "say where the figure was published") }
       checkSeconds(figure, report)
+    }
+    for (index, architecture) in architectures.enumerated() where !(1...1_000_000_000_000).contains(architecture.parameters) {
+      problems.append(
+        FileProblem(
+          file: name, key: "architectures[\(index)].parameters", message: "is \(architecture.parameters)",
+          remedy: "give the number of weights of one model"))
     }
     if !problems.isEmpty { throw FileError(.badData, problems) }
   }

@@ -2,9 +2,11 @@ import PlannerCore
 
 /// Reads plan files and checks what the type system cannot.
 public enum PlanFile {
+  /// Reads plans of this version and of version 1, whose nodes leave to the workload what their models are.
+  ///
   /// - Throws: `FileError` that names file and key.
   public static func read(_ path: String) throws(FileError) -> Plan {
-    let plan = try JSONFile.read(Plan.self, from: path, kind: "plan", schemaVersion: Plan.schemaVersion)
+    let plan = try JSONFile.read(Plan.self, from: path, kind: "plan", schemaVersion: Plan.schemaVersion, oldest: 1)
     var problems: [FileProblem] = []
     func require(_ holds: Bool, _ key: String, _ message: String) {
       if !holds {
@@ -13,8 +15,12 @@ public enum PlanFile {
       }
     }
     require((1...1_000_000).contains(plan.models), "models", "is not from 1 to 1000000")
+    require(plan.workload.groups.count == 1, "workload.groups", "holds several groups, which this version cannot read")
     check(plan.workload, require)
-    for (index, node) in plan.nodes.enumerated() { check(node, "nodes[\(index)]", require) }
+    for (index, node) in plan.nodes.enumerated() {
+      check(node, "nodes[\(index)]", require)
+      check(node.spec, of: plan.workload, "nodes[\(index)].placed", require)
+    }
     for (index, node) in (plan.bestExecutable?.nodes ?? []).enumerated() {
       check(node, "bestExecutable.nodes[\(index)]", require)
     }
@@ -30,10 +36,19 @@ public enum PlanFile {
     require(target > 0 && target.isFinite, "workload.targetP99Seconds", "is not a time above 0")
   }
 
+  private static func check(
+    _ spec: NodeSpec, of workload: Workload, _ key: String, _ require: (Bool, String, String) -> Void
+  ) {
+    require(spec.models.count == 1, key, "holds several groups, which this version cannot read")
+    for share in spec.models {
+      require(workload[group: share.group] != nil, key, "names '\(share.group)', which is no group of the workload")
+    }
+  }
+
   private static func check(_ node: NodeGroup, _ key: String, _ require: (Bool, String, String) -> Void) {
     let range = node.modelsPerNode
     require(
-      range.count == 2 && range[0] >= 1 && range[0] <= range[1] && range[1] <= 1_000_000, "\(key).modelsPerNode",
+      range[0] >= 1 && range[0] <= range[1] && range[1] <= 1_000_000, "\(key).modelsPerNode",
       "is not [fewest, most]")
     require((1...1_000_000).contains(node.count), "\(key).count", "is not from 1 to 1000000")
     require((1...4096).contains(node.devices), "\(key).queues", "is not from 1 to 4096")

@@ -1,6 +1,6 @@
 import PlannerCore
 
-/// Reads workload files: YAML with the keys of `Workload`, each of which falls back to the guidance's case.
+/// Reads workload files: YAML of one group of models, whose keys each fall back to the guidance's case.
 public enum WorkloadFile {
   /// - Throws: `FileError` with everything that is wrong in the file.
   public static func read(_ path: String) throws(FileError) -> Workload {
@@ -11,8 +11,10 @@ public enum WorkloadFile {
     ])
     var workload = Workload.guidance
     workload.name = top.text("name") ?? path
+    workload.groups[0].name = workload.name
     workload.source = top.text("source") ?? path
-    workload.architecture = one(of: ArchitecturePreset.allCases, top, "family", fallback: .bertBase).rawValue
+    // Any name may be planned that a profile or a publication knows; the planner says which those are.
+    workload.architecture = top.text("family") ?? workload.architecture
     workload.models = top.integer("models", in: 1...1_000_000, fallback: workload.models)
     workload.tokens = top.integer("tokens", in: 1...512, fallback: workload.tokens)
     if top.node("vocabulary") != nil {

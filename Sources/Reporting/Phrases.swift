@@ -31,7 +31,9 @@ public enum Phrases {
     return node.devices == 1 ? each : "\(Format.count(node.devices)) queues with \(each)"
   }
 
-  static func binding(_ binding: String) -> String { binding == "noFigure" ? "no figure" : binding }
+  static func binding(_ binding: String) -> String { binding == Binding.noFigure.rawValue ? "no figure" : binding }
+
+  static func binding(_ binding: Binding) -> String { self.binding(binding.rawValue) }
 
   /// Predicted over measured, less 1; NaN where nothing was measured.
   static func error(_ predicted: Double, _ measured: Double) -> Double {
@@ -191,11 +193,12 @@ public enum Phrases {
       }
     }
     for row in guidance {
-      if row.packingReason == row.planned.reason {
-        note(row.instanceType, row.packingReason)
+      let (packing, planned) = (row.packingReason.sentence, row.planned.reason.sentence)
+      if packing == planned {
+        note(row.instanceType, packing)
       } else {
-        note("\(row.instanceType) packed as in the guidance", row.packingReason)
-        note("\(row.instanceType) as planned", row.planned.reason)
+        note("\(row.instanceType) packed as in the guidance", packing)
+        note("\(row.instanceType) as planned", planned)
       }
     }
     return found.map { ($0.subjects.joined(separator: ", "), $0.reason) }

@@ -1,37 +1,53 @@
 import PlannerCore
 import RealModule
 
-/// What one node of a plan is asked to do.
-public struct NodeLoad: Sendable {
-  public var service: ServiceModel
-  /// Queues that share nothing; models are spread over them as evenly as they go.
-  public var devices: Int
-  /// Workers of each queue.
-  public var workers: Int
-  /// Models of the node, over all its queues.
-  public var models: Int
-  public var ratePerModelPerSecond: Double
-  public var arrivals: ArrivalProcess
+/// Everything that a node's latency follows from: what its devices are asked, and the times of its models.
+///
+/// Two nodes with the same load have the same prediction, whatever machine they are bought as.
+package struct NodeLoad: Hashable, Sendable {
+  var times: ServiceTimes
+  /// Devices that share nothing; models are spread over them as evenly as they go.
+  var devices: Int
+  /// Workers of each device.
+  var workers: Int
+  /// Models of the node, over all its devices.
+  var models: Int
+  var ratePerModelPerSecond: Double
+  var arrivals: ArrivalProcess
 
-  public init(
-    service: ServiceModel, devices: Int, workers: Int, models: Int, ratePerModelPerSecond: Double,
-    arrivals: ArrivalProcess
-  ) {
-    self.service = service
-    self.devices = devices
-    self.workers = workers
-    self.models = models
-    self.ratePerModelPerSecond = ratePerModelPerSecond
-    self.arrivals = arrivals
+  /// The node's load under a demand.
+  ///
+  /// Precondition: one share, of a group of the demand, whose variant has figures. `OptimizationProblem.validate` and
+  /// `PlanFile` let no other node pass.
+  package init(_ spec: NodeSpec, _ demand: Workload, _ figures: NodeFigures) {
+    precondition(spec.models.count == 1, "nodes of several groups cannot be predicted yet")
+    let share = spec.models[0]
+    guard let group = demand[group: share.group], let entry = figures[share.variant] else {
+      preconditionFailure("a node names a group and variants that its plan knows")
+    }
+    times = entry.service.times
+    devices = spec.server.devices
+    workers = spec.server.workers
+    models = share.count
+    ratePerModelPerSecond = group.ratePerModelPerSecond
+    arrivals = group.arrivals
   }
 
-  /// Models in the fullest queue: the one whose latency is the node's.
-  public var modelsInFullestQueue: Int { (models + devices - 1) / devices }
+  /// Models on the fullest device: the one whose latency is the node's.
+  var modelsOnFullestDevice: Int { (models + devices - 1) / devices }
 
-  /// Offered load of the fullest queue over its capacity; at 1 or above there is no steady state.
-  public var offeredUtilization: Double {
-    Double(modelsInFullestQueue) * ratePerModelPerSecond
-      * (service.computeSeconds.mean + (service.dispatchGapSeconds ?? 0)) / Double(workers)
+  /// The fullest device by itself.
+  package var fullestDevice: NodeLoad {
+    var load = self
+    load.models = modelsOnFullestDevice
+    load.devices = 1
+    return load
+  }
+
+  /// Offered load of the fullest device over its capacity; at 1 or above there is no steady state.
+  var offeredUtilization: Double {
+    Double(modelsOnFullestDevice) * ratePerModelPerSecond * (times.computeSeconds.mean + times.dispatchGapSeconds)
+      / Double(workers)
   }
 }
 
@@ -53,10 +69,24 @@ public struct SimulationEffort: Sendable {
 
 /// The latency that a node will show in a run.
 public struct NodePrediction: Sendable {
-  /// Of the fullest queue. The interval is a 95 % prediction interval for one run: it holds both the chance
+  /// Latency of one group's models.
+  public struct Group: Sendable {
+    public var name: String
+    public var latencySeconds: LatencyEstimates
+  }
+
+  /// Latency on the fullest device. The interval is a 95 % prediction interval for one run: it holds both the chance
   /// of the requests and the drift of the machine between occasions.
   public var latencySeconds: LatencyEstimates
-  /// Busy workers over workers, of the fullest queue.
+  /// The same for each group of the node.
+  public var groups: [Group]
+  /// Mean time from the front end to a worker, seconds.
+  public var meanWaitSeconds: Estimate
+  /// What became of the simulated requests, over all runs.
+  public var requests: RequestCounts
+  /// Simulated time, over all runs, the warm-up left out.
+  public var simulatedSeconds: Double
+  /// Busy workers over workers, of the fullest device.
   public var utilization: Double
   /// Completed requests a second, of the whole node.
   public var throughputPerSecond: Double
@@ -64,9 +94,17 @@ public struct NodePrediction: Sendable {
   public var curve: RunRecord.Curve
   public var curveLow: RunRecord.Curve
   public var curveHigh: RunRecord.Curve
+
+  /// As a scenario's simulation is summed up.
+  public var summary: SimulationSummary {
+    SimulationSummary(
+      latencySeconds: latencySeconds, waitSeconds: .init(mean: meanWaitSeconds), requests: requests,
+      utilization: utilization, simulatedSeconds: simulatedSeconds)
+  }
 }
 
-/// Predicts nodes of plans by replicated simulation.
+/// Predicts nodes of plans by replicated simulation: the one rendering of a node, its demand and its figures into a
+/// simulation, which search, check, `simulate --plan` and comparison with a run share.
 public enum NodeSimulation {
   /// Probabilities at which curves are given: dense where the tail is.
   static let curveProbabilities: [Double] =
@@ -75,9 +113,34 @@ public enum NodeSimulation {
   /// The node in steady state, each replication with arrivals of its own.
   ///
   /// - Returns: nil where the offered load reaches the capacity.
-  public static func predict(_ load: NodeLoad, seed: UInt64, effort: SimulationEffort) -> NodePrediction? {
+  public static func predict(
+    _ spec: NodeSpec, _ demand: Workload, _ figures: NodeFigures, seed: UInt64, effort: SimulationEffort
+  ) -> NodePrediction? {
+    let load = NodeLoad(spec, demand, figures)
+    return predict(load, seed: seed, effort: effort).map { named($0, spec) }
+  }
+
+  /// The node under exactly these arrivals, from an empty queue, as a measured run will see them. A node with
+  /// several devices sees the models' requests on the device model mod devices.
+  ///
+  /// Overload is simulated as it is: a finite run has a latency all the same.
+  /// - Parameter warmupSeconds: requests that are due before it are simulated and not counted.
+  /// - Returns: nil where no request is counted.
+  public static func predict(
+    _ spec: NodeSpec, _ demand: Workload, _ figures: NodeFigures, schedule: Schedule, warmupSeconds: Double = 0,
+    seed: UInt64, replications: Int
+  ) -> NodePrediction? {
+    let prediction = predict(
+      NodeLoad(spec, demand, figures), models: schedule.models, seed: seed, replications: replications,
+      warmup: warmupSeconds, runsOn: true
+    ) { _ in schedule }
+    return prediction.map { named($0, spec) }
+  }
+
+  /// A load in steady state; its groups carry no names.
+  package static func predict(_ load: NodeLoad, seed: UInt64, effort: SimulationEffort) -> NodePrediction? {
     guard load.models > 0, load.offeredUtilization < 0.995 else { return nil }
-    let models = load.modelsInFullestQueue
+    let models = load.modelsOnFullestDevice
     let rate = Double(models) * load.ratePerModelPerSecond
     // A tenth more, which is the warm-up: it starts with an empty queue.
     let duration = Double(effort.requestsPerReplication) / rate * 1.1
@@ -90,18 +153,10 @@ public enum NodeSimulation {
     }
   }
 
-  /// The node under exactly these arrivals, from an empty queue, as a measured run will see them. A node with
-  /// several queues sees the models' requests in the queue model mod queues.
-  ///
-  /// Overload is simulated as it is: a finite run has a latency all the same.
-  /// - Parameter warmupSeconds: requests that are due before it are simulated and not counted.
-  /// - Returns: nil where no request is counted.
-  public static func predict(
-    _ load: NodeLoad, schedule: Schedule, warmupSeconds: Double = 0, seed: UInt64, replications: Int
-  ) -> NodePrediction? {
-    predict(
-      load, models: schedule.models, seed: seed, replications: replications, warmup: warmupSeconds, runsOn: true
-    ) { _ in schedule }
+  private static func named(_ prediction: NodePrediction, _ spec: NodeSpec) -> NodePrediction {
+    var prediction = prediction
+    prediction.groups = spec.models.map { .init(name: $0.group, latencySeconds: prediction.latencySeconds) }
+    return prediction
   }
 
   private static func predict(
@@ -111,27 +166,34 @@ public enum NodeSimulation {
     var runs: [[Double]] = []
     var utilization: [Double] = []
     var throughput: [Double] = []
+    var waits: [Double] = []
+    var counts = RequestCounts()
+    var simulated = 0.0
     var drift = RandomStream(seed: seed, stream: "drift")
     for replication in 0..<replications {
       let runSeed = Scenario.seed(seed, replication: replication)
       // The machine of that day: all of a run's times are longer or shorter together.
-      let factor = min(max(1 + load.service.betweenRunCV * drift.normal(), 0.5), 2)
+      let factor = min(max(1 + load.times.betweenRunCV * drift.normal(), 0.5), 2)
       let arrivals = schedule(runSeed)
       let observation = observe(
         load, schedule: arrivals, models: models, factor: factor, warmup: warmup, runsOn: runsOn, seed: runSeed)
       guard !observation.latencySeconds.isEmpty else { continue }
       runs.append(observation.latencySeconds.sorted())
       // Busy as the server counts it: in forward passes, without the handing over between them.
-      let dispatchGaps = Double(observation.counts.completed) * (load.service.dispatchGapSeconds ?? 0) * factor
+      let dispatchGaps = Double(observation.counts.completed) * load.times.dispatchGapSeconds * factor
       let busySeconds = max(0, observation.busyNanoseconds * 1e-9 - dispatchGaps)
       utilization.append(busySeconds / (Double(observation.workers) * observation.windowSeconds))
       throughput.append(Double(observation.counts.completed) / observation.windowSeconds)
+      waits.append(observation.waitSeconds.reduce(0, +) / Double(max(1, observation.waitSeconds.count)))
+      counts.add(observation.counts)
+      simulated += observation.windowSeconds
     }
     guard !runs.isEmpty else { return nil }
     let spread = RunSpread(runs: runs)
     let share = Double(load.models) / Double(models)
     return NodePrediction(
-      latencySeconds: spread.latencies, utilization: utilization.reduce(0, +) / Double(utilization.count),
+      latencySeconds: spread.latencies, groups: [], meanWaitSeconds: RunSpread.estimate(waits), requests: counts,
+      simulatedSeconds: simulated, utilization: utilization.reduce(0, +) / Double(utilization.count),
       throughputPerSecond: throughput.reduce(0, +) / Double(throughput.count) * share,
       curve: spread.curve(\.estimate), curveLow: spread.curve(\.low), curveHigh: spread.curve(\.high))
   }
@@ -142,16 +204,16 @@ public enum NodeSimulation {
     // A given schedule is the whole node's; otherwise only its fullest queue is looked at.
     let devices = runsOn ? load.devices : 1
     let service = TimeDistribution.empirical(
-      factor == 1 ? load.service.computeSeconds : load.service.computeSeconds.scaled(by: factor))
-    let trace = load.service.computeTraceSeconds.flatMap { ServiceTrace($0.map { $0 * factor }) }
+      factor == 1 ? load.times.computeSeconds : load.times.computeSeconds.scaled(by: factor))
+    let trace = load.times.computeTraceSeconds.flatMap { ServiceTrace($0.map { $0 * factor }) }
     let runModels = (0..<models).map {
       FleetRun.Model(service: trace == nil ? .drawn(service) : .replayed(trace: 0), hosts: .node($0 % devices))
     }
     let node = FleetRun.Node(
       workers: load.workers, queueCapacity: nil, batch: .single,
-      dispatchGap: Nanoseconds(seconds: (load.service.dispatchGapSeconds ?? 0) * factor),
-      wake: Nanoseconds(seconds: (load.service.wakeUpSeconds ?? 0) * factor),
-      frontEnd: FrontEnd(delay: load.service.overheadSeconds.scaled(by: factor)))
+      dispatchGap: Nanoseconds(seconds: load.times.dispatchGapSeconds * factor),
+      wake: Nanoseconds(seconds: load.times.wakeUpSeconds * factor),
+      frontEnd: FrontEnd(delay: load.times.overheadSeconds.scaled(by: factor)))
     // A given schedule runs on until its last request is answered, as a measured run does.
     let end = runsOn ? Nanoseconds.never : Nanoseconds(seconds: schedule.durationSeconds)
     var run = FleetRun(
@@ -187,7 +249,10 @@ private struct RunSpread {
   /// The median and not the mean: latency grows faster than linearly with a machine's slowness, so that drift to both
   /// sides lifts the mean above what an ordinary run shows.
   private func estimate(_ statistic: ([Double]) -> Double) -> Estimate {
-    let values = runs.map(statistic)
+    Self.estimate(runs.map(statistic))
+  }
+
+  static func estimate(_ values: [Double]) -> Estimate {
     let middle = values.sorted().quantile(0.5)
     guard values.count > 1 else { return Estimate(estimate: middle, low: middle, high: middle) }
     let half =

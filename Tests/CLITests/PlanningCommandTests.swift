@@ -74,7 +74,12 @@ import Testing
     #expect(try place.planner("check", "plan.json").status == 0)
     let simulated = try place.planner("simulate", "--plan", "plan.json", "--json")
     #expect(simulated.status == 0)
-    #expect(try simulated.json().keys.contains("latencySeconds"))
+    // The plan's own figure, to the last digit; another seed shows another.
+    let latency = try #require(try simulated.json()["latencySeconds"] as? [String: [String: Double]])
+    let worst = try #require(nodes.compactMap { ($0["latencySeconds"] as? [String: [String: Double]])?["p99"] }.first)
+    #expect(latency["p99"] == worst)
+    let other = try place.planner("simulate", "--plan", "plan.json", "--json", "--seed", "2").json()
+    #expect((other["latencySeconds"] as? [String: [String: Double]])?["p99"] != worst)
     #expect(try place.leftovers().isEmpty)
   }
 
@@ -112,6 +117,25 @@ import Testing
     // There is nothing to execute in such a plan.
     let run = try place.planner("execute", "plan.json")
     #expect(run.status == 2 && run.errors.contains("no node to deploy"))
+  }
+
+  @Test func anArchitectureIsPlannedWhereAFigureKnowsIt() throws {
+    let place = try Workplace()
+    _ = try place.file("w.yaml", "family: distilbert\n")
+    let plan = try place.planner("optimize", "--workload", "w.yaml", "--instances", "inf2.xlarge", "--json")
+    #expect(plan.status == 0, "\(plan.errors)")
+    #expect(try place.planner("check", "plan.json").status == 0)
+    _ = try place.file("x.yaml", "family: gpt-9\n")
+    let unknown = try place.planner("optimize", "--workload", "x.yaml")
+    #expect(unknown.status == 64)
+    #expect(unknown.errors.contains("distilbert") && unknown.errors.contains("planner profile --models DIR"))
+  }
+
+  @Test func aSearchEndsAtItsTimeLimit() throws {
+    let place = try Workplace()
+    let result = try place.planner("optimize", "--time-limit", "1us")
+    #expect(result.status == 69 && result.errors.contains("not finished after"), "\(result.errors)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: place.folder).filter { $0 == "plan.json" }.isEmpty)
   }
 
   // MARK: Bad input: one clear sentence, the documented exit code, nothing half-written
@@ -174,7 +198,7 @@ import Testing
 
   @Test func fiveMistakesAreReportedAtOnce() throws {
     let place = try Workplace()
-    _ = try place.file("w.yaml", "family: gpt\ntokens: 0\ntargetP99: 0s\nratePerModelPerSecond: -1\ninput: x\n")
+    _ = try place.file("w.yaml", "arrivals: bursts\ntokens: 0\ntargetP99: 0s\nratePerModelPerSecond: -1\ninput: x\n")
     let result = try place.planner("optimize", "--workload", "w.yaml")
     #expect(result.status == 65)
     #expect(result.errors.split(separator: "\n").count == 5)

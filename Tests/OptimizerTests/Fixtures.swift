@@ -13,13 +13,23 @@ enum Fixture {
     workload.models = models
     workload.targetP99Seconds = target
     workload.ratePerModelPerSecond = rate
+    let catalog = try CatalogFile.embedded()
     return OptimizationProblem(
-      workload: workload, catalog: try CatalogFile.embedded(), figures: try FiguresFile.embedded().figures,
-      profiles: profiles, local: local, budgetPerHour: budget, instanceNames: instances, seed: seed, fitModels: fit)
+      workload: workload, catalog: catalog, figures: try figures(profiles, catalog), local: local,
+      budgetPerHour: budget, instanceNames: instances, seed: seed, fitModels: fit,
+      guidance: try GuidanceFile.embedded())
+  }
+
+  static func figures(_ profiles: [Profile], _ catalog: Catalog) throws -> Figures {
+    let published = try FiguresFile.embedded()
+    return Figures(
+      profiles: profiles, benchmarks: published.figures, architectures: published.architectures, catalog: catalog)
   }
 
   static func evidence(_ problem: OptimizationProblem) -> PlanEvidence {
-    PlanEvidence(catalog: problem.catalog, figures: problem.figures, profiles: problem.profiles)
+    PlanEvidence(
+      catalog: problem.catalog, figures: problem.figures.benchmarks, architectures: problem.figures.architectures,
+      profiles: problem.figures.profiles)
   }
 
   /// A distribution around `mean`, a tenth to either side with a tail of half as much again.
@@ -39,18 +49,31 @@ enum Fixture {
     var input = RequestInput.text
   }
 
+  /// Forward passes while that many workers compute.
+  struct Forward {
+    var concurrency: Int
+    var seconds: Double
+    var tokens = 32
+
+    init(_ concurrency: Int, _ seconds: Double, tokens: Int = 32) {
+      self.concurrency = concurrency
+      self.seconds = seconds
+      self.tokens = tokens
+    }
+  }
+
   struct Variant {
     var architecture = "bert-tiny"
     var precision = Precision.fp32
+    var vocabulary: Int?
     var memoryPerModelBytes: Int64 = 20 << 20
     var cells: [Cell]
-    /// Forward pass while that many workers compute, seconds.
-    var forward: [(concurrency: Int, seconds: Double)] = []
+      var forward: [Forward] = []
   }
 
   static func profile(
     _ variants: [Variant], instanceType: String? = nil, cores: Int = 4, measuredAt: String = "2026-11-01T00:00:00Z",
-    serverMemoryBytes: Int64 = 100 << 20
+    serverMemoryBytes: Int64 = 100 << 20, quick: Bool = false
   ) throws -> Profile {
     let host = HostFingerprint(
       cpuModel: "Test CPU", vendor: "AuthenticAMD", cpuFamily: 25, cpuModelNumber: 1, architecture: "x86_64",
@@ -59,12 +82,12 @@ enum Fixture {
     let models = try variants.map { variant in
       ModelProfile(
         architecture: variant.architecture, precision: variant.precision,
-        vocabulary: ArchitecturePreset(rawValue: variant.architecture)?.shape.vocabulary ?? 30522, fileBytes: 1,
-        weightBytes: 1,
+        vocabulary: variant.vocabulary ?? ArchitecturePreset(rawValue: variant.architecture)?.shape.vocabulary ?? 30522,
+        fileBytes: 1, weightBytes: 1,
         memoryPerModelBytes: variant.memoryPerModelBytes, loadSeconds: 0.01, firstRunSeconds: 0.01,
         forward: try variant.forward.map {
           ForwardCell(
-            conditions: Conditions(tokens: 32, input: .tokens, threads: 1, coRunners: $0.concurrency),
+            conditions: Conditions(tokens: $0.tokens, input: .tokens, threads: 1, coRunners: $0.concurrency),
             residentModels: 8, serviceSeconds: try table(mean: $0.seconds))
         },
         served: try variant.cells.map {
@@ -79,7 +102,7 @@ enum Fixture {
     }
     let settings = LibrarySettings(blas: "default", coreType: nil, environment: ["OMP_NUM_THREADS": "1"])
     return Profile(
-      host: host, measuredAt: measuredAt, quick: false, engine: EngineIdentity(name: "test", version: "1"),
+      host: host, measuredAt: measuredAt, quick: quick, engine: EngineIdentity(name: "test", version: "1"),
       settings: settings, trials: [], serverMemoryBytes: serverMemoryBytes, models: models)
   }
 

@@ -75,7 +75,7 @@ import Testing
 
 /// What a problem without a plan says.
 @Suite struct InfeasibleTests {
-  private func check(_ problem: OptimizationProblem, binding: String, mentions: String) throws {
+  private func check(_ problem: OptimizationProblem, binding: Binding, mentions: String) throws {
     let plan = try Optimizer.optimize(problem)
     #expect(!plan.feasible)
     #expect(plan.costPerHour == nil)
@@ -84,19 +84,19 @@ import Testing
     #expect(plan.nodes.isEmpty)
     #expect(plan.latencySeconds == nil)
     #expect(plan.binding == binding, "\(plan.bindingReason)")
-    #expect(plan.bindingReason.contains(mentions), "\(plan.bindingReason)")
+    #expect(plan.bindingReason.sentence.contains(mentions), "\(plan.bindingReason)")
     let violations = PlanChecker.check(plan, against: Fixture.evidence(problem))
     #expect(violations.isEmpty, "\(violations)")
   }
 
   @Test func budget() throws {
-    try check(try Fixture.mission(budget: 20), binding: "budget", mentions: "60 × inf2.xlarge, costs $45.59")
+    try check(try Fixture.mission(budget: 20), binding: .budget, mentions: "60 × inf2.xlarge, costs $45.59")
     // The bound still stands: no fleet costs less.
     #expect(try Optimizer.optimize(try Fixture.mission(budget: 20)).lowerBoundPerHour != nil)
   }
 
   @Test func latency() throws {
-    try check(try Fixture.mission(target: 0.0005), binding: "latency", mentions: "inf2.")
+    try check(try Fixture.mission(target: 0.0005), binding: .latency, mentions: "inf2.")
     #expect(try Optimizer.optimize(try Fixture.mission(target: 0.0005)).lowerBoundPerHour == nil)
   }
 
@@ -104,31 +104,31 @@ import Testing
     // The pass alone takes 1.04 ms; with HTTP and tokenizer no node keeps 2 ms.
     let problem = try Fixture.mission(target: 0.002, instances: ["inf2.xlarge"])
     let plan = try Optimizer.optimize(problem)
-    #expect(plan.binding == "latency")
-    #expect(plan.bindingReason.contains("with HTTP, tokenizer and queueing"))
+    #expect(plan.binding == .latency)
+    #expect(plan.bindingReason.sentence.contains("with HTTP, tokenizer and queueing"))
   }
 
   @Test func memory() throws {
     var problem = try Fixture.mission(budget: nil, instances: ["inf2.xlarge"])
     for index in problem.catalog.types.indices { problem.catalog.types[index].accelerator?.memoryBytes = 1 << 30 }
-    try check(problem, binding: "memory", mentions: "a model of 641 MiB (estimated) does not fit the 512 MiB")
+    try check(problem, binding: .memory, mentions: "a model of 641 MiB (estimated) does not fit the 512 MiB")
   }
 
   @Test func hostMemory() throws {
     var problem = try Fixture.mission(budget: nil, instances: ["inf2.xlarge"])
     for index in problem.catalog.types.indices { problem.catalog.types[index].allocatableMemoryBytes = 2500 << 20 }
-    try check(problem, binding: "memory", mentions: "host memory")
+    try check(problem, binding: .memory, mentions: "host memory")
   }
 
   @Test func compute() throws {
     try check(
-      try Fixture.mission(budget: nil, rate: 2000, instances: ["inf2.xlarge"]), binding: "compute",
+      try Fixture.mission(budget: nil, rate: 2000, instances: ["inf2.xlarge"]), binding: .compute,
       mentions: "busy all the time")
   }
 
   @Test func noFigure() throws {
     try check(
-      try Fixture.mission(budget: nil, instances: ["c7g.large", "r7g.large"]), binding: "noFigure",
+      try Fixture.mission(budget: nil, instances: ["c7g.large", "r7g.large"]), binding: .noFigure,
       mentions: "none of the 2 types")
   }
 
@@ -151,7 +151,9 @@ import Testing
     #expect(try error { $0.catalog.types = [] } == .emptyCatalog)
     #expect(
       try error { $0.catalog.types[0].costPerHour = .nan } == .invalidInstance(name: "c5.large", key: "price"))
-    #expect(try error { $0.workload.architecture = "gpt-9" } == .unknownFamily("gpt-9"))
+    let known = ["bert-tiny", "bert-mini", "minilm", "bert-base", "distilbert"]
+    #expect(
+      try error { $0.workload.architecture = "gpt-9" } == .unknownArchitecture("gpt-9", known: known))
     for change: (inout Workload) -> Void in [
       { $0.models = 0 }, { $0.models = 2_000_000 }, { $0.tokens = 0 }, { $0.ratePerModelPerSecond = 0 },
       { $0.ratePerModelPerSecond = .nan }, { $0.targetP99Seconds = 0 },

@@ -12,8 +12,8 @@ import Testing
     #expect(plan.feasible)
     #expect(plan.models == 45)
     #expect(plan.workload.models == 45)
-    #expect(plan.binding == "memory")
-    #expect(plan.bindingReason.contains("45 of 100 models"))
+    #expect(plan.binding == .memory)
+    #expect(plan.bindingReason.sentence.contains("45 of 100 models"))
     #expect(plan.costPerHour == 0)
     #expect(plan.lowerBoundPerHour == 0)
     let node = try #require(plan.nodes.first)
@@ -32,7 +32,7 @@ import Testing
     let plan = try Optimizer.optimize(
       try Fixture.local(models: 40, profile: profile, cores: 1, memoryBytes: 1000 << 20))
     #expect(plan.models == 40)
-    #expect(plan.binding == "count")
+    #expect(plan.binding == .count)
   }
 
   @Test func latencyStopsTheFit() throws {
@@ -40,12 +40,12 @@ import Testing
     let profile = try Fixture.profile([.init(cells: [.init(computeSeconds: 0.006)])])
     let problem = try Fixture.local(models: 500, profile: profile, cores: 1, memoryBytes: 16 << 30)
     let plan = try Optimizer.optimize(problem)
-    #expect(plan.binding == "latency")
+    #expect(plan.binding == .latency)
     #expect((1..<300).contains(plan.models))
     #expect(try #require(plan.latencySeconds).p99.high <= 0.010)
     #expect(PlanChecker.check(plan, against: Fixture.evidence(problem)).isEmpty)
     // One model more breaks the target: the fit is not just feasible.
-    #expect(plan.bindingReason.contains("with \(plan.models + 1) models on each node"))
+    #expect(plan.bindingReason.sentence.contains("with \(plan.models + 1) models on each node"))
   }
 
   @Test func tooFewAreNoPlan() throws {
@@ -56,7 +56,7 @@ import Testing
     problem.leastFittedModels = 46
     let plan = try Optimizer.optimize(problem)
     #expect(!plan.feasible && plan.nodes.isEmpty && plan.costPerHour == nil)
-    #expect(plan.binding == "memory" && plan.bindingReason.contains("takes 45 of 100 models"))
+    #expect(plan.binding == .memory && plan.bindingReason.sentence.contains("takes 45 of 100 models"))
   }
 
   @Test func nothingFits() throws {
@@ -65,8 +65,8 @@ import Testing
     let plan = try Optimizer.optimize(problem)
     #expect(!plan.feasible)
     #expect(plan.costPerHour == nil)
-    #expect(plan.binding == "latency")
-    #expect(plan.bindingReason.contains("measured p99 26.0 ms at 32 tokens, fp32"))
+    #expect(plan.binding == .latency)
+    #expect(plan.bindingReason.sentence.contains("measured p99 26.0 ms at 32 tokens, fp32"))
   }
 
   @Test func noMeasurementOfThatModel() throws {
@@ -74,7 +74,7 @@ import Testing
     let plan = try Optimizer.optimize(
       try Fixture.local(models: 5, profile: profile, cores: 1, memoryBytes: 16 << 30))
     #expect(!plan.feasible)
-    #expect(plan.binding == "noFigure")
+    #expect(plan.binding == .noFigure)
     #expect(plan.alternatives.first?.feasible == nil)
   }
 
@@ -93,7 +93,7 @@ import Testing
 
   @Test func workersThatSlowEachOtherAreCountedSo() throws {
     let cells = [Fixture.Cell(workers: 2, computeSeconds: 0.004)]
-    let contended = try Fixture.profile([.init(cells: cells, forward: [(1, 0.004), (2, 0.006)])])
+    let contended = try Fixture.profile([.init(cells: cells, forward: [.init(1, 0.004), .init(2, 0.006)])])
     let plan = try Optimizer.optimize(
       try Fixture.local(models: 5, profile: contended, cores: 2, memoryBytes: 16 << 30))
     let node = try #require(plan.nodes.first)
@@ -158,8 +158,8 @@ import Testing
     let row = try #require(short.alternatives.first { $0.instanceType == "local" })
     #expect(row.feasible == false)
     #expect(row.modelsPerNode == 45)
-    #expect(row.reason.contains("takes 45 of 100 models"))
+    #expect(row.reason.sentence.contains("takes 45 of 100 models"))
     #expect(!short.feasible)
-    #expect(short.binding == "memory")
+    #expect(short.binding == .memory)
   }
 }

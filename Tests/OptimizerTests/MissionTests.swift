@@ -31,7 +31,7 @@ import Testing
     #expect(abs(try #require(plan.costPerMonth) - 45.592 * 730) < 1e-6)
     #expect(abs(try #require(plan.lowerBoundPerHour) - 45.592) < 1e-9)
     #expect(plan.gap == 0)
-    #expect(plan.binding == "memory")
+    #expect(plan.binding == .memory)
     // Nobody has measured HTTP and tokenizer here: the allowance counts, and is called one.
     #expect(node.service.overheadProvenance.kind == .estimated)
     #expect(node.service.overheadSeconds.quantile(0.99) == 0.002)
@@ -49,9 +49,9 @@ import Testing
     #expect(plan.alternatives.count == 240)
     #expect(Set(plan.alternatives.map(\.instanceType)).count == 240)
     for row in plan.alternatives {
-      #expect(!row.reason.isEmpty)
+      #expect(!row.reason.sentence.isEmpty)
       if row.feasible == nil {
-        #expect(row.binding == "noFigure")
+        #expect(row.binding == .noFigure)
         #expect(row.costPerHour == nil)
       }
     }
@@ -59,11 +59,11 @@ import Testing
     #expect(ranks == ranks.sorted())
     let row = try #require(plan.alternatives.first { $0.instanceType == "c6i.2xlarge" })
     #expect(row.feasible == false)
-    #expect(row.binding == "latency")
-    #expect(row.reason.contains("p95 54.3 ms at 128 tokens, fp32"))
+    #expect(row.binding == .latency)
+    #expect(row.reason.sentence.contains("p95 54.3 ms at 128 tokens, fp32"))
     #expect(row.provenance?.kind == .published)
     #expect(plan.alternatives.first { $0.instanceType == "c6i.4xlarge" }?.provenance?.kind == .estimated)
-    #expect(plan.alternatives.first { $0.instanceType == "inf2.8xlarge" }?.binding == "budget")
+    #expect(plan.alternatives.first { $0.instanceType == "inf2.8xlarge" }?.binding == .budget)
   }
 
   @Test func theGuidancesTableIsThereAgain() throws {
@@ -79,8 +79,8 @@ import Testing
     #expect(abs(plan.guidance[5].packingCostPerHour - 54.6904) < 1e-9)
     #expect(plan.guidance.map(\.packingFeasible) == [nil, false, false, true, false, true])
     // 43 models of 641 MiB do not fit an A10G's 22,888 MiB.
-    #expect(plan.guidance[4].packingReason.contains("27550 MiB of 22888 MiB"))
-    #expect(plan.guidance[5].packingReason.contains("not a row of the guidance"))
+    #expect(plan.guidance[4].packingReason.sentence.contains("27550 MiB of 22888 MiB"))
+    #expect(plan.guidance[5].packingReason.sentence.contains("not a row of the guidance"))
     #expect(plan.guidance[5].planned.costPerHour == plan.costPerHour)
   }
 
@@ -104,7 +104,7 @@ import Testing
     let problem = try Fixture.mission(models: 300, budget: nil, target: 0.006, rate: 30, instances: ["inf2.xlarge"])
     let plan = try Optimizer.optimize(problem)
     let node = try #require(plan.nodes.first)
-    #expect(plan.binding == "latency")
+    #expect(plan.binding == .latency)
     #expect(node.modelsPerNode[1] < 50)
     #expect(node.latencySeconds.p99.high <= 0.006)
     #expect(try #require(plan.gap) > 0)

@@ -51,6 +51,18 @@ import Testing
       plan.nodes[0].latencySeconds = latency
       plan.latencySeconds = latency
     },
+    Tampering("shorter p99 of a group", .latency) { plan in
+      plan.groups[0].p99Seconds = Estimate(estimate: 0.001, low: 0.001, high: 0.001)
+    },
+    Tampering("fewer models of a group", .coverage) { $0.groups[0].models = 10 },
+    Tampering("more replicas", .coverage) { $0.groups[0].replicas = [1, 2] },
+    Tampering("models of another group", .coverage) { $0.nodes[0].spec.models[0].group = "others" },
+    Tampering("models of another architecture", .evidence) { plan in
+      plan.nodes[0].spec.models[0].variant.architecture = "bert-tiny"
+    },
+    Tampering("figures of another variant", .evidence) { plan in
+      plan.nodes[0].figures.entries[0].variant.precision = .int8
+    },
     Tampering("idle", .latency) { $0.nodes[0].utilization = 0.2 },
     Tampering("target missed", .latency) { $0.workload.targetP99Seconds = 0.002 },
     Tampering("busier than it can be", .latency) { $0.workload.ratePerModelPerSecond = 50 },

@@ -179,7 +179,8 @@ final class TemporaryFolder {
 
   @Test func mistakesAreAllReported() throws {
     let folder = try TemporaryFolder()
-    let path = try folder.file("w.yaml", "family: gpt\ntokens: 0\ntargetP99: 0s\nratePerModelPerSecond: -1\ninput: x\n")
+    let path = try folder.file(
+      "w.yaml", "arrivals: bursts\ntokens: 0\ntargetP99: 0s\nratePerModelPerSecond: -1\ninput: x\n")
     let error = try #require(throws: FileError.self) { try WorkloadFile.read(path) }
     #expect(error.problems.count == 5)
   }

@@ -147,7 +147,7 @@ import Testing
     for row in plan.guidance { #expect(page.contains(row.instanceType)) }
     for alternative in plan.alternatives {
       #expect(page.contains(">\(alternative.instanceType)<"))
-      #expect(page.contains(alternative.reason))
+      #expect(page.contains(alternative.reason.sentence))
     }
     let infeasible = Self.pages[3].text
     #expect(infeasible.contains("No feasible plan for 3,000 bert-base models") && infeasible.contains(">INFEASIBLE<"))
@@ -175,11 +175,11 @@ import Testing
     record.plan.nodes[0].provenance = Provenance(.published, source: evil)
     var plan = Samples.plan()
     plan.workload.source = evil
-    plan.bindingReason = evil
+    plan.bindingReason = .stated(evil)
     plan.alternatives[0].instanceType = evil
-    plan.alternatives[0].reason = evil
+    plan.alternatives[0].reason = .stated(evil)
     plan.guidance[0].instanceType = evil
-    plan.guidance[0].packingReason = evil
+    plan.guidance[0].packingReason = .stated(evil)
     plan.catalog = Provenance(.published, source: evil)
     for page in [HTMLReport.render(record), HTMLReport.renderPlan(plan)] {
       #expect(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&gt;&lt;img"))

@@ -69,8 +69,8 @@ enum Samples {
     let node = node("local", p99: Estimate(estimate: p99, low: p99 * 0.91, high: p99 * 1.1))
     let plan = Plan(
       seed: 1, feasible: true, costPerHour: 0, lowerBoundPerHour: 0, models: 1000, budgetPerHour: nil,
-      workload: workload, latencySeconds: node.latencySeconds, nodes: [node], binding: "count",
-      bindingReason: "one node is the fewest there can be", bestExecutable: nil, bestExecutableReason: "not asked",
+      workload: workload, latencySeconds: node.latencySeconds, nodes: [node], binding: .count,
+      bindingReason: .stated("one node is the fewest there can be"), bestExecutable: nil, bestExecutableReason: .stated("not asked"),
       alternatives: [], guidance: [], catalog: Samples.measured)
     return RunRecord(
       name: "bert-tiny-1000", startedAt: "2026-08-03T14:02:11Z", scope: "full", scopeReason: nil, runtime: "local",
@@ -126,8 +126,8 @@ enum Samples {
       p99: Estimate(estimate: 0.00951, low: 0.00913, high: 0.00987))
     return Plan(
       seed: 1, feasible: true, costPerHour: 24.3624, lowerBoundPerHour: 23.1042, models: 3000, budgetPerHour: 60,
-      workload: .guidance, latencySeconds: PlannedLatency(p99: p99), nodes: [best], binding: "memory",
-      bindingReason: "an accelerator's memory holds 47 models a core; with 48 it would be over its 16 GiB",
+      workload: .guidance, latencySeconds: PlannedLatency(p99: p99), nodes: [best], binding: .memory,
+      bindingReason: .stated("an accelerator's memory holds 47 models a core; with 48 it would be over its 16 GiB"),
       bestExecutable: ExecutablePlan(costPerHour: 116.6962, latencySeconds: today.latencySeconds, nodes: [today]),
       bestExecutableReason: nil, alternatives: alternatives(), guidance: guidance(),
       catalog: Provenance(
@@ -138,9 +138,9 @@ enum Samples {
     var plan = plan()
     plan = Plan(
       seed: 1, feasible: false, costPerHour: nil, lowerBoundPerHour: nil, models: 3000, budgetPerHour: 10,
-      workload: .guidance, latencySeconds: nil, nodes: [], binding: "budget",
-      bindingReason: "the cheapest plan costs $24.36 an hour, the budget is $10.00", bestExecutable: nil,
-      bestExecutableReason: "no plan is feasible", alternatives: plan.alternatives, guidance: plan.guidance,
+      workload: .guidance, latencySeconds: nil, nodes: [], binding: .budget,
+      bindingReason: .stated("the cheapest plan costs $24.36 an hour, the budget is $10.00"), bestExecutable: nil,
+      bestExecutableReason: .stated("no plan is feasible"), alternatives: plan.alternatives, guidance: plan.guidance,
       catalog: plan.catalog)
     return plan
   }
@@ -153,26 +153,26 @@ enum Samples {
           instanceType: "inf2.\(size)", feasible: true, nodes: 32 >> index, modelsPerNode: 94 << index,
           precision: .bf16,
           costPerHour: 24.36 + 19.7 * Double(index),
-          p99Seconds: Estimate(estimate: 0.00242, low: 0.00231, high: 0.00258), utilization: 0.24, binding: "memory",
-          reason: "device memory holds \(94 << index) models", provenance: index == 0 ? published : estimated))
+          p99Seconds: Estimate(estimate: 0.00242, low: 0.00231, high: 0.00258), utilization: 0.24, binding: .memory,
+          reason: .stated("device memory holds \(94 << index) models"), provenance: index == 0 ? published : estimated))
     }
     for (index, size) in ["xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge"].enumerated() {
       all.append(
         Alternative(
           instanceType: "g5.\(size)", feasible: true, nodes: 85 - index, modelsPerNode: 36, precision: .fp32,
           costPerHour: 85.61 + 31.9 * Double(index),
-          p99Seconds: Estimate(estimate: 0.00913, low: 0.0088, high: 0.00956), utilization: 0.14, binding: "memory",
-          reason: "device memory holds 36 models", provenance: estimated))
+          p99Seconds: Estimate(estimate: 0.00913, low: 0.0088, high: 0.00956), utilization: 0.14, binding: .memory,
+          reason: .stated("device memory holds 36 models"), provenance: estimated))
       all.append(
         Alternative(
-          instanceType: "c6i.\(size)", feasible: false, binding: "latency",
-          reason: "one forward pass of 128 tokens takes 54.1 ms, the target is 10 ms", provenance: estimated))
+          instanceType: "c6i.\(size)", feasible: false, binding: .latency,
+          reason: .stated("one forward pass of 128 tokens takes 54.1 ms, the target is 10 ms"), provenance: estimated))
     }
     for index in 1...30 {
       all.append(
         Alternative(
-          instanceType: "m\(index)g.2xlarge", feasible: nil, binding: "noFigure",
-          reason: "no measured or published latency of bert-base on this processor"))
+          instanceType: "m\(index)g.2xlarge", feasible: nil, binding: .noFigure,
+          reason: .stated("no measured or published latency of bert-base on this processor")))
     }
     return all
   }
@@ -185,19 +185,19 @@ enum Samples {
       GuidanceRow(
         instanceType: type, guidancePricePerHour: price, guidanceNodes: nodes, guidanceTotalPerHour: total,
         guidanceModelsPerNode: models, packingCostPerHour: today, packingFeasible: keeps, packingP99Seconds: p99,
-        packingReason: reason, planned: planned)
+        packingReason: .stated(reason), planned: planned)
     }
     let slow = "one forward pass of 128 tokens takes 54.1 ms, the target is 10 ms"
     func none(_ type: String) -> Alternative {
-      Alternative(instanceType: type, feasible: false, binding: "latency", reason: slow, provenance: estimated)
+      Alternative(instanceType: type, feasible: false, binding: .latency, reason: .stated(slow), provenance: estimated)
     }
     return [
       row(
         "c7g.4xlarge", 0.58, 100, 58.10, 30, today: 58.10, keeps: nil, p99: nil,
         "no measured or published latency of bert-base on this processor",
         Alternative(
-          instanceType: "c7g.4xlarge", feasible: nil, binding: "noFigure",
-          reason: "no measured or published latency of bert-base on this processor")),
+          instanceType: "c7g.4xlarge", feasible: nil, binding: .noFigure,
+          reason: .stated("no measured or published latency of bert-base on this processor"))),
       row(
         "c5.4xlarge", 0.68, 100, 68.10, 30, today: 68.10, keeps: false,
         p99: Estimate(estimate: 0.37, low: 0.31, high: 0.44), slow, none("c5.4xlarge")),
@@ -213,7 +213,7 @@ enum Samples {
         Alternative(
           instanceType: "g5.4xlarge", feasible: true, nodes: 84, modelsPerNode: 36, precision: .fp32,
           costPerHour: 136.516, p99Seconds: Estimate(estimate: 0.00913, low: 0.0088, high: 0.00956), utilization: 0.14,
-          binding: "memory", reason: "device memory holds 36 models", provenance: estimated)),
+          binding: .memory, reason: .stated("device memory holds 36 models"), provenance: estimated)),
     ]
   }
 

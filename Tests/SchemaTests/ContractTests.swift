@@ -27,14 +27,17 @@ import Testing
       schema: "plan",
       keys: [
         "feasible", "costPerHour", "costPerMonth", "lowerBoundPerHour", "gap", "models", "budgetPerHour",
-        "latencySeconds", "nodes", "binding", "bestExecutable", "alternatives",
+        "latencySeconds", "nodes", "binding", "bestExecutable", "alternatives", "groups",
       ]),
+    Promise(
+      schema: "plan", place: ["groups", "[]"], keys: ["name", "models", "replicas", "targetP99Seconds", "p99Seconds"]),
+    Promise(schema: "plan", place: ["nodes", "[]", "placed", "[]"], keys: ["group", "variant", "models"]),
     Promise(schema: "plan", place: ["latencySeconds", "p99"], keys: estimate),
     Promise(
       schema: "plan", place: ["nodes", "[]"],
       keys: [
         "instanceType", "count", "modelsPerNode", "variant", "workers", "threadsPerWorker", "costPerHour",
-        "provenance", "executable",
+        "provenance", "executable", "placed",
       ]),
     Promise(
       schema: "plan", place: ["bestExecutable"], keys: ["costPerHour", "costPerMonth", "latencySeconds", "nodes"]),

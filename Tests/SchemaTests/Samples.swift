@@ -160,6 +160,17 @@ enum Samples {
     return node
   }
 
+  /// Models of two groups, each with figures of its own.
+  static func mixedNode() -> NodeGroup {
+    var node = measuredNode()
+    let other = Variant(architecture: "minilm", precision: .fp32, vocabulary: 2000)
+    node.spec.models.append(ModelShare(group: "others", variant: other, count: 20))
+    node.figures.entries.append(
+      .init(
+        variant: other, service: node.service, memoryPerModelBytes: 50 << 20, memoryProvenance: measured))
+    return node
+  }
+
   static func publishedNode() -> NodeGroup {
     NodeGroup(
       instanceType: "inf2.xlarge", count: 32, modelsPerNode: [93, 94], precision: .fp32, devices: 2, workers: 1,
@@ -173,35 +184,36 @@ enum Samples {
 
   static let figured = Alternative(
     instanceType: "inf2.xlarge", feasible: true, nodes: 32, modelsPerNode: 94, precision: .fp32, costPerHour: 24.36,
-    p99Seconds: p99.p99, utilization: 0.05, binding: "memory", reason: "memory: 47 models fill a core",
+    p99Seconds: p99.p99, utilization: 0.05, binding: .memory, reason: .stated("memory: 47 models fill a core"),
     provenance: published)
   static let unknown = Alternative(
-    instanceType: "c7g.4xlarge", feasible: nil, binding: "noFigure", reason: "no latency of bert-base on c7g")
+    instanceType: "c7g.4xlarge", feasible: nil, binding: .noFigure, reason: .stated("no latency of bert-base on c7g"))
 
   // MARK: Wholes
 
   static let feasiblePlan = Plan(
     seed: 1, feasible: true, costPerHour: 24.3624, lowerBoundPerHour: 23.1042, models: 4000, budgetPerHour: 60,
-    workload: workload, latencySeconds: p99, nodes: [publishedNode(), measuredNode(), bareNode()], binding: "memory",
-    bindingReason: "memory: 47 models fill a core",
+    workload: workload, latencySeconds: p99, nodes: [publishedNode(), measuredNode(), bareNode(), mixedNode()],
+    binding: .memory,
+    bindingReason: .stated("memory: 47 models fill a core"),
     bestExecutable: ExecutablePlan(costPerHour: 0, latencySeconds: p99, nodes: [measuredNode()]),
     bestExecutableReason: nil, alternatives: [figured, unknown],
     guidance: [
       GuidanceRow(
         instanceType: "inf2.8xlarge", guidancePricePerHour: 1.97, guidanceNodes: 72, guidanceTotalPerHour: 141.94,
         guidanceModelsPerNode: 42, packingCostPerHour: 141.7977, packingFeasible: true, packingP99Seconds: p99.p99,
-        packingReason: "42 models a node: within 10 ms", planned: figured)
+        packingReason: .stated("42 models a node: within 10 ms"), planned: figured)
     ], catalog: published)
 
   static let infeasiblePlan = Plan(
     seed: 1, feasible: false, costPerHour: nil, lowerBoundPerHour: nil, models: 3000, budgetPerHour: nil,
-    workload: .guidance, latencySeconds: nil, nodes: [], binding: "latency", bindingReason: "no type keeps 10 ms",
-    bestExecutable: nil, bestExecutableReason: "no plan is feasible", alternatives: [unknown],
+    workload: .guidance, latencySeconds: nil, nodes: [], binding: .latency, bindingReason: .stated("no type keeps 10 ms"),
+    bestExecutable: nil, bestExecutableReason: .stated("no plan is feasible"), alternatives: [unknown],
     guidance: [
       GuidanceRow(
         instanceType: "c7g.4xlarge", guidancePricePerHour: 0.58, guidanceNodes: 100, guidanceTotalPerHour: 58.10,
         guidanceModelsPerNode: 30, packingCostPerHour: 58.10, packingFeasible: nil, packingP99Seconds: nil,
-        packingReason: "no latency of bert-base on c7g", planned: unknown)
+        packingReason: .stated("no latency of bert-base on c7g"), planned: unknown)
     ], catalog: published)
 
   static let trace = ComputeTrace(

@@ -13,7 +13,7 @@ import Testing
     "repository", "run", "scenario", "simulation", "trace", "workload",
   ]
   /// Those that are no longer of version 1.
-  static let versions = ["profile": 2]
+  static let versions = ["profile": 2, "plan": Plan.schemaVersion]
   static let ofJSON = names.filter { !ofYAML.contains($0) }
 
   @Test func noSchemaIsMissingOrUnknown() throws {

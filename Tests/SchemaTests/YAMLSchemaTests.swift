@@ -74,7 +74,7 @@ import Yams
     ("scenario", head + model + "nodes: [{batch: {max: 0}}]\n"),
     ("scenario", head + model + "nodes: [{batch: {marginalCost: -1}}]\n"),
     ("workload", "tokens: 0\n"), ("workload", "tokens: 513\n"), ("workload", "models: many\n"),
-    ("workload", "family: gpt\n"), ("workload", "input: speech\n"), ("workload", "arrivals: gamma\n"),
+    ("workload", "family: \"\"\n"), ("workload", "input: speech\n"), ("workload", "arrivals: gamma\n"),
     ("workload", "ratePerModelPerSecond: 0\n"), ("workload", "targetP99: 10\n"), ("workload", "vocabulary: 100\n"),
   ])
   func bothRefuse(_ kind: String, _ text: String) throws {

@@ -7,43 +7,94 @@ import Testing
     QuantileTable(probabilities: [0, 1], seconds: [seconds, seconds], sampleCount: 1)!
   }
 
-  static func load(
+  /// A node with its demand and its figures.
+  struct Node {
+    var spec: NodeSpec
+    var demand: Workload
+    var figures: NodeFigures
+
+    func predict(effort: SimulationEffort, seed: UInt64 = 1) -> NodePrediction? {
+      NodeSimulation.predict(spec, demand, figures, seed: seed, effort: effort)
+    }
+  }
+
+  static func node(
     models: Int, rate: Double, compute: Double = 0.004, overhead: Double = 0.0005, drift: Double = 0, devices: Int = 1,
     workers: Int = 1
-  ) -> NodeLoad {
+  ) -> Node {
     let provenance = Provenance(.estimated, source: "test")
-    return NodeLoad(
-      service: ServiceModel(
-        computeSeconds: constant(compute), overheadSeconds: constant(overhead), betweenRunCV: drift,
-        computeProvenance: provenance, overheadProvenance: provenance),
-      devices: devices, workers: workers, models: models, ratePerModelPerSecond: rate, arrivals: .poisson)
+    let variant = Variant(architecture: "bert-tiny", precision: .fp32)
+    return Node(
+      spec: NodeSpec(
+        machine: .local, server: ServerSettings(devices: devices, workers: workers, threadsPerWorker: 1),
+        models: [ModelShare(group: "g", variant: variant, count: models)]),
+      demand: Workload(
+        name: "g", architecture: "bert-tiny", models: models, tokens: 32, ratePerModelPerSecond: rate,
+        targetP99Seconds: 0.01, source: "test"),
+      figures: NodeFigures(
+        entries: [
+          .init(
+            variant: variant,
+            service: ServiceModel(
+              computeSeconds: constant(compute), overheadSeconds: constant(overhead), betweenRunCV: drift,
+              computeProvenance: provenance, overheadProvenance: provenance),
+            memoryPerModelBytes: 1, memoryProvenance: provenance)
+        ], memoryCapacityBytes: 1 << 30))
   }
 
   @Test func idleNodeTakesComputePlusOverhead() throws {
     let prediction = try #require(
-      NodeSimulation.predict(Self.load(models: 2, rate: 0.01), seed: 1, effort: .search))
+      Self.node(models: 2, rate: 0.01).predict(effort: .search))
     #expect(abs(prediction.latencySeconds.p50.estimate - 0.0045) < 1e-9)
+    #expect(prediction.groups.map(\.name) == ["g"])
+    #expect(prediction.groups[0].latencySeconds == prediction.latencySeconds)
+  }
+
+  /// What keeps a worker busy between passes, and what wakes it, are part of the prediction.
+  @Test func everyTimeOfTheServiceModelCounts() throws {
+    let bare = try #require(Self.node(models: 50, rate: 3).predict(effort: .search))
+    func p50(_ change: (inout ServiceModel) throws -> Void) throws -> Double {
+      var node = Self.node(models: 50, rate: 3)
+      try change(&node.figures.entries[0].service)
+      return try #require(node.predict(effort: .search)).latencySeconds.p50.estimate
+    }
+    let plain = bare.latencySeconds.p50.estimate
+    #expect(try p50 { $0.dispatchGapSeconds = 0.001 } > plain * 1.05)
+    #expect(try p50 { $0.wakeUpSeconds = 0.001 } > plain * 1.05)
+    #expect(try p50 { $0.overheadSeconds = Self.constant(0.002) } > plain * 1.05)
+    #expect(try p50 { $0.computeTraceSeconds = Array(repeating: 0.005, count: 1000) } > plain * 1.05)
+  }
+
+  @Test func theSummaryCountsEveryRequest() throws {
+    let prediction = try #require(Self.node(models: 50, rate: 3).predict(effort: .search))
+    let summary = prediction.summary
+    #expect(summary.latencySeconds == prediction.latencySeconds)
+    // 8 runs of 4,000 requests.
+    #expect(abs(Double(summary.requests.arrived) / 32_000 - 1) < 0.05)
+    #expect(abs(summary.simulatedSeconds - 32_000 / 150) < 1)
+    let theory = ClosedForms.meanWaitMG1(arrivalRate: 150, serviceMean: 0.004, squaredCV: 0)
+    #expect(abs(try #require(summary.waitSeconds).mean.estimate - theory) < 0.15 * theory)
   }
 
   @Test func meanFollowsPollaczekKhinchine() throws {
     let prediction = try #require(
-      NodeSimulation.predict(Self.load(models: 50, rate: 3), seed: 1, effort: .final))
+      Self.node(models: 50, rate: 3).predict(effort: .final))
     let theory = ClosedForms.meanWaitMG1(arrivalRate: 150, serviceMean: 0.004, squaredCV: 0) + 0.0045
     #expect(abs(prediction.latencySeconds.mean.estimate - theory) < 0.02 * theory)
     #expect(abs(prediction.utilization - 0.6) < 0.01)
   }
 
   @Test func overloadHasNoSteadyState() {
-    #expect(NodeSimulation.predict(Self.load(models: 100, rate: 3), seed: 1, effort: .search) == nil)
+    #expect(Self.node(models: 100, rate: 3).predict(effort: .search) == nil)
   }
 
   @Test func queuesShareNothing() throws {
     // Two queues with one worker wait longer than one queue with two, and as long as half the node.
     let split = try #require(
-      NodeSimulation.predict(Self.load(models: 100, rate: 3, devices: 2), seed: 1, effort: .final))
-    let half = try #require(NodeSimulation.predict(Self.load(models: 50, rate: 3), seed: 1, effort: .final))
+      Self.node(models: 100, rate: 3, devices: 2).predict(effort: .final))
+    let half = try #require(Self.node(models: 50, rate: 3).predict(effort: .final))
     let shared = try #require(
-      NodeSimulation.predict(Self.load(models: 100, rate: 3, workers: 2), seed: 1, effort: .final))
+      Self.node(models: 100, rate: 3, workers: 2).predict(effort: .final))
     #expect(split.latencySeconds.p99 == half.latencySeconds.p99)
     #expect(shared.latencySeconds.p99.estimate < split.latencySeconds.p99.estimate)
     #expect(abs(split.throughputPerSecond - 300) < 6)
@@ -52,18 +103,18 @@ import Testing
   /// One request in fifty is held up for 20 ms, half of them on the way in, and with each of those the ten that come
   /// meanwhile: nearly a tenth of all wait long, where independent delays would give a fiftieth.
   @Test func aHeldUpFrontEndHoldsWhoeverComesMeanwhile() throws {
-    var load = Self.load(models: 1, rate: 500, compute: 0.0001)
-    load.service.overheadSeconds = try #require(
+    var load = Self.node(models: 1, rate: 500, compute: 0.0001)
+    load.figures.entries[0].service.overheadSeconds = try #require(
       QuantileTable(probabilities: [0, 0.98, 0.9801, 1], seconds: [0.0002, 0.0002, 0.02, 0.02], sampleCount: 1))
-    let prediction = try #require(NodeSimulation.predict(load, seed: 1, effort: .search))
+    let prediction = try #require(load.predict(effort: .search))
     #expect(prediction.latencySeconds.p95.estimate > 0.005)
     #expect(prediction.latencySeconds.p50.estimate < 0.0005)
   }
 
   @Test func driftWidensTheInterval() throws {
-    let steady = try #require(NodeSimulation.predict(Self.load(models: 50, rate: 3), seed: 1, effort: .search))
+    let steady = try #require(Self.node(models: 50, rate: 3).predict(effort: .search))
     let drifting = try #require(
-      NodeSimulation.predict(Self.load(models: 50, rate: 3, drift: 0.05), seed: 1, effort: .search))
+      Self.node(models: 50, rate: 3, drift: 0.05).predict(effort: .search))
     func width(_ prediction: NodePrediction) -> Double {
       prediction.latencySeconds.p50.high - prediction.latencySeconds.p50.low
     }
@@ -74,8 +125,10 @@ import Testing
     // Three requests at once on one worker: 1, 2 and 3 service times.
     let requests = (0..<3).map { ScheduledRequest(due: Nanoseconds(1_000_000), model: $0) }
     let schedule = Schedule(requests: requests, durationSeconds: 1, models: 3)
+    let node = Self.node(models: 3, rate: 1)
     let prediction = try #require(
-      NodeSimulation.predict(Self.load(models: 3, rate: 1), schedule: schedule, seed: 1, replications: 2))
+      NodeSimulation.predict(
+        node.spec, node.demand, node.figures, schedule: schedule, seed: 1, replications: 2))
     #expect(abs(prediction.latencySeconds.mean.estimate - 0.0085) < 1e-8)
     #expect(abs(prediction.latencySeconds.p50.estimate - 0.0085) < 1e-8)
     #expect(prediction.latencySeconds.p50.low == prediction.latencySeconds.p50.high)

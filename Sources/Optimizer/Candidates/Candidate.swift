@@ -1,79 +1,78 @@
 import PlannerCore
 import Simulator
 
-/// One way to run the models on one instance type: a variant, a split into queues, workers and threads, and the
-/// figures it is planned with.
+/// One way to run the models on one instance type, with the figures that it is planned with.
+@dynamicMemberLookup
 struct Candidate {
   var type: InstanceType
-  var precision: Precision
-  /// Queues that share nothing; models are spread over them evenly.
-  var devices: Int
-  /// Of each queue.
-  var workers: Int
-  var threadsPerWorker: Int
-  var service: ServiceModel
-  var memoryPerModelBytes: Int64
-  /// What the node has for models, over all its queues.
-  var memoryCapacityBytes: Int64
-  var memoryProvenance: Provenance
-  /// Where the latency comes from.
-  var provenance: Provenance
-  var executable: Bool
-  var environment: [String: String]
-  /// The profiled machine, and what a server takes there without a model; nil for published figures.
-  var host: HostFingerprint?
-  var serverMemoryBytes: Int64?
-  /// The latency in words, for reasons: `published p95 54.3 ms at 128 tokens, fp32`.
-  var figureText: String
-  /// As printed by the source, without this program's caution: what a lower bound may rely on.
-  var meanFloorSeconds: Double
-  /// p99 is at least this, whatever the load.
-  var p99FloorSeconds: Double
-  /// A better figure exists for the same type and variant; counts in the lower bound only.
-  var isSuperseded: Bool
-  /// Memory of the host that a model needs though it lives on a device does not fit; in a sentence.
-  var hostMemoryShortage: String?
+  var figures: ServingFigures
 
-  /// Most models in one queue by memory alone.
-  var modelsPerQueueByMemory: Int {
-    guard hostMemoryShortage == nil, memoryPerModelBytes > 0 else { return 0 }
-    return Int(max(0, memoryCapacityBytes) / Int64(devices) / memoryPerModelBytes)
+  subscript<Value>(dynamicMember path: KeyPath<ServingFigures, Value>) -> Value { figures[keyPath: path] }
+  subscript<Value>(dynamicMember path: KeyPath<ServerSettings, Value>) -> Value { figures.server[keyPath: path] }
+
+  var precision: Precision { figures.variant.precision }
+
+  /// Most models on one device by memory alone.
+  var modelsPerDeviceByMemory: Int {
+    guard figures.hostMemoryShortage == nil, figures.memoryPerModelBytes > 0 else { return 0 }
+    return Int(max(0, figures.memoryCapacityBytes) / Int64(figures.server.devices) / figures.memoryPerModelBytes)
   }
 
-  /// Most models in one queue whose requests the workers can keep up with, going by `meanSeconds` a request.
-  func modelsPerQueueByCompute(
+  /// Most models on one device whose requests the workers can keep up with, going by `meanSeconds` a request.
+  func modelsPerDeviceByCompute(
     ratePerModelPerSecond rate: Double, meanSeconds: Double, belowUtilization utilization: Double
   ) -> Int {
-    let models = utilization * Double(workers) / (rate * meanSeconds)
+    let models = utilization * Double(figures.server.workers) / (rate * meanSeconds)
     guard models < 1e9 else { return 1_000_000_000 }
     let whole = Int(models)
-    // Strictly below: a queue at its capacity has no steady state.
+    // Strictly below: a device at its capacity has no steady state.
     return Double(whole) == models ? max(0, whole - 1) : whole
   }
 
   /// Most models of the node that no lower bound may deny it: memory and utilization below 1, no queueing; 0 where
   /// the service time alone is above the target.
   func relaxedModels(_ workload: Workload) -> Int {
-    guard p99FloorSeconds <= workload.targetP99Seconds, meanFloorSeconds > 0 else { return 0 }
-    let compute = modelsPerQueueByCompute(
-      ratePerModelPerSecond: workload.ratePerModelPerSecond, meanSeconds: meanFloorSeconds, belowUtilization: 1)
-    return min(modelsPerQueueByMemory, compute) * devices
+    guard figures.p99FloorSeconds <= workload.targetP99Seconds, figures.meanFloorSeconds > 0 else { return 0 }
+    let compute = modelsPerDeviceByCompute(
+      ratePerModelPerSecond: workload.ratePerModelPerSecond, meanSeconds: figures.meanFloorSeconds,
+      belowUtilization: 1)
+    return min(modelsPerDeviceByMemory, compute) * figures.server.devices
+  }
+
+  /// Models on the fullest device of a node with so many.
+  func perDevice(_ models: Int) -> Int { (models + figures.server.devices - 1) / figures.server.devices }
+
+  /// Memory of one model as reasons name it.
+  var modelMemory: Reason.ModelMemory {
+    Reason.ModelMemory(bytes: figures.memoryPerModelBytes, kind: figures.memoryProvenance.kind)
+  }
+
+  /// What a device stands for: `Inferentia2 core`, `A10G`, or the whole node.
+  var place: Reason.Place {
+    guard let accelerator = type.accelerator else { return .node }
+    return figures.server.devices == accelerator.count ? .accelerator(accelerator.name) : .core(of: accelerator.name)
   }
 }
 
 extension Candidate {
+  /// A node of this candidate with so many models of the workload's group.
+  func spec(models: Int, of workload: Workload) -> NodeSpec {
+    NodeSpec(
+      machine: MachineRef(type.name), server: figures.server,
+      models: [ModelShare(group: workload.groups[0].name, variant: figures.variant, count: models)])
+  }
+
+  /// As many models on every device.
+  func spec(modelsPerDevice models: Int, of workload: Workload) -> NodeSpec {
+    spec(models: models * figures.server.devices, of: workload)
+  }
+
   /// `count` nodes of a plan that run this candidate, with what was predicted for the fullest of them.
-  func planNode(count: Int, modelsPerNode: [Int], prediction: NodePrediction) -> NodeGroup {
-    var node = NodeGroup(
-      instanceType: type.name, count: count, modelsPerNode: modelsPerNode, precision: precision, devices: devices,
-      workers: workers, threadsPerWorker: threadsPerWorker, costPerHour: type.costPerHour, provenance: provenance,
-      executable: executable, latencySeconds: PlannedLatency(p99: prediction.latencySeconds.p99),
-      utilization: prediction.utilization, memoryPerModelBytes: memoryPerModelBytes,
-      memoryCapacityBytes: memoryCapacityBytes, memoryProvenance: memoryProvenance, service: service,
-      environment: environment)
-    node.host = host
-    node.serverMemoryBytes = serverMemoryBytes
-    return node
+  func planNode(_ spec: NodeSpec, count: Int, fewestModels: Int, prediction: NodePrediction) -> NodeGroup {
+    NodeGroup(
+      spec: spec, count: count, fewestModels: fewestModels, figures: figures.nodeFigures,
+      costPerHour: type.costPerHour, provenance: figures.provenance, executable: figures.executable,
+      latencySeconds: PlannedLatency(p99: prediction.latencySeconds.p99), utilization: prediction.utilization)
   }
 }
 
@@ -81,6 +80,23 @@ extension Candidate {
 struct Prospects {
   var type: InstanceType
   var candidates: [Candidate]
-  /// Why there is no candidate; empty where there is one.
-  var missing: String
+  /// Why there is no candidate; nil where there is one.
+  var missing: NoFigure?
+}
+
+extension OptimizationProblem {
+  /// Ways to run the workload's models on a type, as the figures know them.
+  func prospects(_ type: InstanceType) -> Prospects {
+    do throws(NoFigure) {
+      let found: [ServingFigures]
+      if type.name == LocalMachine.name, let local {
+        found = try figures.serving(workload.query, on: local)
+      } else {
+        found = try figures.serving(workload.query, on: type)
+      }
+      return Prospects(type: type, candidates: found.map { Candidate(type: type, figures: $0) })
+    } catch {
+      return Prospects(type: type, candidates: [], missing: error)
+    }
+  }
 }

@@ -65,7 +65,7 @@ struct BoundCheck {
       guard figure.architecture == workload.architecture, figure.batch == 1, figure.tokens >= workload.tokens,
         figure.instanceFamilies.contains(type.familyName),
         let split = PublishedSplit(figure, on: type, evidence.catalog),
-        let weights = workload.weightBytes(figure.precision),
+        let weights = evidence.weightBytes(workload, figure.precision),
         let mean = figure.seconds["mean"] ?? figure.seconds["p50"]
       else { return nil }
       for key in ["p50", "p90", "p95", "p99"] {
@@ -124,6 +124,6 @@ struct BoundCheck {
         cheapest[next] = min(cheapest[next], cheapest[room] + kind.cost)
       }
     }
-    return Double(cheapest[plan.models]) / 1e9 + 0.10
+    return Double(cheapest[plan.models]) / 1e9 + evidence.catalog.clusterCostPerHour
   }
 }

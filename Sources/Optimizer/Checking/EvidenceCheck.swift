@@ -107,7 +107,7 @@ struct EvidenceCheck {
     _ node: NodeGroup, _ type: InstanceType, at field: String, _ report: inout CheckReport
   ) {
     let gibibyte: Int64 = 1 << 30
-    guard let weights = workload.weightBytes(node.precision) else {
+    guard let weights = evidence.weightBytes(workload, node.precision) else {
       report.require(
         false, .evidence, "\(field).memoryPerModelBytes", "the size of \(workload.architecture) is not known")
       return

@@ -36,12 +36,34 @@ public struct PlanViolation: Hashable, Sendable, CustomStringConvertible {
 public struct PlanEvidence: Sendable {
   public var catalog: Catalog
   public var figures: [PublishedBenchmark]
+  public var architectures: [PublishedArchitecture]
   public var profiles: [Profile]
 
-  public init(catalog: Catalog, figures: [PublishedBenchmark], profiles: [Profile]) {
+  public init(
+    catalog: Catalog, figures: [PublishedBenchmark], architectures: [PublishedArchitecture] = [], profiles: [Profile]
+  ) {
     self.catalog = catalog
     self.figures = figures
+    self.architectures = architectures
     self.profiles = profiles
+  }
+
+  /// Bytes of one model's weights: by the preset's shape, the published number of parameters, or a profile.
+  func weightBytes(_ workload: Workload, _ precision: Precision) -> Int64? {
+    let parameters: Int?
+    if var shape = ArchitecturePreset(rawValue: workload.architecture)?.shape {
+      shape.vocabulary = workload.vocabulary ?? shape.vocabulary
+      parameters = shape.parameterCount
+    } else {
+      parameters = architectures.first { $0.name == workload.architecture }?.parameters
+    }
+    if let parameters { return Int64(parameters * precision.bytesPerWeight) }
+    for profile in profiles {
+      for model in profile.models where workload.isServed(by: model) && model.precision == precision {
+        return model.weightBytes
+      }
+    }
+    return nil
   }
 }
 
@@ -108,13 +130,28 @@ struct FleetCheck {
       "is not 730 hours of \(cost)")
     checkWorst(latency, of: plan.nodes, "latencySeconds.p99", &report)
     checkCoverage(plan.nodes, "nodes", &report)
+    checkGroups(latency, &report)
   }
 
-  /// Nodes at the catalogue's prices; a fleet that is bought runs on a cluster that costs 0.10 dollars an hour.
+  /// The plan's groups are the workload's, with the latency of the worst node that holds them.
+  private func checkGroups(_ latency: Estimate, _ report: inout CheckReport) {
+    let asked = plan.workload.groups
+    let areTheSame = plan.groups.map(\.name) == asked.map(\.name) && plan.groups.map(\.models) == asked.map(\.models)
+      && plan.groups.map(\.targetP99Seconds) == asked.map(\.targetP99Seconds)
+    report.require(areTheSame, .coverage, "groups", "are not the workload's")
+    for group in plan.groups {
+      report.require(
+        group.p99Seconds.map { agree($0.estimate, latency.estimate) } ?? false, .latency, "groups: \(group.name)",
+        "p99Seconds is not the worst node's, \(latency.estimate)")
+      report.require(group.replicas == [1, 1], .coverage, "groups: \(group.name)", "replicas are not 1")
+    }
+  }
+
+  /// Nodes at the catalogue's prices; a fleet that is bought runs on a cluster, which costs something, too.
   private func sum(of nodes: [NodeGroup]) -> Double {
     var total = 0.0
     for node in nodes { total += Double(node.count) * (evidence.catalog[node.instanceType]?.costPerHour ?? 0) }
-    return nodes.allSatisfy { $0.instanceType == "local" } ? total : total + 0.10
+    return nodes.allSatisfy { $0.instanceType == "local" } ? total : total + evidence.catalog.clusterCostPerHour
   }
 
   private func checkWorst(_ claimed: Estimate, of nodes: [NodeGroup], _ field: String, _ report: inout CheckReport) {
@@ -171,12 +208,32 @@ struct FleetCheck {
       report.require(false, .arithmetic, field, "queues, workers, threads, models or service time are not plausible")
       return
     }
+    guard checkPlaced(node, at: field, &report) else { return }
     EvidenceCheck(workload: plan.workload, evidence: evidence).check(node, at: field, &report)
     checkMemory(node, models: models, at: field, &report)
     checkLatency(node, models: models, at: field, &report)
   }
 
-  /// A model lives in one queue, so each queue's share has to hold the models of the fullest one.
+  /// What is placed on a node is what the workload asks for, and the node has figures for it.
+  ///
+  /// - Returns: false where the rest of the node cannot be looked at.
+  private func checkPlaced(_ node: NodeGroup, at field: String, _ report: inout CheckReport) -> Bool {
+    let isOne = plan.workload.groups.count == 1 && node.spec.models.count == 1 && node.figures.entries.count == 1
+    report.require(isOne, .coverage, "\(field).placed", "holds several groups, which cannot be checked yet")
+    guard isOne else { return false }
+    let (share, group) = (node.spec.models[0], plan.workload.groups[0])
+    report.require(
+      share.group == group.name, .coverage, "\(field).placed", "'\(share.group)' is no group of the workload")
+    let isAsked =
+      share.variant.architecture == group.architecture && share.variant.vocabulary == group.vocabulary
+      && group.precisions.map { $0.contains(share.variant.precision) } ?? true
+    report.require(isAsked, .evidence, "\(field).placed", "is another variant than the workload asks for")
+    let hasFigures = node.figures.entries[0].variant == share.variant
+    report.require(hasFigures, .evidence, "\(field).placed", "has no figures")
+    return share.group == group.name && hasFigures
+  }
+
+  /// A model lives on one device, so each queue's share has to hold the models of the fullest one.
   private func checkMemory(_ node: NodeGroup, models: Int, at field: String, _ report: inout CheckReport) {
     let fullest = Int64((models + node.devices - 1) / node.devices)
     let share = node.memoryCapacityBytes / Int64(node.devices)
@@ -189,11 +246,8 @@ struct FleetCheck {
   /// Simulates the node again. The figure of the plan has to lie in the new interval, widened by 2 % for the error of
   /// the interval itself, and the new estimate has to keep the target as closely.
   private func checkLatency(_ node: NodeGroup, models: Int, at field: String, _ report: inout CheckReport) {
-    // Queues share nothing, so the fullest one is simulated by itself.
-    let load = NodeLoad(
-      service: node.service, devices: 1, workers: node.workers, models: (models + node.devices - 1) / node.devices,
-      ratePerModelPerSecond: plan.workload.ratePerModelPerSecond, arrivals: plan.workload.arrivals)
-    guard let again = NodeSimulation.predict(load, seed: seed, effort: .final) else {
+    let again = NodeSimulation.predict(node.spec, plan.workload, node.figures, seed: seed, effort: .final)
+    guard let again else {
       report.require(false, .latency, field, "the offered load reaches the capacity")
       return
     }
@@ -205,9 +259,13 @@ struct FleetCheck {
     report.require(
       p99.estimate <= plan.workload.targetP99Seconds * 1.02, .latency, "\(field).latencySeconds.p99",
       "is \(p99.estimate) when simulated again, beyond the target of \(plan.workload.targetP99Seconds)")
+    // Devices share nothing, so the load is the fullest one's.
+    let onFullest = Double((models + node.devices - 1) / node.devices)
+    let busySeconds = node.service.computeSeconds.mean + (node.service.dispatchGapSeconds ?? 0)
+    let offered = onFullest * plan.workload.ratePerModelPerSecond * busySeconds / Double(node.workers)
     report.require(
-      abs(node.utilization - load.offeredUtilization) <= 0.02 + 0.05 * load.offeredUtilization, .latency,
-      "\(field).utilization", "is \(node.utilization); rate × service time gives \(load.offeredUtilization)")
+      abs(node.utilization - offered) <= 0.02 + 0.05 * offered, .latency, "\(field).utilization",
+      "is \(node.utilization); rate × service time gives \(offered)")
   }
 
   func checkExecutable(_ report: inout CheckReport) {
@@ -246,7 +304,7 @@ struct FleetCheck {
         report.require(row.feasible != true, .arithmetic, field, "is feasible without nodes, cost or price")
         continue
       }
-      let total = Double(nodes) * type.costPerHour + 0.10
+      let total = Double(nodes) * type.costPerHour + evidence.catalog.clusterCostPerHour
       report.require(
         agree(cost, total), .arithmetic, field, "costs \(cost); \(nodes) nodes and the cluster cost \(total)")
       report.require(

@@ -1,25 +1,15 @@
 import PlannerCore
 import Simulator
 
-/// What stops a node from taking one more model.
-enum Constraint: String {
-  case memory
-  /// Its workers could not keep up.
-  case compute
-  case latency
-  /// There are no more models.
-  case count
-}
-
 /// A candidate with the number of models that it takes.
 struct EvaluatedCandidate {
   var candidate: Candidate
   /// Most models of one node; 0 where not even one keeps the target.
   var models: Int
-  var limit: Constraint
-  /// The limit in a sentence.
-  var reason: String
-  /// One queue with one model: what the type can do at its best; nil where that was not simulated.
+  /// What stops the node from taking one more.
+  var limit: Binding
+  var reason: Reason
+  /// One device with one model: what the type can do at its best; nil where that was not simulated.
   var best: NodePrediction?
 }
 
@@ -31,87 +21,71 @@ struct NodeSizing {
 
   private var workload: Workload { problem.workload }
 
-  init(_ problem: OptimizationProblem) {
+  init(_ problem: OptimizationProblem, shouldStop: @escaping @Sendable () -> Bool) {
     self.problem = problem
-    oracle = LatencyOracle(problem)
+    oracle = LatencyOracle(problem, shouldStop: shouldStop)
   }
 
   mutating func evaluate(_ candidate: Candidate) -> EvaluatedCandidate {
-    let memory = candidate.modelsPerQueueByMemory
-    if memory == 0 { return hopeless(candidate, .memory, memoryReason(candidate)) }
+    let memory = candidate.modelsPerDeviceByMemory
+    if memory == 0 { return takesNone(candidate, .memory, memoryReason(candidate)) }
     if candidate.p99FloorSeconds > workload.targetP99Seconds {
-      return hopeless(
-        candidate, .latency,
-        "\(candidate.figureText), is above the target of \(Text.target(workload.targetP99Seconds)) before any queueing")
+      return takesNone(
+        candidate, .latency, .passAboveTarget(candidate.label, targetSeconds: workload.targetP99Seconds))
     }
     // The simulator refuses loads within half a percent of capacity.
-    let compute = candidate.modelsPerQueueByCompute(
+    let compute = candidate.modelsPerDeviceByCompute(
       ratePerModelPerSecond: workload.ratePerModelPerSecond, meanSeconds: candidate.service.computeSeconds.mean,
       belowUtilization: 0.995)
-    if compute == 0 { return hopeless(candidate, .compute, computeReason(candidate, models: 1)) }
-    let needed = (workload.models + candidate.devices - 1) / candidate.devices
+    if compute == 0 { return takesNone(candidate, .compute, computeReason(candidate, models: 1)) }
+    let needed = candidate.perDevice(workload.models)
     let cap = min(memory, compute, needed)
-    let perQueue = oracle.mostModels(candidate, upTo: cap)
-    if perQueue == 0 {
-      var result = hopeless(candidate, .latency, "")
-      result.best = oracle.predict(candidate, modelsPerQueue: 1)
-      result.reason = latencyReason(candidate, atOne: result.best)
+    let perDevice = oracle.mostModels(candidate, upTo: cap)
+    if perDevice == 0 {
+      let best = oracle.predict(candidate, modelsPerDevice: 1)
+      var result = takesNone(
+        candidate, .latency,
+        .oneModelAboveTarget(
+          candidate.label, p99Seconds: best?.latencySeconds.p99, place: candidate.place,
+          targetSeconds: workload.targetP99Seconds))
+      result.best = best
       return result
     }
-    let limit: Constraint = perQueue < cap ? .latency : cap == needed ? .count : cap == memory ? .memory : .compute
+    let limit: Binding = perDevice < cap ? .latency : cap == needed ? .count : cap == memory ? .memory : .compute
     return EvaluatedCandidate(
-      candidate: candidate, models: min(perQueue * candidate.devices, workload.models), limit: limit,
-      reason: reason(candidate, limit, perQueue: perQueue), best: nil)
+      candidate: candidate, models: min(perDevice * candidate.devices, workload.models), limit: limit,
+      reason: reason(candidate, limit, perDevice: perDevice), best: nil)
   }
 
-  private func hopeless(_ candidate: Candidate, _ limit: Constraint, _ reason: String) -> EvaluatedCandidate {
+  private func takesNone(_ candidate: Candidate, _ limit: Binding, _ reason: Reason) -> EvaluatedCandidate {
     EvaluatedCandidate(candidate: candidate, models: 0, limit: limit, reason: reason, best: nil)
   }
 
-  // MARK: - Sentences
+  // MARK: - Reasons
 
-  private mutating func reason(_ candidate: Candidate, _ limit: Constraint, perQueue: Int) -> String {
+  private mutating func reason(_ candidate: Candidate, _ limit: Binding, perDevice: Int) -> Reason {
     switch limit {
     case .memory: return memoryReason(candidate)
-    case .compute: return computeReason(candidate, models: perQueue + 1)
-    case .count: return "one node takes all \(Text.models(workload.models))"
+    case .compute: return computeReason(candidate, models: perDevice + 1)
     case .latency:
-      let next = oracle.predict(candidate, modelsPerQueue: perQueue + 1)
-      let text = next.map { "p99 \(Text.interval($0.latencySeconds.p99))" } ?? "no steady state"
-      return "latency: with \(Text.models(perQueue + 1)) on each \(place(candidate)) the simulated node shows \(text), "
-        + "beyond the target of \(Text.target(workload.targetP99Seconds))"
+      let next = oracle.predict(candidate, modelsPerDevice: perDevice + 1)
+      return .latency(
+        models: perDevice + 1, place: candidate.place, p99Seconds: next?.latencySeconds.p99,
+        targetSeconds: workload.targetP99Seconds)
+    case .count, .budget, .noFigure: return .oneNodeTakesAll(models: workload.models)
     }
   }
 
-  /// What a queue stands for: `Inferentia2 core`, `A10G`, or the whole node.
-  private func place(_ candidate: Candidate) -> String {
-    guard let accelerator = candidate.type.accelerator else { return "node" }
-    let name =
-      accelerator.name.hasPrefix("inferentia")
-      ? accelerator.name.prefix(1).uppercased() + accelerator.name.dropFirst() : accelerator.name.uppercased()
-    return candidate.devices == accelerator.count ? name : "\(name) core"
+  private func memoryReason(_ candidate: Candidate) -> Reason {
+    candidate.hostMemoryShortage
+      ?? .memory(
+        models: candidate.modelsPerDeviceByMemory, candidate.modelMemory,
+        roomBytes: max(0, candidate.memoryCapacityBytes) / Int64(candidate.devices), place: candidate.place)
   }
 
-  private func memoryReason(_ candidate: Candidate) -> String {
-    if let shortage = candidate.hostMemoryShortage { return shortage }
-    let share = max(0, candidate.memoryCapacityBytes) / Int64(candidate.devices)
-    let size = "\(Text.mebibytes(candidate.memoryPerModelBytes)) (\(candidate.memoryProvenance.kind.rawValue))"
-    let room = "the \(Text.mebibytes(share)) of each \(place(candidate))"
-    let count = candidate.modelsPerQueueByMemory
-    if count == 0 { return "memory: a model of \(size) does not fit \(room)" }
-    return "memory: \(Text.models(count)) of \(size) \(count == 1 ? "fills" : "fill") \(room)"
-  }
-
-  private func computeReason(_ candidate: Candidate, models: Int) -> String {
-    "compute: \(Text.models(models)) with \(Text.decimal(workload.ratePerModelPerSecond, 2)) requests a second each "
-      + "keep \(Text.count(candidate.workers, "worker")) of each \(place(candidate)) busy all the time, at "
-      + "\(Text.milliseconds(candidate.service.computeSeconds.mean)) a request"
-  }
-
-  private func latencyReason(_ candidate: Candidate, atOne: NodePrediction?) -> String {
-    let target = Text.target(workload.targetP99Seconds)
-    guard let atOne else { return "\(candidate.figureText): a single model has no steady state" }
-    return "\(candidate.figureText), with HTTP, tokenizer and queueing: p99 \(Text.interval(atOne.latencySeconds.p99)) "
-      + "with a single model on each \(place(candidate)), beyond the target of \(target)"
+  private func computeReason(_ candidate: Candidate, models: Int) -> Reason {
+    .compute(
+      models: models, ratePerModelPerSecond: workload.ratePerModelPerSecond, workers: candidate.workers,
+      place: candidate.place, meanSeconds: candidate.service.computeSeconds.mean)
   }
 }

@@ -1,69 +1,76 @@
 import PlannerCore
 import Simulator
 
-/// Answers "does this queue keep the target?" by simulation, and remembers the answers: types with the same device
-/// share them.
-struct LatencyOracle {
-  let ratePerModelPerSecond: Double
-  let arrivals: ArrivalProcess
-  let targetSeconds: Double
+/// Answers "does this node keep its targets?" by simulation, and remembers the answers.
+///
+/// A question is all that a simulation is given, so that types with the same device share answers, and nothing that
+/// an answer depends on can be left out of it.
+struct LatencyOracle: Sendable {
+  let demand: Workload
   let seed: UInt64
+  private let shouldStop: @Sendable () -> Bool
+  /// Answers since then are nil, and mean nothing.
+  private(set) var wasStopped = false
   /// For looking up only; never iterated.
   private var known: [Question: NodePrediction?] = [:]
 
   private struct Question: Hashable {
-    var compute: QuantileTable
-    var overhead: QuantileTable
-    var betweenRunCV: Double
-    var workers: Int
-    var models: Int
+    var load: NodeLoad
     var isFinal: Bool
   }
 
-  init(_ problem: OptimizationProblem) {
-    ratePerModelPerSecond = problem.workload.ratePerModelPerSecond
-    arrivals = problem.workload.arrivals
-    targetSeconds = problem.workload.targetP99Seconds
+  init(_ problem: OptimizationProblem, shouldStop: @escaping @Sendable () -> Bool) {
+    self.shouldStop = shouldStop
+    demand = problem.workload
     seed = problem.seed
   }
 
-  /// One queue of the candidate with `models` models.
+  /// The fullest device of a node.
   ///
   /// - Returns: nil where the offered load reaches the capacity.
-  mutating func predict(_ candidate: Candidate, modelsPerQueue models: Int, isFinal: Bool = true) -> NodePrediction? {
-    let service = candidate.service
-    let question = Question(
-      compute: service.computeSeconds, overhead: service.overheadSeconds, betweenRunCV: service.betweenRunCV,
-      workers: candidate.workers, models: models, isFinal: isFinal)
+  mutating func predict(_ spec: NodeSpec, _ figures: NodeFigures, isFinal: Bool = true) -> NodePrediction? {
+    let question = Question(load: NodeLoad(spec, demand, figures).fullestDevice, isFinal: isFinal)
     if let answer = known[question] { return answer }
-    let load = NodeLoad(
-      service: service, devices: 1, workers: candidate.workers, models: models,
-      ratePerModelPerSecond: ratePerModelPerSecond, arrivals: arrivals)
-    let answer = NodeSimulation.predict(load, seed: seed, effort: isFinal ? .final : .search)
+    if wasStopped || shouldStop() {
+      wasStopped = true
+      return nil
+    }
+    let answer = NodeSimulation.predict(question.load, seed: seed, effort: isFinal ? .final : .search)
     known[question] = .some(answer)
     return answer
   }
 
-  /// The upper end of p99's interval is within the target.
-  mutating func holds(_ candidate: Candidate, modelsPerQueue models: Int, isFinal: Bool) -> Bool {
-    guard let prediction = predict(candidate, modelsPerQueue: models, isFinal: isFinal) else { return false }
-    return prediction.latencySeconds.p99.high <= targetSeconds
+  /// The upper end of p99's interval is within the target of every group of the node.
+  mutating func isFeasible(_ spec: NodeSpec, _ figures: NodeFigures, isFinal: Bool = true) -> Bool {
+    guard let prediction = predict(spec, figures, isFinal: isFinal) else { return false }
+    return spec.models.allSatisfy { share in
+      demand[group: share.group].map { prediction.latencySeconds.p99.high <= $0.targetP99Seconds } ?? false
+    }
   }
 
-  /// The most models in one queue, up to `cap`, that keep the target.
+  /// One device of the candidate with `models` models.
+  mutating func predict(_ candidate: Candidate, modelsPerDevice models: Int) -> NodePrediction? {
+    predict(candidate.spec(modelsPerDevice: models, of: demand), candidate.nodeFigures)
+  }
+
+  private mutating func holds(_ candidate: Candidate, modelsPerDevice models: Int, isFinal: Bool) -> Bool {
+    isFeasible(candidate.spec(modelsPerDevice: models, of: demand), candidate.nodeFigures, isFinal: isFinal)
+  }
+
+  /// The most models on one device, up to `cap`, that keep the target.
   ///
   /// Latency grows with the number of models, so halving finds the place; it looks with short simulations first and
   /// then walks to where the long ones, whose figures are printed, agree. The result was itself simulated.
   /// Complexity: O(log cap) simulations.
   mutating func mostModels(_ candidate: Candidate, upTo cap: Int) -> Int {
-    guard cap >= 1, candidate.service.computeSeconds.quantile(0.99) <= targetSeconds else { return 0 }
-    if holds(candidate, modelsPerQueue: cap, isFinal: true) { return cap }
+    guard cap >= 1, candidate.service.computeSeconds.quantile(0.99) <= demand.targetP99Seconds else { return 0 }
+    if holds(candidate, modelsPerDevice: cap, isFinal: true) { return cap }
     let guess = boundary(candidate, low: 0, high: cap, isFinal: false)
-    if guess > 0, !holds(candidate, modelsPerQueue: guess, isFinal: true) {
+    if guess > 0, !holds(candidate, modelsPerDevice: guess, isFinal: true) {
       // Down in growing steps to one that holds, then back up between.
       var high = guess
       var step = 1
-      while high - step > 0, !holds(candidate, modelsPerQueue: high - step, isFinal: true) {
+      while high - step > 0, !holds(candidate, modelsPerDevice: high - step, isFinal: true) {
         high -= step
         step *= 2
       }
@@ -71,7 +78,7 @@ struct LatencyOracle {
     }
     var low = guess
     var step = 1
-    while low + step < cap, holds(candidate, modelsPerQueue: low + step, isFinal: true) {
+    while low + step < cap, holds(candidate, modelsPerDevice: low + step, isFinal: true) {
       low += step
       step *= 2
     }
@@ -83,7 +90,7 @@ struct LatencyOracle {
     var (low, high) = (low, high)
     while high - low > 1 {
       let middle = low + (high - low) / 2
-      if holds(candidate, modelsPerQueue: middle, isFinal: isFinal) { low = middle } else { high = middle }
+      if holds(candidate, modelsPerDevice: middle, isFinal: isFinal) { low = middle } else { high = middle }
     }
     return low
   }

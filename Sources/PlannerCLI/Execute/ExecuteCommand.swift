@@ -2,6 +2,7 @@ import ArgumentParser
 import Executor
 import Foundation
 import LoadTest
+import Optimizer
 import PlannerCore
 import PlannerFiles
 import Profiler
@@ -69,8 +70,11 @@ struct ExecuteCommand: PlannerCommand {
     let host = try HostInfo.fingerprint()
     if host.isThrottled { Output.note(Phrases.throttled(host)) }
     let cpus = try CPUSplit.current(servingCores: max(1, host.usableCPUs - reserveCores))
-    let deployment = try Deployment.choose(from: plan, machine: try machine(cpus, plan))
-    if let reason = deployment.sliceReason { Output.note("slice: \(reason)") }
+    let figures = Figures(
+      profiles: try ProfileFile.readAll(in: profiles), benchmarks: [],
+      catalog: Catalog(provenance: plan.catalog, types: []))
+    let deployment = try Slice.choose(from: plan, on: try machine(cpus, plan), figures: figures)
+    if let reason = deployment.reason { Output.note("slice: \(reason)") }
     let vocabulary =
       plan.workload.vocabulary ?? ArchitecturePreset(rawValue: plan.workload.architecture)?.shape.vocabulary ?? 30522
     let repository =
@@ -102,18 +106,18 @@ struct ExecuteCommand: PlannerCommand {
     }
   }
 
-  private func machine(_ cpus: CPUSplit, _ plan: Plan) throws -> Deployment.Machine {
+  private func machine(_ cpus: CPUSplit, _ plan: Plan) throws -> MachineAtHand {
     // A plan of this machine carries its own figures; only a slice has to look for some.
     let isLocal = plan.nodes.first?.instanceType == "local"
     let available = try HostInfo.availableMemoryBytes()
-    return Deployment.Machine(
+    return MachineAtHand(
       host: try HostInfo.fingerprint(), servingCores: cpus.workers.count,
       availableMemoryBytes: isLocal ? available : Int64(Double(available) * memoryShare),
-      freeDiskBytes: try HostInfo.freeDiskBytes(at: "models"), profiles: try ProfileFile.readAll(in: profiles))
+      freeDiskBytes: try HostInfo.freeDiskBytes(at: "models"))
   }
 
   private func launch(
-    _ deployment: Deployment, _ repository: ModelRepository, _ cpus: CPUSplit, tokens: Int
+    _ deployment: Slice, _ repository: ModelRepository, _ cpus: CPUSplit, tokens: Int
   ) async throws -> RunningServer {
     let node = deployment.node
     let folder = NSTemporaryDirectory() + "planner-\(getuid())"
@@ -139,7 +143,7 @@ struct ExecuteCommand: PlannerCommand {
   }
 
   /// The schedule first, then the prediction on exactly that schedule, and only then the load.
-  private func predictAndLoad(_ node: NodeUnderLoad, _ deployment: Deployment, _ plan: Plan) async throws -> Outcome {
+  private func predictAndLoad(_ node: NodeUnderLoad, _ deployment: Slice, _ plan: Plan) async throws -> Outcome {
     let schedule = node.schedule(seconds: duration, seed: seed)
     let profiled = try predict(deployment, plan, schedule, deployment.node.service)
     var prediction = profiled
@@ -168,15 +172,13 @@ struct ExecuteCommand: PlannerCommand {
   }
 
   private func predict(
-    _ deployment: Deployment, _ plan: Plan, _ schedule: Schedule, _ service: ServiceModel
+    _ deployment: Slice, _ plan: Plan, _ schedule: Schedule, _ service: ServiceModel
   ) throws -> NodePrediction {
-    let load = NodeLoad(
-      service: service, devices: 1, workers: deployment.node.workers,
-      models: deployment.models, ratePerModelPerSecond: plan.workload.ratePerModelPerSecond,
-      arrivals: plan.workload.arrivals)
+    var figures = deployment.node.figures
+    figures.entries[0].service = service
     let prediction = NodeSimulation.predict(
-      load, schedule: schedule, warmupSeconds: NodeUnderLoad.warmupSeconds, seed: plan.seed,
-      replications: Self.replications)
+      deployment.node.spec, plan.workload, figures, schedule: schedule, warmupSeconds: NodeUnderLoad.warmupSeconds,
+      seed: plan.seed, replications: Self.replications)
     guard let prediction else {
       throw Failure(.usage, "no request falls into \(duration) s at this rate; run it longer with --duration")
     }

@@ -1,4 +1,5 @@
 import LoadTest
+import Optimizer
 import PlannerCore
 import Simulator
 
@@ -9,7 +10,7 @@ struct RunComparison {
   var runtime: String
   var host: HostFingerprint
   var plan: Plan
-  var deployment: Deployment
+  var deployment: Slice
   var prediction: NodePrediction
   /// nil where the prediction is the profile's own.
   var calibration: Calibration?
@@ -34,7 +35,8 @@ struct RunComparison {
       p99Seconds: latency.p99.estimate, throughputPerSecond: prediction.throughputPerSecond,
       memoryBytes: Int64(deployment.models) * node.memoryPerModelBytes + (node.serverMemoryBytes ?? 0))
     return RunRecord(
-      name: name, startedAt: startedAt, scope: deployment.scope, scopeReason: deployment.sliceReason, runtime: runtime,
+      name: name, startedAt: startedAt, scope: deployment.reason == nil ? "full" : "slice",
+      scopeReason: deployment.reason?.description, runtime: runtime,
       host: host, workload: plan.workload, node: node, models: deployment.models,
       durationSeconds: result.durationSeconds - result.fromSeconds, predicted: predicted, measured: measured,
       prediction: RunRecord.Prediction(

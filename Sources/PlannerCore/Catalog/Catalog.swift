@@ -3,13 +3,14 @@ public struct Catalog: Sendable {
   /// Where the prices come from, and of which day.
   public var provenance: Provenance
   public var types: [InstanceType]
-  /// What a cluster costs beside its nodes, dollars an hour.
+  /// Price of the cluster that a fleet runs on, dollars an hour; part of every fleet's cost, not of the machine at
+  /// hand's.
   public var clusterCostPerHour: Double
 
-  /// - Parameter clusterCostPerHour: dollars an hour; the files of a catalogue say it.
-  public init(
-    provenance: Provenance, types: [InstanceType], clusterCostPerHour: Double = Plan.clusterCostPerHour
-  ) {
+  /// Price of an EKS cluster in standard support, dollars an hour (AWS's price list, 2026-07-20).
+  public static let eksCostPerHour = 0.10
+
+  public init(provenance: Provenance, types: [InstanceType], clusterCostPerHour: Double = Catalog.eksCostPerHour) {
     self.provenance = provenance
     self.types = types
     self.clusterCostPerHour = clusterCostPerHour

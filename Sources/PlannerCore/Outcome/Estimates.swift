@@ -29,6 +29,15 @@ public struct RequestCounts: Codable, Hashable, Sendable {
   public var cancelled: Int?
 
   public init() {}
+
+  /// Counts of another run beside these.
+  public mutating func add(_ other: RequestCounts) {
+    arrived += other.arrived
+    completed += other.completed
+    rejected += other.rejected
+    timedOut += other.timedOut
+    inFlight += other.inFlight
+  }
 }
 
 /// What a simulation says, as `planner simulate --json` prints it.

@@ -116,8 +116,8 @@ public struct RunRecord: Codable, Sendable {
       lowerBoundPerHour = plan.lowerBoundPerHour
       gap = plan.gap
       models = plan.models
-      binding = plan.binding
-      bindingReason = plan.bindingReason
+      binding = plan.binding.rawValue
+      bindingReason = plan.bindingReason.sentence
       nodes = plan.nodes
     }
   }

@@ -2,9 +2,7 @@
 ///
 /// The same object is the plan file and what `planner optimize --json` prints.
 public struct Plan: Codable, Sendable {
-  public static let schemaVersion = 1
-  /// Price of an EKS cluster, dollars an hour; part of every fleet's cost, not of the local machine's.
-  public static let clusterCostPerHour = 0.10
+  public static let schemaVersion = 2
   public static let hoursPerMonth = 730.0
 
   public var schemaVersion = Plan.schemaVersion
@@ -16,40 +14,48 @@ public struct Plan: Codable, Sendable {
   @ExplicitNull public var costPerMonth: Double?
   /// No plan over the types considered can cost less; nil where it is proven that there is none.
   @ExplicitNull public var lowerBoundPerHour: Double?
+  /// What proves the lower bound; nil where there is none.
+  @ExplicitNull public var certificate: Certificate?
   /// Cost over lower bound, less 1.
   @ExplicitNull public var gap: Double?
+  /// Models that are served, over all groups.
   public var models: Int
   @ExplicitNull public var budgetPerHour: Double?
+  /// Price of the cluster that a fleet runs on, dollars an hour; part of its cost, not of the local machine's.
+  public var clusterCostPerHour: Double
   public var workload: Workload
+  public var groups: [PlannedGroup]
   @ExplicitNull public var latencySeconds: PlannedLatency?
   public var nodes: [NodeGroup]
-  /// What stops the plan from being cheaper, or from being feasible: `memory`, `compute`, `latency`, `budget`,
-  /// `noFigure`, `count`.
-  public var binding: String
-  /// The same in a sentence.
-  public var bindingReason: String
+  /// What stops the plan from being cheaper, or from being feasible.
+  public var binding: Binding
+  public var bindingReason: Reason
   @ExplicitNull public var bestExecutable: ExecutablePlan?
   /// Why there is no executable plan; nil where there is one.
-  @ExplicitNull public var bestExecutableReason: String?
+  @ExplicitNull public var bestExecutableReason: Reason?
   public var alternatives: [Alternative]
   public var guidance: [GuidanceRow]
   public var catalog: Provenance
 
   public init(
     seed: UInt64, feasible: Bool, costPerHour: Double?, lowerBoundPerHour: Double?, models: Int,
-    budgetPerHour: Double?, workload: Workload, latencySeconds: PlannedLatency?, nodes: [NodeGroup], binding: String,
-    bindingReason: String, bestExecutable: ExecutablePlan?, bestExecutableReason: String?,
-    alternatives: [Alternative], guidance: [GuidanceRow], catalog: Provenance
+    budgetPerHour: Double?, workload: Workload, latencySeconds: PlannedLatency?, nodes: [NodeGroup], binding: Binding,
+    bindingReason: Reason, bestExecutable: ExecutablePlan?, bestExecutableReason: Reason?,
+    alternatives: [Alternative], guidance: [GuidanceRow], catalog: Provenance,
+    clusterCostPerHour: Double = Catalog.eksCostPerHour
   ) {
     self.seed = seed
     self.feasible = feasible
     self.costPerHour = costPerHour
     costPerMonth = costPerHour.map { $0 * Self.hoursPerMonth }
     self.lowerBoundPerHour = lowerBoundPerHour
+    certificate = Self.certificate(lowerBoundPerHour, nodes)
     if let costPerHour, let lowerBoundPerHour, lowerBoundPerHour > 0 { gap = costPerHour / lowerBoundPerHour - 1 }
     self.models = models
     self.budgetPerHour = budgetPerHour
+    self.clusterCostPerHour = clusterCostPerHour
     self.workload = workload
+    groups = Self.groups(of: workload, nodes)
     self.latencySeconds = latencySeconds
     self.nodes = nodes
     self.binding = binding
@@ -60,6 +66,62 @@ public struct Plan: Codable, Sendable {
     self.guidance = guidance
     self.catalog = catalog
   }
+
+  private static func certificate(_ bound: Double?, _ nodes: [NodeGroup]) -> Certificate? {
+    guard bound != nil else { return nil }
+    let isFree = !nodes.isEmpty && nodes.allSatisfy(\.spec.machine.isLocal)
+    return Certificate(method: isFree ? .free : .relaxedCover)
+  }
+
+  private static func groups(of workload: Workload, _ nodes: [NodeGroup]) -> [PlannedGroup] {
+    workload.groups.map { group in
+      let holders = nodes.filter { node in node.spec.models.contains { $0.group == group.name } }
+      return PlannedGroup(
+        name: group.name, models: group.models, replicas: [1, 1], targetP99Seconds: group.targetP99Seconds,
+        p99Seconds: holders.map(\.latencySeconds.p99).max { $0.estimate < $1.estimate })
+    }
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case schemaVersion, kind, seed, feasible, costPerHour, costPerMonth, lowerBoundPerHour, certificate, gap, models,
+      budgetPerHour, clusterCostPerHour, workload, groups, latencySeconds, nodes, binding, bindingReason,
+      bestExecutable, bestExecutableReason, alternatives, guidance, catalog
+  }
+
+  /// Reads version 1, too, whose nodes leave to the workload what their models are.
+  public init(from decoder: any Decoder) throws {
+    let box = try decoder.container(keyedBy: CodingKeys.self)
+    let workload = try box.decode(Workload.self, forKey: .workload)
+    func adopted(_ nodes: [NodeGroup]) -> [NodeGroup] {
+      nodes.map { node in
+        var node = node
+        node.adopt(workload.groups[0])
+        return node
+      }
+    }
+    var executable = try box.decodeIfPresent(ExecutablePlan.self, forKey: .bestExecutable)
+    if let nodes = executable?.nodes { executable?.nodes = adopted(nodes) }
+    self.init(
+      seed: try box.decode(UInt64.self, forKey: .seed), feasible: try box.decode(Bool.self, forKey: .feasible),
+      costPerHour: try box.decodeIfPresent(Double.self, forKey: .costPerHour),
+      lowerBoundPerHour: try box.decodeIfPresent(Double.self, forKey: .lowerBoundPerHour),
+      models: try box.decode(Int.self, forKey: .models),
+      budgetPerHour: try box.decodeIfPresent(Double.self, forKey: .budgetPerHour), workload: workload,
+      latencySeconds: try box.decodeIfPresent(PlannedLatency.self, forKey: .latencySeconds),
+      nodes: adopted(try box.decode([NodeGroup].self, forKey: .nodes)),
+      binding: try box.decode(Binding.self, forKey: .binding),
+      bindingReason: try box.decode(Reason.self, forKey: .bindingReason), bestExecutable: executable,
+      bestExecutableReason: try box.decodeIfPresent(Reason.self, forKey: .bestExecutableReason),
+      alternatives: try box.decode([Alternative].self, forKey: .alternatives),
+      guidance: try box.decode([GuidanceRow].self, forKey: .guidance),
+      catalog: try box.decode(Provenance.self, forKey: .catalog),
+      clusterCostPerHour: try box.decodeIfPresent(Double.self, forKey: .clusterCostPerHour) ?? Catalog.eksCostPerHour)
+    // As the file has them: a check derives them again.
+    costPerMonth = try box.decodeIfPresent(Double.self, forKey: .costPerMonth)
+    gap = try box.decodeIfPresent(Double.self, forKey: .gap)
+    certificate = try box.decodeIfPresent(Certificate.self, forKey: .certificate) ?? certificate
+    groups = try box.decodeIfPresent([PlannedGroup].self, forKey: .groups) ?? groups
+  }
 }
 
 public struct PlannedLatency: Codable, Hashable, Sendable {
@@ -68,107 +130,37 @@ public struct PlannedLatency: Codable, Hashable, Sendable {
   public init(p99: Estimate) { self.p99 = p99 }
 }
 
-/// `count` identical nodes of a plan.
-public struct NodeGroup: Codable, Hashable, Sendable {
-  public var instanceType: String
-  public var count: Int
-  /// Fewest and most models on one of these nodes.
-  public var modelsPerNode: [Int]
-  /// Precision of the models.
-  public var precision: Precision
-  /// Queues of the node that share nothing, each with `workers` workers: the cores of an accelerator,
-  /// whose models live on one of them; 1 for a CPU.
-  public var devices: Int
-  /// Forward passes at once in a queue.
-  public var workers: Int
-  public var threadsPerWorker: Int
-  /// Of one node, dollars.
-  public var costPerHour: Double
-  public var provenance: Provenance
-  /// This program's engine can run it today.
-  public var executable: Bool
-  public var latencySeconds: PlannedLatency
-  public var utilization: Double
-  /// What one model takes, and what the node has for models, bytes.
-  public var memoryPerModelBytes: Int64
-  public var memoryCapacityBytes: Int64
-  public var memoryProvenance: Provenance
-  public var service: ServiceModel
-  /// Environment of the server process that brings about the settings that were profiled.
-  public var environment: [String: String]
-  /// The machine whose profile the figures are from; nil for published ones.
-  @ExplicitNull public var host: HostFingerprint? = nil
-  /// Memory of the server itself, beside its models; nil where nobody measured it.
-  @ExplicitNull public var serverMemoryBytes: Int64? = nil
+/// A group of the workload as it is planned.
+public struct PlannedGroup: Codable, Hashable, Sendable {
+  public var name: String
+  public var models: Int
+  /// Fewest and most copies of a model of the group, each on another node.
+  public var replicas: [Int]
+  public var targetP99Seconds: Double
+  /// p99 of the worst node that holds models of the group; nil where no plan is feasible.
+  @ExplicitNull public var p99Seconds: Estimate?
 
-  private enum CodingKeys: String, CodingKey {
-    case instanceType, count, modelsPerNode, precision = "variant", devices = "queues", workers, threadsPerWorker,
-      costPerHour, provenance, executable, latencySeconds, utilization, memoryPerModelBytes, memoryCapacityBytes,
-      memoryProvenance, service, environment, host, serverMemoryBytes
-  }
-
-  public init(
-    instanceType: String, count: Int, modelsPerNode: [Int], precision: Precision, devices: Int, workers: Int,
-    threadsPerWorker: Int, costPerHour: Double, provenance: Provenance, executable: Bool,
-    latencySeconds: PlannedLatency, utilization: Double, memoryPerModelBytes: Int64, memoryCapacityBytes: Int64,
-    memoryProvenance: Provenance, service: ServiceModel, environment: [String: String]
-  ) {
-    self.instanceType = instanceType
-    self.count = count
-    self.modelsPerNode = modelsPerNode
-    self.precision = precision
-    self.devices = devices
-    self.workers = workers
-    self.threadsPerWorker = threadsPerWorker
-    self.costPerHour = costPerHour
-    self.provenance = provenance
-    self.executable = executable
-    self.latencySeconds = latencySeconds
-    self.utilization = utilization
-    self.memoryPerModelBytes = memoryPerModelBytes
-    self.memoryCapacityBytes = memoryCapacityBytes
-    self.memoryProvenance = memoryProvenance
-    self.service = service
-    self.environment = environment
+  public init(name: String, models: Int, replicas: [Int], targetP99Seconds: Double, p99Seconds: Estimate?) {
+    self.name = name
+    self.models = models
+    self.replicas = replicas
+    self.targetP99Seconds = targetP99Seconds
+    self.p99Seconds = p99Seconds
   }
 }
 
-/// The time model of a node: what the plan was simulated with, kept so that others can simulate it again.
-public struct ServiceModel: Codable, Hashable, Sendable {
-  /// Time a worker is occupied by one request.
-  public var computeSeconds: QuantileTable
-  /// HTTP, parsing, tokenizer and hand-over: on top of queueing and compute, without occupying a worker.
-  public var overheadSeconds: QuantileTable
-  /// Relative standard deviation of the mean compute time from one occasion to the next.
-  public var betweenRunCV: Double
-  public var computeProvenance: Provenance
-  public var overheadProvenance: Provenance
-  /// Mean time between one pass and the next of a worker that has more to do; nil is none.
-  public var dispatchGapSeconds: Double?
-  /// Mean time that an idle worker takes to start; nil is none.
-  public var wakeUpSeconds: Double?
-  /// Compute times in the order in which they were measured, where they were; draws then follow its spells.
-  public var computeTraceSeconds: [Double]?
-
-  private enum CodingKeys: String, CodingKey {
-    case computeSeconds, overheadSeconds, betweenRunCV = "driftCV", computeProvenance, overheadProvenance,
-      dispatchGapSeconds = "handoverSeconds", wakeUpSeconds = "wakeSeconds", computeTraceSeconds
+/// What proves that no plan costs less than the lower bound.
+public struct Certificate: Codable, Hashable, Sendable {
+  public enum Method: String, Codable, Sendable {
+    /// The exact cheapest cover by nodes that memory and a utilization below 1 alone limit: any feasible fleet of the
+    /// types considered is a cover, too.
+    case relaxedCover
+    /// The machine at hand costs nothing, and nothing costs less.
+    case free
   }
 
-  public init(
-    computeSeconds: QuantileTable, overheadSeconds: QuantileTable, betweenRunCV: Double, computeProvenance: Provenance,
-    overheadProvenance: Provenance, dispatchGapSeconds: Double? = nil, wakeUpSeconds: Double? = nil,
-    computeTraceSeconds: [Double]? = nil
-  ) {
-    self.dispatchGapSeconds = dispatchGapSeconds
-    self.wakeUpSeconds = wakeUpSeconds
-    self.computeTraceSeconds = computeTraceSeconds
-    self.computeSeconds = computeSeconds
-    self.overheadSeconds = overheadSeconds
-    self.betweenRunCV = betweenRunCV
-    self.computeProvenance = computeProvenance
-    self.overheadProvenance = overheadProvenance
-  }
+  public var method: Method
+  public init(method: Method) { self.method = method }
 }
 
 /// The cheapest plan whose every node this program's engine can run today.
@@ -197,9 +189,9 @@ public struct Alternative: Codable, Hashable, Sendable {
   @ExplicitNull public var costPerHour: Double?
   @ExplicitNull public var p99Seconds: Estimate?
   @ExplicitNull public var utilization: Double?
-  public var binding: String
-  /// Why it is infeasible, or what stops it from being cheaper, in a sentence.
-  public var reason: String
+  /// What stops this type from being cheaper, or from being feasible.
+  public var binding: Binding
+  public var reason: Reason
   @ExplicitNull public var provenance: Provenance?
 
   private enum CodingKeys: String, CodingKey {
@@ -209,8 +201,8 @@ public struct Alternative: Codable, Hashable, Sendable {
 
   public init(
     instanceType: String, feasible: Bool?, nodes: Int? = nil, modelsPerNode: Int? = nil, precision: Precision? = nil,
-    costPerHour: Double? = nil, p99Seconds: Estimate? = nil, utilization: Double? = nil, binding: String,
-    reason: String, provenance: Provenance? = nil
+    costPerHour: Double? = nil, p99Seconds: Estimate? = nil, utilization: Double? = nil, binding: Binding,
+    reason: Reason, provenance: Provenance? = nil
   ) {
     self.instanceType = instanceType
     self.feasible = feasible
@@ -238,14 +230,14 @@ public struct GuidanceRow: Codable, Hashable, Sendable {
   public var packingCostPerHour: Double
   @ExplicitNull public var packingFeasible: Bool?
   @ExplicitNull public var packingP99Seconds: Estimate?
-  public var packingReason: String
+  public var packingReason: Reason
   /// The planner's own plan on that type.
   public var planned: Alternative
 
   public init(
     instanceType: String, guidancePricePerHour: Double, guidanceNodes: Int, guidanceTotalPerHour: Double,
     guidanceModelsPerNode: Int, packingCostPerHour: Double, packingFeasible: Bool?, packingP99Seconds: Estimate?,
-    packingReason: String, planned: Alternative
+    packingReason: Reason, planned: Alternative
   ) {
     self.instanceType = instanceType
     self.guidancePricePerHour = guidancePricePerHour

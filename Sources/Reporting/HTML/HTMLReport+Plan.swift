@@ -28,7 +28,7 @@ extension HTMLReport {
   }
 
   private static func planHeader(_ plan: Plan, title: String) -> Markup {
-    let lead = plan.feasible ? Phrases.budget(plan) ?? "" : Format.sentence(plan.bindingReason)
+    let lead = plan.feasible ? Phrases.budget(plan) ?? "" : Format.sentence(plan.bindingReason.sentence)
     var header: Markup = """
       <header>
       <p class="eyebrow"><span class="verdict \(plan.feasible ? "good" : "bad")">\
@@ -56,13 +56,13 @@ extension HTMLReport {
 
   private static func best(_ plan: Plan) -> Markup {
     Page.nodes("Nodes of the best plan", plan.nodes)
-      + Page.paragraph("What binds: \(Phrases.binding(plan.binding)). \(Format.sentence(plan.bindingReason))")
+      + Page.paragraph("What binds: \(Phrases.binding(plan.binding)). \(Format.sentence(plan.bindingReason.sentence))")
       + Page.paragraph(Phrases.bound(plan.lowerBoundPerHour, plan.gap))
   }
 
   private static func executable(_ plan: Plan) -> Markup {
     guard let executable = plan.bestExecutable else {
-      return Page.paragraph("None. " + Format.sentence(plan.bestExecutableReason ?? "no reason was recorded"))
+      return Page.paragraph("None. " + Format.sentence(plan.bestExecutableReason?.sentence ?? "no reason was recorded"))
     }
     if executable.nodes == plan.nodes { return Page.paragraph("Every node of the best plan.") }
     return Page.paragraph("The cheapest plan whose every node it can run: \(Phrases.cost(executable.costPerHour)).")
@@ -170,7 +170,7 @@ extension HTMLReport {
     if withReasons { columns.append(.text("Why")) }
     let rows = alternatives.map { alternative -> (cells: [Markup], style: String) in
       var cells: [Markup] = ["\(alternative.instanceType)"] + plannedCells(alternative)
-      if withReasons { cells.append("<span class=\"reason\">\(alternative.reason)</span>") }
+      if withReasons { cells.append("<span class=\"reason\">\(alternative.reason.sentence)</span>") }
       return (cells, alternative.feasible == true ? "" : "dim")
     }
     return Page.table(label, columns, rows)

@@ -33,7 +33,7 @@ public enum PlanText {
     page.heading("The guidance’s cost table, and what the planner makes of it")
     page.table(guidanceTable(plan))
     page.paragraph(
-      "guidance: as it prints them; planner: with the cluster’s \(Format.money(Plan.clusterCostPerHour)) an hour; "
+      "guidance: as it prints them; planner: with the cluster’s \(Format.money(Catalog.eksCostPerHour)) an hour; "
         + "95 %: interval of the p99, which is the worst node’s", isDim: true)
     page.gap()
     page.table(packingTable(plan))
@@ -91,7 +91,7 @@ public enum PlanText {
       planned.precision?.rawValue ?? Format.missing,
       planned.costPerHour.map(Format.money) ?? Format.missing,
     ] + latencyCells(planned.p99Seconds) + [
-      planned.binding == "noFigure" ? Format.missing : planned.binding,
+      planned.binding == .noFigure ? Format.missing : planned.binding.rawValue,
       planned.provenance?.kind.rawValue ?? "none",
     ]
   }
@@ -111,7 +111,7 @@ public enum PlanText {
   private static func best(_ plan: Plan, _ page: inout TextPage) {
     guard plan.feasible, let cost = plan.costPerHour else {
       page.heading("No feasible plan")
-      page.paragraph("What binds: \(Phrases.binding(plan.binding)). \(Format.sentence(plan.bindingReason))")
+      page.paragraph("What binds: \(Phrases.binding(plan.binding)). \(Format.sentence(plan.bindingReason.sentence))")
       page.paragraph(Phrases.bound(plan.lowerBoundPerHour, plan.gap))
       return
     }
@@ -121,14 +121,14 @@ public enum PlanText {
     if let p99 = plan.latencySeconds?.p99 {
       page.paragraph("Predicted p99 of the worst node: \(Format.duration(p99)).")
     }
-    page.paragraph("What binds: \(Phrases.binding(plan.binding)). \(Format.sentence(plan.bindingReason))")
+    page.paragraph("What binds: \(Phrases.binding(plan.binding)). \(Format.sentence(plan.bindingReason.sentence))")
     page.paragraph(Phrases.bound(plan.lowerBoundPerHour, plan.gap))
   }
 
   private static func executable(_ plan: Plan, _ page: inout TextPage) {
     guard let executable = plan.bestExecutable else {
       page.heading("No plan that this program’s engine can run today")
-      page.paragraph(Format.sentence(plan.bestExecutableReason ?? "no reason was recorded"))
+      page.paragraph(Format.sentence(plan.bestExecutableReason?.sentence ?? "no reason was recorded"))
       return
     }
     if executable.nodes == plan.nodes {

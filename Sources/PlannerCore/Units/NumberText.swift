@@ -1,9 +1,7 @@
-import PlannerCore
-
-/// Numbers in sentences.
-enum Text {
+/// Numbers as the sentences of reasons and provenances print them.
+package enum NumberText {
   /// `value` with exactly that many decimals, rounded half away from zero.
-  static func decimal(_ value: Double, _ places: Int) -> String {
+  package static func decimal(_ value: Double, _ places: Int) -> String {
     var scale = 1.0
     for _ in 0..<places { scale *= 10 }
     let scaled = (value.magnitude * scale).rounded()
@@ -15,30 +13,28 @@ enum Text {
     return sign + digits.dropLast(places) + "." + digits.suffix(places)
   }
 
-  static func milliseconds(_ seconds: Double) -> String {
+  package static func milliseconds(_ seconds: Double) -> String {
     let value = seconds * 1e3
     return decimal(value, value < 1 ? 3 : value < 10 ? 2 : 1) + " ms"
   }
 
   /// The target as the user wrote it: no decimals that say nothing.
-  static func target(_ seconds: Double) -> String {
+  package static func target(_ seconds: Double) -> String {
     let value = seconds * 1e3
     return (value == value.rounded() ? decimal(value, 0) : decimal(value, 3)) + " ms"
   }
 
-  static func interval(_ estimate: Estimate) -> String {
+  package static func interval(_ estimate: Estimate) -> String {
     "\(milliseconds(estimate.estimate)) (\(milliseconds(estimate.low)) to \(milliseconds(estimate.high)))"
   }
 
-  static func mebibytes(_ bytes: Int64) -> String { decimal(Double(bytes) / 1_048_576, 0) + " MiB" }
+  package static func mebibytes(_ bytes: Int64) -> String { decimal(Double(bytes) / 1_048_576, 0) + " MiB" }
 
-  static func dollars(_ value: Double) -> String { "$" + decimal(value, 2) }
+  package static func dollars(_ value: Double) -> String { "$" + decimal(value, 2) }
 
-  static func models(_ count: Int) -> String { count == 1 ? "1 model" : "\(count) models" }
+  package static func models(_ count: Int) -> String { count == 1 ? "1 model" : "\(count) models" }
 
-  static func nodes(_ count: Int) -> String { count == 1 ? "1 node" : "\(count) nodes" }
-}
+  package static func nodes(_ count: Int) -> String { count == 1 ? "1 node" : "\(count) nodes" }
 
-extension Text {
-  static func count(_ count: Int, _ noun: String) -> String { count == 1 ? "1 \(noun)" : "\(count) \(noun)s" }
+  package static func count(_ count: Int, _ noun: String) -> String { count == 1 ? "1 \(noun)" : "\(count) \(noun)s" }
 }

@@ -1,5 +1,3 @@
-import PlannerCore
-
 /// The time of a request that is not computing: HTTP, parsing, tokenizer, hand-over.
 struct Overhead: Hashable {
   var seconds: QuantileTable
@@ -24,7 +22,7 @@ struct Overhead: Hashable {
   /// The best measurement at hand for `machine`: its own, else the newest one of another machine, labelled so.
   ///
   /// Within a profile the cell of that input kind whose length is nearest, longer before shorter, fewest workers.
-  static func best(for machine: String, workload: Workload, profiles: [Profile]) -> Overhead? {
+  static func best(for machine: String, query: FigureQuery, profiles: [Profile]) -> Overhead? {
     let ranked = profiles.enumerated().sorted { a, b in
       let (own, other) = (a.element.host.instanceType == machine, b.element.host.instanceType == machine)
       if own != other { return own }
@@ -33,21 +31,21 @@ struct Overhead: Hashable {
       return a.offset < b.offset
     }
     for (_, profile) in ranked {
-      if let found = nearest(in: profile, workload: workload, isOwn: profile.host.instanceType == machine) {
+      if let found = nearest(in: profile, query: query, isOwn: profile.host.instanceType == machine) {
         return found
       }
     }
-    return allowance(workload.input)
+    return allowance(query.input)
   }
 
-  static func nearest(in profile: Profile, workload: Workload, isOwn: Bool) -> Overhead? {
-    // The workload's own architecture first: its answers have its size.
+  static func nearest(in profile: Profile, query: FigureQuery, isOwn: Bool) -> Overhead? {
+    // The architecture asked for first: its answers have its size.
     let models =
-      profile.models.filter { $0.architecture == workload.architecture }
-      + profile.models.filter { $0.architecture != workload.architecture }
+      profile.models.filter { $0.architecture == query.architecture }
+      + profile.models.filter { $0.architecture != query.architecture }
     for model in models {
-      let cells = model.served.filter { $0.input == workload.input }
-      guard let cell = cells.min(by: { rank($0, workload) < rank($1, workload) }) else { continue }
+      let cells = model.served.filter { $0.input == query.input }
+      guard let cell = cells.min(by: { rank($0, query) < rank($1, query) }) else { continue }
       let place = isOwn ? "" : "; measured on another machine"
       return Overhead(
         seconds: cell.overheadSeconds,
@@ -59,8 +57,8 @@ struct Overhead: Hashable {
     return nil
   }
 
-  private static func rank(_ cell: ServedCell, _ workload: Workload) -> (Int, Int, Int, Int) {
-    let distance = cell.tokens - workload.tokens
+  private static func rank(_ cell: ServedCell, _ query: FigureQuery) -> (Int, Int, Int, Int) {
+    let distance = cell.tokens - query.size
     return (abs(distance), distance < 0 ? 1 : 0, cell.workers, cell.threads)
   }
 }

@@ -1,9 +1,8 @@
-import PlannerCore
 import RealModule
 
 /// Makes a distribution of a published summary, which names a mean and one or two quantiles.
 ///
-/// Where the summary is silent the table errs to the slow side:
+/// Where the summary is silent the table overestimates:
 /// - a missing p50 is taken to be the mean;
 /// - p90 and p95, where missing between known quantiles, lie on the exponential that joins these;
 /// - above the last known quantile, exceedance falls off exponentially through the last two known quantiles, which
@@ -63,10 +62,11 @@ package enum PublishedLatency {
   /// Mean as published; p50 where only that is known.
   static func meanSeconds(_ figure: PublishedBenchmark) -> Double? { figure.seconds["mean"] ?? figure.seconds["p50"] }
 
-  /// `p95 54.3 ms at 128 tokens, fp32`: the quantile nearest to p99 that was published.
-  static func describe(_ figure: PublishedBenchmark) -> String {
+  /// The quantile nearest to p99 that was published; nil where no time was.
+  static func label(_ figure: PublishedBenchmark) -> FigureLabel? {
     let key = ["p99", "p95", "p90", "p50", "mean"].first { figure.seconds[$0] != nil }
-    guard let key, let seconds = figure.seconds[key] else { return "no latency" }
-    return "\(key) \(Text.milliseconds(seconds)) at \(figure.tokens) tokens, \(figure.precision.rawValue)"
+    guard let key, let seconds = figure.seconds[key] else { return nil }
+    return .published(
+      quantile: key, seconds: seconds, size: figure.tokens, precision: figure.precision, measuredOn: figure.measuredOn)
   }
 }

@@ -34,3 +34,17 @@ public struct PublishedBenchmark: Codable, Hashable, Sendable {
     self.source = source
   }
 }
+
+/// The size of an architecture as its authors publish it.
+public struct PublishedArchitecture: Codable, Hashable, Sendable {
+  public var name: String
+  /// Number of weights of one model, embeddings included.
+  public var parameters: Int
+  public var source: String
+
+  public init(name: String, parameters: Int, source: String) {
+    self.name = name
+    self.parameters = parameters
+    self.source = source
+  }
+}

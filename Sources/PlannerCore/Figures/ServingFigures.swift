@@ -1,0 +1,31 @@
+/// One way to run a variant on a machine, with the figures that speak for it there.
+public struct ServingFigures: Sendable {
+  public var variant: Variant
+  public var server: ServerSettings
+  /// Times of a request, each with its provenance.
+  public var service: ServiceModel
+  public var memoryPerModelBytes: Int64
+  /// What the node has for models, over all its devices, bytes.
+  public var memoryCapacityBytes: Int64
+  public var memoryProvenance: Provenance
+  /// Where the latency comes from.
+  public var provenance: Provenance
+  /// This program's engine can run it.
+  public var executable: Bool
+  /// The profiled machine; nil for published figures.
+  public var host: HostFingerprint?
+  /// Memory of the server without a model on that machine, bytes; nil for published figures.
+  public var serverMemoryBytes: Int64?
+  /// Bytes of one model's file; nil where no file was measured.
+  public var fileBytes: Int64?
+  /// The latency as reasons quote it.
+  public var label: FigureLabel
+  /// Mean time of a pass as printed by the source, without this program's caution: what a lower bound may rely on.
+  public var meanFloorSeconds: Double
+  /// p99 is at least this, whatever the load, seconds.
+  public var p99FloorSeconds: Double
+  /// A better figure exists for the same machine and variant; this one counts in the lower bound only.
+  public var isSuperseded: Bool
+  /// Memory of the host that a model needs though it lives on a device does not fit: the reason.
+  public var hostMemoryShortage: Reason?
+}

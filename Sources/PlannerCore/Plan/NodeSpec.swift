@@ -1,0 +1,119 @@
+/// The machine that a node runs on: an instance type by its name in the catalogue, or the machine at hand.
+public struct MachineRef: Codable, Hashable, Sendable {
+  public var name: String
+
+  public init(_ name: String) { self.name = name }
+
+  public static let local = MachineRef(LocalMachine.name)
+
+  public var isLocal: Bool { name == LocalMachine.name }
+
+  public init(from decoder: any Decoder) throws {
+    name = try decoder.singleValueContainer().decode(String.self)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var box = encoder.singleValueContainer()
+    try box.encode(name)
+  }
+}
+
+/// How a model server is run on a node. Requests wait in one queue a device and run one at a time in a worker.
+public struct ServerSettings: Codable, Hashable, Sendable {
+  /// Devices of the node that share nothing, each with `workers` workers: the cores of an accelerator, whose models
+  /// live on one of them; 1 for a CPU. Models are spread over them evenly.
+  public var devices: Int
+  /// Forward passes at once on each device.
+  public var workers: Int
+  public var threadsPerWorker: Int
+  /// Environment of the server process that brings about the library settings that were profiled.
+  public var environment: [String: String]
+
+  public init(devices: Int, workers: Int, threadsPerWorker: Int, environment: [String: String] = [:]) {
+    self.devices = devices
+    self.workers = workers
+    self.threadsPerWorker = threadsPerWorker
+    self.environment = environment
+  }
+}
+
+/// So many models of a group of the workload, in one variant.
+public struct ModelShare: Codable, Hashable, Sendable {
+  /// Name of the group.
+  public var group: String
+  public var variant: Variant
+  public var count: Int
+
+  public init(group: String, variant: Variant, count: Int) {
+    self.group = group
+    self.variant = variant
+    self.count = count
+  }
+}
+
+/// A node with its models: what is predicted, checked, deployed, loaded and reported.
+public struct NodeSpec: Codable, Hashable, Sendable {
+  public var machine: MachineRef
+  public var server: ServerSettings
+  public var models: [ModelShare]
+
+  public init(machine: MachineRef, server: ServerSettings, models: [ModelShare]) {
+    self.machine = machine
+    self.server = server
+    self.models = models
+  }
+
+  /// Models of the node, over all groups.
+  public var modelCount: Int { models.reduce(0) { $0 + $1.count } }
+}
+
+/// What a node is planned with: the figures of each of its variants, and its memory. A plan holds them, so that others
+/// can predict the node again.
+public struct NodeFigures: Codable, Hashable, Sendable {
+  /// Times and memory of one variant on that node.
+  public struct Entry: Codable, Hashable, Sendable {
+    public var variant: Variant
+    public var service: ServiceModel
+    public var memoryPerModelBytes: Int64
+    public var memoryProvenance: Provenance
+
+    public init(variant: Variant, service: ServiceModel, memoryPerModelBytes: Int64, memoryProvenance: Provenance) {
+      self.variant = variant
+      self.service = service
+      self.memoryPerModelBytes = memoryPerModelBytes
+      self.memoryProvenance = memoryProvenance
+    }
+  }
+
+  /// One for each variant of the node, in the order of its shares.
+  public var entries: [Entry]
+  /// What the node has for models, bytes.
+  public var memoryCapacityBytes: Int64
+  /// The machine whose profile the figures are from; nil for published ones.
+  public var host: HostFingerprint?
+  /// Memory of the server itself, beside its models, bytes; nil where it was not measured.
+  public var serverMemoryBytes: Int64?
+
+  public init(
+    entries: [Entry], memoryCapacityBytes: Int64, host: HostFingerprint? = nil, serverMemoryBytes: Int64? = nil
+  ) {
+    self.entries = entries
+    self.memoryCapacityBytes = memoryCapacityBytes
+    self.host = host
+    self.serverMemoryBytes = serverMemoryBytes
+  }
+
+  public subscript(variant: Variant) -> Entry? { entries.first { $0.variant == variant } }
+}
+
+extension ServingFigures {
+  /// What a node keeps of these figures.
+  public var nodeFigures: NodeFigures {
+    NodeFigures(
+      entries: [
+        .init(
+          variant: variant, service: service, memoryPerModelBytes: memoryPerModelBytes,
+          memoryProvenance: memoryProvenance)
+      ], memoryCapacityBytes: memoryCapacityBytes, host: host, serverMemoryBytes: serverMemoryBytes)
+  }
+}
