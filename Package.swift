@@ -82,11 +82,15 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Executor",
-      dependencies: ["PlannerCore", "CLinux", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["PlannerCore", "PlannerFiles", "CLinux", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(
       name: "Profiler",
       dependencies: ["PlannerCore", "LoadTest", "Executor"],
+      swiftSettings: strict),
+    .target(
+      name: "Proof",
+      dependencies: ["PlannerCore", "Simulator", "Optimizer", "LoadTest", "Executor", "Profiler"],
       swiftSettings: strict),
     .target(
       name: "Reporting",
@@ -140,7 +144,8 @@ let package = Package(
     .executableTarget(
       name: "PlannerCLI",
       dependencies: [
-        "PlannerCore", "Simulator", "Optimizer", "PlannerFiles", "LoadTest", "Executor", "Profiler", "Reporting",
+        "PlannerCore", "Simulator", "Optimizer", "PlannerFiles", "LoadTest", "Executor", "Profiler", "Proof",
+        "Reporting",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -172,6 +177,9 @@ let package = Package(
       name: "ExecutorTestParent", dependencies: ["Executor"], path: "Tests/ExecutorTestParent", swiftSettings: strict),
     .testTarget(
       name: "ExecutorTests", dependencies: ["PlannerCore", "Executor", "ExecutorTestParent"], swiftSettings: strict),
+    .testTarget(
+      name: "ProofTests",
+      dependencies: ["PlannerCore", "Simulator", "LoadTest", "Executor", "Proof"], swiftSettings: strict),
     .testTarget(name: "PlannerFilesTests", dependencies: ["PlannerCore", "PlannerFiles"], swiftSettings: strict),
     .testTarget(name: "ProfilerTests", dependencies: ["PlannerCore", "Profiler"], swiftSettings: strict),
     .testTarget(name: "ReportingTests", dependencies: ["PlannerCore", "Reporting"], swiftSettings: strict),

@@ -22,7 +22,16 @@ public enum JSONFile {
   public static func read<Value: Decodable>(
     _ type: Value.Type, from path: String, kind: String, schemaVersion: Int
   ) throws(FileError) -> Value {
-    try decode(type, from: try AtomicFile.read(path), path: path, kind: kind, schemaVersion: schemaVersion)
+    try read(type, from: path, kind: kind, schemaVersions: schemaVersion...schemaVersion)
+  }
+
+  /// Reads a file of that kind whose version is one of several that `Value` decodes.
+  ///
+  /// - Throws: `FileError` that names file and key.
+  public static func read<Value: Decodable>(
+    _ type: Value.Type, from path: String, kind: String, schemaVersions: ClosedRange<Int>
+  ) throws(FileError) -> Value {
+    try decode(type, from: try AtomicFile.read(path), path: path, kind: kind, schemaVersions: schemaVersions)
   }
 
   /// Reads the text of such a file, which came from `path`.
@@ -30,6 +39,15 @@ public enum JSONFile {
   /// - Throws: `FileError` that names `path` and key.
   public static func decode<Value: Decodable>(
     _ type: Value.Type, from text: String, path: String, kind: String, schemaVersion: Int
+  ) throws(FileError) -> Value {
+    try decode(type, from: text, path: path, kind: kind, schemaVersions: schemaVersion...schemaVersion)
+  }
+
+  /// Reads the text of such a file, which came from `path`, where `Value` decodes several versions.
+  ///
+  /// - Throws: `FileError` that names `path` and key.
+  public static func decode<Value: Decodable>(
+    _ type: Value.Type, from text: String, path: String, kind: String, schemaVersions: ClosedRange<Int>
   ) throws(FileError) -> Value {
     func bad(_ key: String?, _ message: String, _ remedy: String? = nil) -> FileError {
       FileError(.badData, [FileProblem(file: path, key: key, message: message, remedy: remedy)])
@@ -49,10 +67,12 @@ public enum JSONFile {
     guard header.kind == kind else {
       throw bad("kind", "is '\(header.kind)' where a \(kind) is needed", "name a file that holds a \(kind)")
     }
-    guard header.schemaVersion == schemaVersion else {
+    guard schemaVersions.contains(header.schemaVersion) else {
+      let (oldest, newest) = (schemaVersions.lowerBound, schemaVersions.upperBound)
       throw bad(
-        "schemaVersion", "is \(header.schemaVersion); this program reads \(schemaVersion)",
-        header.schemaVersion > schemaVersion ? "use a newer planner" : "write the file again with this planner")
+        "schemaVersion",
+        "is \(header.schemaVersion); this program reads \(oldest == newest ? "\(newest)" : "\(oldest) to \(newest)")",
+        header.schemaVersion > newest ? "use a newer planner" : "write the file again with this planner")
     }
     do {
       return try decoder.decode(Value.self, from: data)

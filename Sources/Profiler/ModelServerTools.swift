@@ -130,15 +130,13 @@ public struct ModelServerTools: ProfilerTools {
   static let warmupSeconds = 1.5
 
   public func serve(_ call: ServeCall) async throws -> [ServedSample] {
-    var launch = ServerLaunch(
-      binary: binary, repository: call.repository, workers: call.workers, threads: call.threads,
-      logFile: logFolder + "/model-server.log")
-    launch.warmTokens = [call.tokens]
-    launch.limitModels = call.modelNames.count
-    launch.environment = call.settings.environment
+    let settings = NodeSettings(
+      repository: call.repository, models: call.modelNames, workers: call.workers, threadsPerWorker: call.threads,
+      warmTokens: [call.tokens], environment: call.settings.environment)
+    var launch = ServerLaunch(binary: binary, settings: settings, logFile: logFolder + "/model-server.log")
     launch.pinWorkers = cpus.pinned(threadsPerWorker: call.threads)
     launch.ioCPUs = cpus.io
-    let server = try await LocalProcess.launch(launch)
+    let server = try await ServerProcess.launch(launch)
     do {
       let samples = try await server.whileRunning { [cpus] in
         try await cpus.confined { try await Self.load(call, server: server.address, cpu: cpus.others.last) }

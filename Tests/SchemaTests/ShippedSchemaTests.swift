@@ -12,6 +12,8 @@ import Testing
     "catalog", "check", "figures", "model-synth", "model-variants", "plan", "profile", "profile-check", "ready",
     "repository", "run", "scenario", "simulation", "workload",
   ]
+  /// Versions above 1.
+  static let versions = ["run": RunRecord.schemaVersion]
   static let ofJSON = names.filter { !ofYAML.contains($0) }
 
   @Test func noSchemaIsMissingOrUnknown() throws {
@@ -22,7 +24,7 @@ import Testing
   func aSchemaSaysWhatItIs(_ name: String) throws {
     let schema = try SchemaValidator.shipped(name).schema
     #expect(schema["$schema"]?.text == "https://json-schema.org/draft/2020-12/schema")
-    #expect(schema["$id"]?.text == "urn:planner:schema:\(name):1")
+    #expect(schema["$id"]?.text == "urn:planner:schema:\(name):\(Self.versions[name] ?? 1)")
     #expect(schema["title"]?.text?.isEmpty == false && schema["description"]?.text?.isEmpty == false)
     // Readers of what is printed pass over what a later version adds; a typing error in a file is no addition.
     #expect(schema["additionalProperties"] == .bool(!Self.ofYAML.contains(name)))

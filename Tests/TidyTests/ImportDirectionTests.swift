@@ -13,13 +13,15 @@ import Testing
     "PlannerFiles": ["PlannerCore"],
     "Reporting": ["PlannerCore"],
     "LoadTest": ["PlannerCore", "CLinux"],
-    "Executor": ["PlannerCore", "CLinux"],
+    "Executor": ["PlannerCore", "PlannerFiles", "CLinux"],
     "Profiler": ["PlannerCore", "LoadTest", "Executor"],
+    "Proof": ["PlannerCore", "Simulator", "Optimizer", "LoadTest", "Executor", "Profiler"],
     "Server": ["PlannerCore", "PlannerFiles", "OpenInferenceProtos", "CTorch", "CLinux", "CCurl", "CZlib"],
     "OpenInferenceProtos": [],
     "ModelServer": ["PlannerCore", "PlannerFiles", "Server"],
     "PlannerCLI": [
       "PlannerCore", "Simulator", "Optimizer", "PlannerFiles", "Reporting", "LoadTest", "Executor", "Profiler",
+      "Proof",
     ],
   ]
 
