@@ -25,12 +25,12 @@ import Testing
   @Test func aServerThatIsNotReadyInTimeIsStoppedAndSaidSo() async throws {
     let scratch = try Scratch()
     let program = try scratch.program("echo waiting >&2\necho $$ > \(scratch.path)/pid\nwhile :; do sleep 0.1; done\n")
-    let runtime = open(scratch, program, readyTimeoutSeconds: 0.5)
+    let runtime = open(scratch, program, readyTimeoutSeconds: 3)
     let error = await #expect(throws: RuntimeError.self) {
       try await Rollout(runtime).run(DesiredDeployment(deployment, nodes: [node(scratch)]))
     }
     #expect(
-      error?.description.hasPrefix("\(program) was not ready after 0.5 s and was stopped; the end of its log") == true)
+      error?.description.hasPrefix("\(program) was not ready after 3.0 s and was stopped; the end of its log") == true)
     let server = try await scratch.number(in: "pid")
     try await eventually { !exists(server) }
     try await runtime.stop(deployment)
