@@ -90,11 +90,17 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Executor",
-      dependencies: ["PlannerCore", "ServerContract", "CLinux", .product(name: "Logging", package: "swift-log")],
+      dependencies: [
+        "PlannerCore", "PlannerFiles", "ServerContract", "CLinux", .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: strict),
     .target(
       name: "Profiler",
       dependencies: ["PlannerCore", "PlannerFiles", "LoadTest", "Executor", "ServerContract"],
+      swiftSettings: strict),
+    .target(
+      name: "Proof",
+      dependencies: ["PlannerCore", "Simulator", "Optimizer", "LoadTest", "Executor", "Profiler"],
       swiftSettings: strict),
     .target(
       name: "Reporting",
@@ -193,7 +199,8 @@ let package = Package(
     .executableTarget(
       name: "PlannerCLI",
       dependencies: [
-        "PlannerCore", "Simulator", "Optimizer", "PlannerFiles", "LoadTest", "Executor", "Profiler", "Reporting",
+        "PlannerCore", "Simulator", "Optimizer", "PlannerFiles", "LoadTest", "Executor", "Profiler", "Proof",
+        "Reporting",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -227,6 +234,10 @@ let package = Package(
       name: "ExecutorTestParent", dependencies: ["Executor"], path: "Tests/ExecutorTestParent", swiftSettings: strict),
     .testTarget(
       name: "ExecutorTests", dependencies: ["PlannerCore", "Executor", "ServerContract", "ExecutorTestParent"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ProofTests",
+      dependencies: ["PlannerCore", "Simulator", "Optimizer", "LoadTest", "Executor", "Proof", "ServerContract"],
       swiftSettings: strict),
     .testTarget(name: "PlannerFilesTests", dependencies: ["PlannerCore", "PlannerFiles"], swiftSettings: strict),
     .testTarget(

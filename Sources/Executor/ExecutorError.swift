@@ -31,12 +31,9 @@ public enum ExecutorError: Error, Equatable, CustomStringConvertible {
       "\(binary) could not be started: \(reason)"
     case .logFile(let path, let reason):
       "the log file \(path) cannot be written: \(reason)"
-    case .endedBeforeReady(let binary, let status, let tail, let log):
-      "\(binary) ended before it was ready (\(status))\(Self.quote(tail, log))"
-    case .notReadyInTime(let binary, let seconds, let tail, let log):
-      "\(binary) was not ready after \(seconds) s and was stopped\(Self.quote(tail, log))"
-    case .crashed(let pid, let status, let tail, let log):
-      "the server with process id \(pid) ended unexpectedly (\(status))\(Self.quote(tail, log))"
+    case .endedBeforeReady(_, _, let tail, let log), .notReadyInTime(_, _, let tail, let log),
+      .crashed(_, _, let tail, let log):
+      sentence + Self.quote(tail, log)
     case .interrupted:
       "interrupted: nothing new is started"
     case .locked(let path, let holder):
@@ -50,8 +47,24 @@ public enum ExecutorError: Error, Equatable, CustomStringConvertible {
     }
   }
 
+  /// The part of `description` before the log that it quotes.
+  var sentence: String {
+    switch self {
+    case .endedBeforeReady(let binary, let status, _, _): "\(binary) ended before it was ready (\(status))"
+    case .notReadyInTime(let binary, let seconds, _, _): "\(binary) was not ready after \(seconds) s and was stopped"
+    case .crashed(let pid, let status, _, _):
+      "the server with process id \(pid) ended unexpectedly (\(status))"
+    default: description
+    }
+  }
+
+  /// Where to read on, with the end of a log.
+  static func logEnd(_ tail: [String], _ log: String) -> String {
+    tail.isEmpty ? "its log \(log) is empty" : "the end of its log \(log):\n  " + tail.joined(separator: "\n  ")
+  }
+
   private static func quote(_ tail: [String], _ log: String) -> String {
-    tail.isEmpty ? "; its log \(log) is empty" : "; the end of its log \(log):\n  " + tail.joined(separator: "\n  ")
+    "; " + logEnd(tail, log)
   }
 }
 

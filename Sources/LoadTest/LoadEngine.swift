@@ -17,6 +17,7 @@ final class LoadEngine: @unchecked Sendable {
   private let options: LoadOptions
   private let durationSeconds: Double
   private let report: @Sendable (LoadProgress) -> Void
+  private let handOut: @Sendable (LoadWindow) -> Void
   private let done: EventLoopPromise<Void>
 
   /// Intended send times, nanoseconds from the start.
@@ -43,21 +44,27 @@ final class LoadEngine: @unchecked Sendable {
 
   private var spin: Int64
   private let spinLimit: Int64
-  private var histogram = LoadResult.emptyHistogram()
+  private var histogram = LoadTally.emptyHistogram()
   private var reports = 0
+  private var cutter: WindowCutter?
+  /// First request that is in no window yet.
+  private var firstUncut = 0
   private var firstFailure: String?
   private var busyAtStart: Int64 = 0
   private var busyShare = 0.0
 
   init(
     loop: any EventLoop, host: String, port: Int, options: LoadOptions, schedule: Schedule,
-    requests: [RequestBytes], report: @escaping @Sendable (LoadProgress) -> Void
+    requests: [RequestBytes], report: @escaping @Sendable (LoadProgress) -> Void,
+    handOut: @escaping @Sendable (LoadWindow) -> Void = { _ in }
   ) {
     self.loop = loop
     self.host = host
     self.port = port
     self.options = options
     self.report = report
+    self.handOut = handOut
+    cutter = options.windowSeconds.map { WindowCutter(lengthSeconds: $0, fromSeconds: options.warmupSeconds) }
     durationSeconds = schedule.durationSeconds
     done = loop.makePromise()
     due = schedule.requests.map(\.due.rawValue)
@@ -121,6 +128,10 @@ final class LoadEngine: @unchecked Sendable {
     finished = true
     if start > 0 { busyShare = Double(busy() - busyAtStart) / Double(max(1, now() - start)) }
     for connection in open.values { connection.close() }
+    if case .success = outcome {
+      cutWindows(before: samples.count)
+      cutter?.finish(at: durationSeconds, emit: handOut)
+    }
     done.completeWith(outcome)
   }
 
@@ -275,11 +286,13 @@ final class LoadEngine: @unchecked Sendable {
 
   // MARK: Time limits and reports
 
-  /// Ten times a second: gives up what has waited too long, and reports once a second.
+  /// Ten times a second: gives up what has waited too long, hands out windows, and reports once a second.
   private func tick() {
     guard !finished else { return }
     let elapsed = now() - start
     giveUp(before: elapsed - Int64(options.timeoutSeconds * 1e9))
+    guard !finished else { return }
+    cutWindows(before: oldest)
     if elapsed >= Int64(reports + 1) * 1_000_000_000 {
       reports = Int(elapsed / 1_000_000_000)
       report(progress(elapsedSeconds: Double(elapsed) * 1e-9))
@@ -300,6 +313,15 @@ final class LoadEngine: @unchecked Sendable {
     // A late answer would be taken for the next request's.
     for connection in open.values {
       if let request = connection.request, expired.contains(request) { connection.close() }
+    }
+  }
+
+  /// Hands out the windows that the settled requests before `end` complete.
+  private func cutWindows(before end: Int) {
+    guard cutter != nil else { return }
+    while firstUncut < end {
+      cutter?.add(samples[firstUncut], emit: handOut)
+      firstUncut += 1
     }
   }
 

@@ -20,6 +20,8 @@ public struct LoadOptions: Hashable, Sendable {
   public var cpu: Int?
   /// Requests due earlier are sent but not counted, seconds.
   public var warmupSeconds = 0.0
+  /// Length of the windows that are handed out while the run goes on, seconds; nil hands out none.
+  public var windowSeconds: Double?
 
   public init() {}
 
@@ -37,6 +39,7 @@ public struct LoadOptions: Hashable, Sendable {
     }
     guard spinSeconds >= 0, spinSeconds <= 0.001 else { throw refuse("spinSeconds", "must lie between 0 and 1 ms") }
     guard warmupSeconds >= 0 else { throw refuse("warmupSeconds", "must not be negative") }
+    guard windowSeconds ?? 1 > 0 else { throw refuse("windowSeconds", "must be above 0") }
   }
 }
 
@@ -77,9 +80,12 @@ public struct LoadGenerator: Sendable {
   /// - Parameters:
   ///   - requests: rendered bytes, one for each model that the schedule may name.
   ///   - progress: called about once a second, away from the thread that sends.
+  ///   - window: called with each of the windows of `LoadOptions.windowSeconds` once the last of its requests is
+  ///     settled, in order, away from the thread that sends; the last calls come before this function returns.
   /// - Throws: `LoadTestError`; `CancellationError` as soon as the task is cancelled, all connections then closed.
   public func run(
-    schedule: Schedule, requests: [RequestBytes], progress: (@Sendable (LoadProgress) -> Void)? = nil
+    schedule: Schedule, requests: [RequestBytes], progress: (@Sendable (LoadProgress) -> Void)? = nil,
+    window: (@Sendable (LoadWindow) -> Void)? = nil
   ) async throws -> LoadResult {
     try options.check()
     guard !schedule.requests.isEmpty else { throw LoadTestError.emptySchedule }
@@ -91,7 +97,8 @@ public struct LoadGenerator: Sendable {
     let outcome: Result<LoadResult, any Error>
     do {
       outcome = .success(
-        try await run(on: group.next(), schedule: schedule, requests: requests, progress: progress))
+        try await run(
+          on: group.next(), schedule: schedule, requests: requests, progress: progress, window: window))
     } catch {
       outcome = .failure(error)
     }
@@ -101,7 +108,7 @@ public struct LoadGenerator: Sendable {
 
   private func run(
     on loop: any EventLoop, schedule: Schedule, requests: [RequestBytes],
-    progress: (@Sendable (LoadProgress) -> Void)?
+    progress: (@Sendable (LoadProgress) -> Void)?, window: (@Sendable (LoadWindow) -> Void)?
   ) async throws -> LoadResult {
     if let cpu = options.cpu {
       try await loop.submit {
@@ -111,20 +118,29 @@ public struct LoadGenerator: Sendable {
       }.get()
     }
     let (reports, feed) = AsyncStream.makeStream(of: LoadProgress.self, bufferingPolicy: .bufferingNewest(1))
+    let (windows, windowFeed) = AsyncStream.makeStream(of: LoadWindow.self)
     let engine = LoadEngine(
       loop: loop, host: host, port: port, options: options, schedule: schedule, requests: requests,
-      report: { feed.yield($0) })
+      report: { feed.yield($0) }, handOut: { windowFeed.yield($0) })
     async let reporting: Void = {
       for await report in reports { progress?(report) }
     }()
-    defer { feed.finish() }
+    async let handingOut: Void = {
+      for await complete in windows { window?(complete) }
+    }()
+    defer {
+      feed.finish()
+      windowFeed.finish()
+    }
     let result = try await withTaskCancellationHandler {
       try await engine.run()
     } onCancel: {
       engine.cancel()
     }
     feed.finish()
+    windowFeed.finish()
     await reporting
+    await handingOut
     return result
   }
 }

@@ -3,7 +3,7 @@ import PlannerCore
 import ServerContract
 
 /// What became of one request.
-public enum LoadOutcome: UInt8, Hashable, Sendable {
+public enum LoadOutcome: String, Hashable, Sendable {
   /// Not settled yet; never in a finished result.
   case pending
   /// Answered 2xx.
@@ -28,16 +28,20 @@ public struct LoadSample: Hashable, Sendable {
   public var connectionWaitSeconds = 0.0
   /// From `dueSeconds` to the last byte of the answer, or to the moment it was given up, seconds.
   public var latencySeconds = 0.0
-  /// Where the server sent them.
+  /// What the server says of the request's way; nil where it sent no timings.
   public var timings: ServerTimings?
 
   public init(dueSeconds: Double, model: Int) {
     self.dueSeconds = dueSeconds
     self.model = model
   }
+
+  /// As a schedule orders its requests.
+  func isBefore(_ other: LoadSample) -> Bool { (dueSeconds, model) < (other.dueSeconds, other.model) }
 }
 
-/// A finished run, in full.
+/// A finished run, in full. Results of parts of one schedule, whether they were sent one after the other or by several
+/// generators at once, merge to the result of the whole: `merged(with:)`.
 public struct LoadResult: Sendable {
   /// Largest send lag at p99 that is always accepted, seconds: what a timer and a busy neighbour cost.
   public static let acceptedLagSeconds = 0.001
@@ -48,24 +52,27 @@ public struct LoadResult: Sendable {
 
   /// In the order of the schedule, those that were due at or after `fromSeconds`.
   public let samples: [LoadSample]
-  /// Start of the counted part, seconds from the start of the run.
+  /// Start of the counted part, seconds from the start of the schedule.
   public let fromSeconds: Double
-  /// As scheduled, seconds, from the start of the run.
+  /// End of the part that was sent, as scheduled, seconds from the start of the schedule.
   public let durationSeconds: Double
   /// Longest time for which a request was waited for, seconds.
   public let timeoutSeconds: Double
   /// Connections that were opened after the start because all were busy.
   public let lateConnections: Int
-  /// CPU time of the generator's thread over the time of the run, spinning included.
+  /// CPU time of the generator's thread over the time of the run, spinning included; of several generators the busiest
+  /// one's.
   public let generatorBusyShare: Double
   /// A first example of what failed, as the server or the system put it.
   public let firstFailure: String?
 
-  public let counts: RunRecord.Requests
-  /// Of completed requests, ascending, seconds.
+  /// Outcomes and histogram of all counted requests.
+  public let tally: LoadTally
+  public var counts: RequestOutcomes { tally.outcomes }
+  /// Latencies of completed requests, ascending, seconds.
   public let latenciesSeconds: [Double]
-  /// Of completed requests, nanoseconds, three digits; histograms of several runs may be added.
-  public let histogram: Histogram<UInt64>
+  /// Latencies of completed requests, nanoseconds, three digits; histograms of several runs may be added.
+  public var histogram: Histogram<UInt64> { tally.histogram }
   /// Whether the generator kept to its schedule; the figures of an invalid run say nothing of the server.
   public var valid: Bool { invalidReason == nil }
   public let invalidReason: String?
@@ -76,21 +83,12 @@ public struct LoadResult: Sendable {
     lateConnections: Int = 0, generatorBusyShare: Double = 0, firstFailure: String? = nil
   ) {
     let samples = fromSeconds > 0 ? all.filter { $0.dueSeconds >= fromSeconds } : all
-    var counts = RunRecord.Requests()
+    var tally = LoadTally()
     var latencies: [Double] = []
-    var histogram = Self.emptyHistogram()
     latencies.reserveCapacity(samples.count)
-    counts.sent = samples.count
     for sample in samples {
-      switch sample.outcome {
-      case .completed:
-        counts.completed += 1
-        latencies.append(sample.latencySeconds)
-        histogram.record(UInt64(max(0, sample.latencySeconds) * 1e9))
-      case .rejected: counts.rejected += 1
-      case .timedOut: counts.timedOut += 1
-      case .failed, .pending: counts.failed += 1
-      }
+      tally.add(sample)
+      if sample.outcome == .completed { latencies.append(sample.latencySeconds) }
     }
     latencies.sort()
     self.samples = samples
@@ -100,8 +98,7 @@ public struct LoadResult: Sendable {
     self.lateConnections = lateConnections
     self.generatorBusyShare = generatorBusyShare
     self.firstFailure = firstFailure
-    self.counts = counts
-    self.histogram = histogram
+    self.tally = tally
     latenciesSeconds = latencies
     invalidReason = Self.reasonAgainst(samples: samples, latencies: latencies, busyShare: generatorBusyShare)
   }
@@ -114,12 +111,30 @@ public struct LoadResult: Sendable {
       firstFailure: firstFailure)
   }
 
-  /// Histograms that are to be added must come from here: their layout has to agree.
-  public static func emptyHistogram() -> Histogram<UInt64> {
-    var histogram = Histogram<UInt64>(
-      lowestDiscernibleValue: 1000, highestTrackableValue: 60_000_000_000, numberOfSignificantValueDigits: .three)
-    histogram.autoResize = true
-    return histogram
+  /// The result of a schedule of which this and `other` are parts, each request in one of them: the series of samples
+  /// in the order of the whole schedule, and with it every figure and verdict that rests on the series.
+  ///
+  /// A part may be a stretch of time or the share of one generator among several; times of both count from the start
+  /// of the schedule. Complexity: O(n log n).
+  public func merged(with other: LoadResult) -> LoadResult {
+    var merged: [LoadSample] = []
+    merged.reserveCapacity(samples.count + other.samples.count)
+    var rest = other.samples[...]
+    for sample in samples {
+      while let next = rest.first, next.isBefore(sample) { merged.append(rest.removeFirst()) }
+      merged.append(sample)
+    }
+    merged += rest
+    let ownFailure = samples.first { $0.outcome == .failed }?.dueSeconds ?? .infinity
+    let otherFailure = other.samples.first { $0.outcome == .failed }?.dueSeconds ?? .infinity
+    return LoadResult(
+      samples: merged, fromSeconds: min(fromSeconds, other.fromSeconds),
+      durationSeconds: max(durationSeconds, other.durationSeconds),
+      timeoutSeconds: max(timeoutSeconds, other.timeoutSeconds),
+      lateConnections: lateConnections + other.lateConnections,
+      generatorBusyShare: max(generatorBusyShare, other.generatorBusyShare),
+      firstFailure: ownFailure <= otherFailure
+        ? firstFailure ?? other.firstFailure : other.firstFailure ?? firstFailure)
   }
 
   /// The generator fell behind where its own send lag at p99 exceeds 1 ms *and* a tenth of the median
@@ -214,8 +229,8 @@ extension LoadResult {
   }
 
   /// For a percentile plot; finite as in `figures`.
-  public func curve(probabilities: [Double] = QuantileTable.standardProbabilities) -> RunRecord.Curve {
-    RunRecord.Curve(probabilities: probabilities, seconds: probabilities.map(finite))
+  public func curve(probabilities: [Double] = QuantileTable.standardProbabilities) -> LatencyCurve {
+    LatencyCurve(probabilities: probabilities, seconds: probabilities.map(finite))
   }
 
   private func finite(_ p: Double) -> Double {

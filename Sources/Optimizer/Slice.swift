@@ -47,6 +47,13 @@ public struct SliceReason: Hashable, Sendable, CustomStringConvertible {
   public var of: Int
   public var limit: Limit
 
+  public init(cause: Cause, models: Int, of: Int, limit: Limit) {
+    self.cause = cause
+    self.models = models
+    self.of = of
+    self.limit = limit
+  }
+
   public var description: String {
     "\(cause); \(models) of a node's \(of) models run here (\(limit.rawValue) sets the limit), with this "
       + "machine's profile: this does not confirm the plan's own latency"
@@ -96,6 +103,13 @@ public struct Slice: Sendable {
 
   /// Utilization up to which a slice is filled: a server that is overloaded says nothing of the plan.
   public static let fullestUtilization = 0.6
+  /// Share of the free disk that a slice's models may take.
+  public static let fullestDisk = 0.8
+
+  public init(node: NodeGroup, reason: SliceReason?) {
+    self.node = node
+    self.reason = reason
+  }
 
   /// Chooses what of the plan runs here.
   ///
@@ -141,8 +155,8 @@ public struct Slice: Sendable {
     let limits: [(count: Int, what: SliceReason.Limit)] = [
       (wanted, .nodesModels),
       (Int(found.memoryCapacityBytes / max(1, found.memoryPerModelBytes)), .memory),
-      (Int(machine.freeDiskBytes * 8 / 10 / max(1, found.fileBytes ?? 1)), .disk),
-      (Int(fullestUtilization * Double(found.server.workers) / busySeconds), .processor),
+      (whole(fullestDisk * Double(machine.freeDiskBytes) / Double(max(1, found.fileBytes ?? 1))), .disk),
+      (whole(fullestUtilization * Double(found.server.workers) / busySeconds), .processor),
     ]
     let models = limits.map(\.count).min() ?? 0
     guard models >= 1, let limit = limits.first(where: { $0.count == models }) else {
@@ -157,4 +171,7 @@ public struct Slice: Sendable {
       utilization: planned.utilization)
     return Slice(node: node, reason: SliceReason(cause: cause, models: models, of: wanted, limit: limit.what))
   }
+
+  /// The whole part of a count that may be infinite.
+  private static func whole(_ count: Double) -> Int { count < 1e9 ? Int(max(0, count)) : 1_000_000_000 }
 }

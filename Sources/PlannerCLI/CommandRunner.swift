@@ -4,6 +4,7 @@ import LoadTest
 import Optimizer
 import PlannerFiles
 import Profiler
+import Proof
 
 /// A command whose failures become one sentence on standard error and a documented exit code.
 protocol PlannerCommand: AsyncParsableCommand, Sendable {
@@ -49,6 +50,8 @@ private func describe(_ error: any Error) -> Failure {
   case let error as SliceError: Failure(.unavailable, error.description)
   case let error as OptimizerError: Failure(.usage, error.description)
   case let error as ExecutorError: Failure(.unavailable, error.description)
+  case let error as RuntimeError: Failure(.unavailable, error.description)
+  case let error as ProofError: Failure(PlannerExit(error.kind), error.description)
   case let error as LoadTestError: Failure(.unavailable, error.description)
   case let error as ProfilerError: Failure(.unavailable, error.description)
   case is CancellationError: Failure(.interrupted, "interrupted")

@@ -1,4 +1,6 @@
 import ArgumentParser
+import PlannerCore
+import Proof
 
 /// Exit codes that scripts may rely on; docs/exit-codes.md lists them for users.
 enum PlannerExit: Int32 {
@@ -15,6 +17,25 @@ enum PlannerExit: Int32 {
   case interrupted = 130
 
   var code: ExitCode { ExitCode(rawValue) }
+}
+
+extension PlannerExit {
+  /// What scripts learn of a finished run.
+  init(_ conclusion: RunConclusion) {
+    switch conclusion {
+    case .kept: self = .done
+    case .missed: self = .failed
+    case .open: self = .undecided
+    }
+  }
+
+  init(_ kind: ProofError.Kind) {
+    switch kind {
+    case .noNode: self = .noFeasiblePlan
+    case .unavailable: self = .unavailable
+    case .usage: self = .usage
+    }
+  }
 }
 
 /// A failure with its sentence and exit code, ready to be printed.

@@ -5,8 +5,14 @@ import Foundation
 enum MachineLock {
   /// - Throws: `ExecutorError.locked` at once where another run holds it.
   static func acquire(purpose: String) throws -> RunLock {
-    try RunLock.acquire(folder: NSTemporaryDirectory() + "planner-\(getuid())", purpose: "planner \(purpose)")
+    try RunLock.acquire(folder: LocalFolder.path, purpose: "planner \(purpose)")
   }
+}
+
+/// What this program keeps of what runs on this machine: the lock, deployments, logs. It lies with the temporary files,
+/// which go when the machine is started again, as the processes do.
+enum LocalFolder {
+  static let path = NSTemporaryDirectory() + "planner-\(getuid())"
 }
 
 /// A folder for the time of one command.
@@ -14,7 +20,7 @@ struct ScratchFolder {
   let path: String
 
   init() throws {
-    path = NSTemporaryDirectory() + "planner-\(getuid())/" + UUID().uuidString
+    path = LocalFolder.path + "/" + UUID().uuidString
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {

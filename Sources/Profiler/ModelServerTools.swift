@@ -144,15 +144,14 @@ public struct ModelServerTools: ProfilerTools {
   static let warmupSeconds = 1.5
 
   public func serve(_ call: ServeCall) async throws -> [ServedSample] {
-    var launch = ServerLaunch(
-      binary: binary, repository: call.repository, workers: call.conditions.coRunners,
-      threads: call.conditions.threads, logFile: logFolder + "/model-server.log")
-    launch.warmTokens = [call.conditions.tokens]
-    launch.limitModels = call.modelNames.count
-    launch.environment = call.settings.environment
-    launch.pinWorkers = cpus.pinned(threadsPerWorker: call.conditions.threads)
+    let conditions = call.conditions
+    let settings = NodeSettings(
+      repository: call.repository, models: call.modelNames, workers: conditions.coRunners,
+      threadsPerWorker: conditions.threads, warmTokens: [conditions.tokens], environment: call.settings.environment)
+    var launch = ServerLaunch(binary: binary, settings: settings, logFile: logFolder + "/model-server.log")
+    launch.pinWorkers = cpus.pinned(threadsPerWorker: conditions.threads)
     launch.ioCPUs = cpus.io
-    let server = try await LocalProcess.launch(launch)
+    let server = try await ServerProcess.launch(launch)
     do {
       let samples = try await server.whileRunning { [cpus] in
         try await cpus.confined { try await Self.load(call, server: server.address, cpu: cpus.others.last) }

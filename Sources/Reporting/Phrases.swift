@@ -9,8 +9,7 @@ public enum Phrases {
     let input = workload.input == .text ? "text in" : "token ids in"
     let vocabulary = workload.vocabulary.map { " (vocabulary \(Format.count($0)))" } ?? ""
     let kind = workload.architecture
-    return
-      "\(Format.count(workload.models, "\(kind) model", "\(kind) models"))\(vocabulary), "
+    return "\(Format.count(workload.models, "\(kind) model", "\(kind) models"))\(vocabulary), "
       + "\(Format.count(workload.tokens, "token", "tokens")) a request, \(input), \(arrivals), uniform popularity, "
       + "\(Format.rate(workload.ratePerModelPerSecond)) per model (\(Format.rate(all)) in all), "
       + "target p99 ≤ \(Format.setting(workload.targetP99Seconds))"
@@ -41,16 +40,17 @@ public enum Phrases {
   }
 
   static func confidence(_ record: RunRecord) -> String {
-    record.confidence.isFinite && record.confidence > 0 ? " (confidence \(Format.probability(record.confidence)))" : ""
+    let confidence = record.verdict.confidence
+    return confidence.isFinite && confidence > 0 ? " (confidence \(Format.probability(confidence)))" : ""
   }
 
   /// What the verdict means for the reader.
   static func headline(_ record: RunRecord) -> String {
-    guard record.valid else { return "The run does not count" }
-    let target = Format.setting(record.targetP99Seconds)
+    guard record.verdict.valid else { return "The run does not count" }
+    let target = Format.setting(record.asked.targetP99Seconds)
     // A slice speaks for this machine and for no other.
-    let place = record.scope == "full" ? "" : " on this machine"
-    switch record.verdict {
+    let place = record.ran.scope == .full ? "" : " on this machine"
+    switch record.verdict.outcome {
     case .pass: return "The target of \(target) was kept\(place)"
     case .fail: return "The target of \(target) was missed\(place)"
     case .undecided: return "Undecided: too close to the target of \(target)"
@@ -59,23 +59,22 @@ public enum Phrases {
 
   /// What was run, where, and how hard it was driven.
   static func whatRan(_ record: RunRecord) -> String {
-    let node = record.node
-    let models = Format.count(
-      record.models, "\(record.workload.architecture) model", "\(record.workload.architecture) models")
-    let isHere = node.instanceType == "local" || record.scope != "full"
+    let (node, host, architecture) = (record.ran.node, record.ran.host, record.asked.workload.architecture)
+    let models = Format.count(record.ran.models, "\(architecture) model", "\(architecture) models")
+    let isHere = node.instanceType == "local" || record.ran.scope != .full
     return "\(models) in \(node.precision.rawValue) ran on \(isHere ? "this machine" : "a \(node.instanceType)") "
-      + "(\(record.host.cpuModel), \(Format.count(record.host.cores, "core", "cores")); \(workersInWords(node))). "
-      + "In \(Format.setting(record.durationSeconds)) it was sent \(requests(record.requests.sent)) of "
-      + "\(Format.count(record.workload.tokens, "token", "tokens")) and answered "
-      + "\(Format.count(record.requests.completed)), \(Format.rate(record.measured.throughputPerSecond))."
+      + "(\(host.cpuModel), \(Format.count(host.cores, "core", "cores")); \(workersInWords(node))). "
+      + "In \(Format.setting(record.load.durationSeconds)) it was sent \(requests(record.load.requests.sent)) of "
+      + "\(Format.count(record.asked.workload.tokens, "token", "tokens")) and answered "
+      + "\(Format.count(record.load.requests.completed)), \(Format.rate(record.figures.measured.throughputPerSecond))."
   }
 
   static func requests(_ count: Int) -> String { Format.count(count, "request", "requests") }
 
   /// The two figures the whole program is about.
   static func whatCameOut(_ record: RunRecord) -> String {
-    let interval = Format.durationInterval(record.prediction.p99)
-    let error = record.prediction.errorP99
+    let interval = Format.durationInterval(record.comparison.prediction.p99)
+    let error = record.comparison.prediction.errorP99
     let miss: String
     if !error.isFinite {
       miss = "no error can be stated"
@@ -86,13 +85,13 @@ public enum Phrases {
       miss = "\(size) too \(error > 0 ? "high" : "low")"
     }
     let bounds = interval == Format.missing ? "" : " (95 % interval \(interval))"
-    return "Measured p99 is \(Format.duration(record.measured.p99Seconds)) against a target of "
-      + "\(Format.setting(record.targetP99Seconds)). The prediction was "
-      + "\(Format.duration(record.predicted.p99Seconds))\(bounds): \(miss)."
+    return "Measured p99 is \(Format.duration(record.figures.measured.p99Seconds)) against a target of "
+      + "\(Format.setting(record.asked.targetP99Seconds)). The prediction was "
+      + "\(Format.duration(record.figures.predicted.p99Seconds))\(bounds): \(miss)."
   }
 
   static func withinInterval(_ record: RunRecord) -> String {
-    record.prediction.withinInterval
+    record.comparison.prediction.withinInterval
       ? "Measured p50 and p99 both lie in the prediction’s 95 % intervals."
       : "Measured p50 or p99 lies outside the prediction’s 95 % interval."
   }
@@ -105,7 +104,7 @@ public enum Phrases {
 
   /// What the machine's speed just before the run did to the prediction; nil where nobody looked.
   static func calibration(_ record: RunRecord) -> String? {
-    guard let calibration = record.calibration else { return nil }
+    guard let calibration = record.comparison.calibration else { return nil }
     let profile = calibration.profileOnly
     let basis =
       calibration.requests >= MeasuredTimes.leastRequests
@@ -118,15 +117,15 @@ public enum Phrases {
 
   /// nil for a full run.
   static func scope(_ record: RunRecord) -> String? {
-    guard record.scope != "full" else { return nil }
-    let reason = record.scopeReason.map { " " + Format.sentence($0) } ?? ""
+    guard record.ran.scope != .full else { return nil }
+    let reason = record.ran.scopeReason.map { " " + Format.sentence($0) } ?? ""
     return "This is a slice of the plan: one node’s models, as many as fit, on this machine, with the prediction made "
       + "for this machine.\(reason) A slice never confirms a cloud latency."
   }
 
   static func invalid(_ record: RunRecord) -> String? {
-    guard !record.valid else { return nil }
-    return Format.sentence(record.invalidReason ?? "no reason was recorded")
+    guard !record.verdict.valid else { return nil }
+    return Format.sentence(record.verdict.invalidReason ?? "no reason was recorded")
       + " Its figures are shown, but they prove nothing."
   }
 

@@ -1,3 +1,5 @@
+import Foundation
+
 /// The line of JSON that a server prints on standard output once, when every model is loaded and warm.
 public struct ReadyLine: Codable, Hashable, Sendable {
   public var ready: Bool
@@ -16,5 +18,11 @@ public struct ReadyLine: Codable, Hashable, Sendable {
     self.grpcPort = grpcPort
     self.models = models
     self.pid = pid
+  }
+
+  /// nil unless `line` says that a server is ready.
+  public static func parse(_ line: some StringProtocol) -> ReadyLine? {
+    let found = try? JSONDecoder().decode(ReadyLine.self, from: Data(line.utf8))
+    return found.flatMap { $0.ready ? $0 : nil }
   }
 }

@@ -53,15 +53,6 @@ import Testing
     #expect(try place.planner("profile", "diff", "profiles/here.json", "profiles/here.json").status == 0)
   }
 
-  /// What the verdict is depends on what else the machine does; the exit code follows from it.
-  private static func expectVerdict(_ json: [String: Any], _ result: Workplace.Result) throws {
-    let valid = try #require(json["valid"] as? Bool as Bool?, "\(result.errors)")
-    let verdict = try #require(json["verdict"] as? String)
-    let code = try #require(["pass": Int32(0), "fail": 3, "undecided": 4][verdict])
-    #expect(result.status == (valid ? code : 4), "\(verdict), valid: \(valid)")
-    #expect(valid == json["invalidReason"] is NSNull, "\(json["invalidReason"] ?? "no key")")
-  }
-
   @Test func aProfileThatWasInterruptedGoesOn() throws {
     let place = try Workplace()
     let arguments = [
@@ -89,7 +80,7 @@ import Testing
     let place = try Self.planned()
     let result = try place.planner("execute", "p.json", "--duration", "8s", "--name", "ten", "--json")
     let json = try result.json()
-    try Self.expectVerdict(json, result)
+    try expectConsistent(json, exit: result.status, result.errors)
     #expect(json["scope"] as? String == "full" && json["runtime"] as? String == "local")
     #expect(try CommandSchemaTests.violations("run", result.output) == [])
     for side in ["predicted", "measured"] {
@@ -109,7 +100,11 @@ import Testing
     let folder = "reports/" + (try #require(reports.first { $0.hasSuffix("-ten") }))
     #expect(try place.read(folder + "/run.json") == result.output)
     #expect(try place.read(folder + "/index.html").contains("</html>"))
-    #expect(try place.planner("report", folder).status == 0)
+    #expect(try place.planner("report", folder, "--json").output == result.output)
+    #expect(try place.read(folder + "/run.json") == result.output)
+    // Nothing of the deployment is left beside the machine's lock.
+    let state = try FileManager.default.subpathsOfDirectory(atPath: place.temporary)
+    #expect(state.filter { $0.contains("-node-0-") } == [], "\(state)")
     #expect(modelServers(mentioning: place.folder).isEmpty)
   }
 
@@ -131,7 +126,7 @@ import Testing
     _ = try place.file("slice.json", small)
     let slice = try place.planner("execute", "slice.json", "--duration", "5s", "--json")
     let json = try slice.json()
-    try Self.expectVerdict(json, slice)
+    try expectConsistent(json, exit: slice.status, slice.errors)
     #expect(json["scope"] as? String == "slice")
     #expect((json["scopeReason"] as? String)?.contains("does not confirm") == true)
   }
@@ -172,6 +167,22 @@ import Testing
     #expect(result.status == 69 || result.status == 65)
     #expect(result.errors.contains("model4.pt"), "\(result.errors)")
     #expect(modelServers(mentioning: place.folder).isEmpty)
+  }
+
+  /// The exit code says what the JSON says, and every request that was sent has one outcome.
+  private func expectConsistent(_ json: [String: Any], exit: Int32, _ errors: String) throws {
+    let verdict = try #require(json["verdict"] as? String)
+    let valid = try #require(json["valid"] as? Bool)
+    let codes: [String: Int32] = ["pass": 0, "fail": 3, "undecided": 4]
+    #expect(exit == (valid ? codes[verdict] : 4), "\(verdict), valid: \(valid)\n\(errors)")
+    #expect(valid == (json["invalidReason"] is NSNull), "\(json["invalidReason"] ?? "missing")")
+    let requests = try #require(json["requests"] as? [String: Int])
+    let outcomes = ["completed", "rejected", "timedOut", "failed"].compactMap { requests[$0] }
+    #expect(outcomes.count == 4 && requests["sent"] == outcomes.reduce(0, +), "\(requests)")
+    // A verdict that decides agrees with the figure that it is about.
+    let p99 = try #require((json["measured"] as? [String: Any])?["p99Seconds"] as? Double)
+    let target = try #require(json["targetP99Seconds"] as? Double)
+    if valid, verdict != "undecided" { #expect((verdict == "pass") == (p99 <= target), "\(verdict), \(p99) s") }
   }
 
   private func waitUntil(_ condition: () -> Bool) throws {

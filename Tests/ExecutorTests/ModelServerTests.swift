@@ -18,20 +18,19 @@ private let binary = try? ServerBinary.locate(environment: [:])
   }
 
   private func launch(_ repository: String, in scratch: Scratch) throws -> ServerLaunch {
-    var launch = ServerLaunch(
-      binary: try #require(binary), repository: repository, workers: 1, threads: 1,
+    ServerLaunch(
+      binary: try #require(binary),
+      settings: NodeSettings(repository: repository, workers: 1, threadsPerWorker: 1, warmTokens: [8]),
       logFile: scratch.path + "/server.log")
-    launch.warmTokens = [8]
-    return launch
   }
 
   @Test func startsAnswersStopsInOrderAndRefusesAPortInUse() async throws {
     let scratch = try Scratch()
     let repository = try await repository(in: scratch, models: 3)
     var first = try launch(repository, in: scratch)
-    first.limitModels = 2
+    first.settings.models = ["model0", "model1"]
     first.pinWorkers = [try #require(HostInfo.allowedCPUs().last)]
-    let server = try await LocalProcess.launch(first)
+    let server = try await ServerProcess.launch(first)
     #expect(server.models == 2 && server.port > 0)
     #expect(try server.memoryBytes() > 1 << 20)
     #expect(throws: ExecutorError.self) { try FreePort.require(port: server.port) }
@@ -39,7 +38,7 @@ private let binary = try? ServerBinary.locate(environment: [:])
     var second = try launch(repository, in: scratch)
     second.port = server.port
     second.logFile = scratch.path + "/second.log"
-    let error = await #expect(throws: ExecutorError.self) { try await LocalProcess.launch(second) }
+    let error = await #expect(throws: ExecutorError.self) { try await ServerProcess.launch(second) }
     guard case .endedBeforeReady(_, let status, let tail, _) = error else {
       Issue.record("unexpected: \(String(describing: error))")
       return
@@ -63,7 +62,7 @@ private let binary = try? ServerBinary.locate(environment: [:])
   @Test func aRepositoryThatIsNotThereIsSaidSo() async throws {
     let scratch = try Scratch()
     let error = await #expect(throws: ExecutorError.self) {
-      try await LocalProcess.launch(launch(scratch.path + "/nowhere", in: scratch))
+      try await ServerProcess.launch(launch(scratch.path + "/nowhere", in: scratch))
     }
     #expect(error?.description.contains("nowhere") == true)
   }

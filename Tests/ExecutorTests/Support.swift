@@ -28,7 +28,9 @@ final class Scratch: Sendable {
   }
 
   func launch(_ binary: String) -> ServerLaunch {
-    var launch = ServerLaunch(binary: binary, repository: path, workers: 2, threads: 3, logFile: path + "/server.log")
+    var launch = ServerLaunch(
+      binary: binary, settings: NodeSettings(repository: path, workers: 2, threadsPerWorker: 3),
+      logFile: path + "/server.log")
     launch.readyTimeoutSeconds = 60
     return launch
   }

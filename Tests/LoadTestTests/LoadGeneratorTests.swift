@@ -53,6 +53,25 @@ import Testing
     }
   }
 
+  @Test func windowsAreHandedOutInOrderAndAddUp() async throws {
+    try await withServer({ _, _ in .answer(200) }) { server in
+      var options = LoadOptions()
+      options.warmupSeconds = 0.1
+      options.windowSeconds = 0.25
+      let windows = Mutex<[LoadWindow]>([])
+      let result = try await LoadGenerator(port: server.port, options: options).run(
+        schedule: evenly(400, every: 0.0025), requests: gets(["/"]),
+        window: { window in
+          windows.withLock { $0.append(window) }
+        })
+      let seen = windows.withLock { $0 }
+      let expected = result.windows(of: 0.25)
+      #expect(seen.map(\.fromSeconds) == expected.map(\.fromSeconds))
+      #expect(seen.map(\.tally.outcomes) == expected.map(\.tally.outcomes))
+      #expect(seen.count == 4 && seen.reduce(0) { $0 + $1.tally.outcomes.sent } == result.counts.sent)
+    }
+  }
+
   @Test func keepsConnectionsOpenAndReportsOnceASecond() async throws {
     try await withServer({ _, _ in .answer(200) }) { server in
       var options = LoadOptions()

@@ -75,47 +75,55 @@ import Testing
   /// Each figure of the record is on the page: change it and the page changes.
   @Test func everyFigureComesFromTheRecord() {
     let changes: [(String, (inout RunRecord) -> Void)] = [
-      ("name", { $0.name = "other" }), ("startedAt", { $0.startedAt = "2026-08-04T14:02:11Z" }),
-      ("runtime", { $0.runtime = "docker" }), ("models", { $0.models = 999 }),
-      ("durationSeconds", { $0.durationSeconds = 61 }),
-      ("predicted p50", { $0.predicted.p50Seconds *= 2 }), ("predicted p90", { $0.predicted.p90Seconds *= 2 }),
-      ("predicted p95", { $0.predicted.p95Seconds *= 2 }), ("predicted p99", { $0.predicted.p99Seconds *= 2 }),
-      ("predicted throughput", { $0.predicted.throughputPerSecond *= 2 }),
-      ("predicted memory", { $0.predicted.memoryBytes *= 2 }),
-      ("measured p50", { $0.measured.p50Seconds *= 2 }), ("measured p90", { $0.measured.p90Seconds *= 2 }),
-      ("measured p95", { $0.measured.p95Seconds *= 2 }), ("measured p99", { $0.measured.p99Seconds *= 2 }),
-      ("measured throughput", { $0.measured.throughputPerSecond *= 2 }),
-      ("measured memory", { $0.measured.memoryBytes *= 2 }),
-      ("errorP50", { $0.prediction.errorP50 += 0.1 }), ("errorP99", { $0.prediction.errorP99 += 0.1 }),
-      ("withinInterval", { $0.prediction.withinInterval.toggle() }),
-      ("p50 interval", { $0.prediction.p50.low *= 0.5 }), ("p99 interval", { $0.prediction.p99.high *= 2 }),
-      ("predicted curve", { $0.predictedCurve.seconds[80] *= 1.2 }),
-      ("low curve", { $0.predictedCurveLow.seconds[80] *= 0.8 }),
-      ("high curve", { $0.predictedCurveHigh.seconds[80] *= 1.2 }),
-      ("measured curve", { $0.measuredCurve.seconds[80] *= 1.2 }),
-      ("predicted utilization", { $0.predictedUtilization += 0.1 }),
-      ("measured utilization", { $0.measuredUtilization += 0.1 }),
-      ("sent", { $0.requests.sent += 1 }), ("completed", { $0.requests.completed -= 1 }),
-      ("rejected", { $0.requests.rejected += 1 }), ("timedOut", { $0.requests.timedOut += 1 }),
-      ("failed", { $0.requests.failed += 1 }), ("target", { $0.targetP99Seconds = 0.012 }),
-      ("verdict", { $0.verdict = .undecided }), ("verdictReason", { $0.verdictReason = "because" }),
-      ("confidence", { $0.confidence = 0.9 }), ("valid", { $0.valid = false }),
-      ("scope", { $0.scope = "slice" }), ("cost", { $0.plan.costPerHour = 7 }),
-      ("month", { $0.plan.costPerMonth = 7 }), ("bound", { $0.plan.lowerBoundPerHour = 7 }),
-      ("gap", { $0.plan.gap = 0.07 }), ("binding", { $0.plan.binding = "compute" }),
-      ("bindingReason", { $0.plan.bindingReason = "other" }), ("plan models", { $0.plan.models = 7 }),
-      ("node count", { $0.plan.nodes[0].count = 7 }), ("models per node", { $0.plan.nodes[0].modelsPerNode = [6, 7] }),
-      ("variant", { $0.plan.nodes[0].precision = .int8 }), ("workers", { $0.plan.nodes[0].workers = 7 }),
-      ("threads", { $0.plan.nodes[0].threadsPerWorker = 7 }), ("price", { $0.plan.nodes[0].costPerHour = 7 }),
-      ("node p99", { $0.plan.nodes[0].latencySeconds.p99.estimate = 7 }),
-      ("node utilization", { $0.plan.nodes[0].utilization = 0.07 }),
-      ("model memory", { $0.plan.nodes[0].memoryPerModelBytes *= 2 }),
-      ("node memory", { $0.plan.nodes[0].memoryCapacityBytes *= 2 }),
-      ("node provenance", { $0.plan.nodes[0].provenance = Samples.estimated }),
-      ("setting", { $0.node.environment["OMP_NUM_THREADS"] = "7" }),
-      ("processor", { $0.host.cpuModel = "other" }), ("kernel", { $0.host.kernel = "other" }),
-      ("host memory", { $0.host.memoryBytes *= 2 }), ("cores", { $0.host.cores = 7 }),
-      ("workload", { $0.workload.ratePerModelPerSecond = 0.7 }), ("tokens", { $0.workload.tokens = 7 }),
+      ("name", { $0.asked.name = "other" }), ("startedAt", { $0.ran.startedAt = "2026-08-04T14:02:11Z" }),
+      ("runtime", { $0.ran.runtime = "docker" }), ("models", { $0.ran.models = 999 }),
+      ("durationSeconds", { $0.load.durationSeconds = 61 }),
+      ("predicted p50", { $0.figures.predicted.p50Seconds *= 2 }),
+      ("predicted p90", { $0.figures.predicted.p90Seconds *= 2 }),
+      ("predicted p95", { $0.figures.predicted.p95Seconds *= 2 }),
+      ("predicted p99", { $0.figures.predicted.p99Seconds *= 2 }),
+      ("predicted throughput", { $0.figures.predicted.throughputPerSecond *= 2 }),
+      ("predicted memory", { $0.figures.predicted.memoryBytes *= 2 }),
+      ("measured p50", { $0.figures.measured.p50Seconds *= 2 }),
+      ("measured p90", { $0.figures.measured.p90Seconds *= 2 }),
+      ("measured p95", { $0.figures.measured.p95Seconds *= 2 }),
+      ("measured p99", { $0.figures.measured.p99Seconds *= 2 }),
+      ("measured throughput", { $0.figures.measured.throughputPerSecond *= 2 }),
+      ("measured memory", { $0.figures.measured.memoryBytes *= 2 }),
+      ("errorP50", { $0.comparison.prediction.errorP50 += 0.1 }),
+      ("errorP99", { $0.comparison.prediction.errorP99 += 0.1 }),
+      ("withinInterval", { $0.comparison.prediction.withinInterval.toggle() }),
+      ("p50 interval", { $0.comparison.prediction.p50.low *= 0.5 }),
+      ("p99 interval", { $0.comparison.prediction.p99.high *= 2 }),
+      ("predicted curve", { $0.figures.predictedCurve.seconds[80] *= 1.2 }),
+      ("low curve", { $0.figures.predictedCurveLow.seconds[80] *= 0.8 }),
+      ("high curve", { $0.figures.predictedCurveHigh.seconds[80] *= 1.2 }),
+      ("measured curve", { $0.figures.measuredCurve.seconds[80] *= 1.2 }),
+      ("predicted utilization", { $0.figures.predictedUtilization += 0.1 }),
+      ("measured utilization", { $0.figures.measuredUtilization += 0.1 }),
+      ("sent", { $0.load.requests.sent += 1 }), ("completed", { $0.load.requests.completed -= 1 }),
+      ("rejected", { $0.load.requests.rejected += 1 }), ("timedOut", { $0.load.requests.timedOut += 1 }),
+      ("failed", { $0.load.requests.failed += 1 }), ("target", { $0.asked.targetP99Seconds = 0.012 }),
+      ("verdict", { $0.verdict.outcome = .undecided }), ("verdictReason", { $0.verdict.reason = "because" }),
+      ("confidence", { $0.verdict.confidence = 0.9 }), ("valid", { $0.verdict.valid = false }),
+      ("scope", { $0.ran.scope = .slice }), ("cost", { $0.asked.plan.costPerHour = 7 }),
+      ("month", { $0.asked.plan.costPerMonth = 7 }), ("bound", { $0.asked.plan.lowerBoundPerHour = 7 }),
+      ("gap", { $0.asked.plan.gap = 0.07 }), ("binding", { $0.asked.plan.binding = "compute" }),
+      ("bindingReason", { $0.asked.plan.bindingReason = "other" }), ("plan models", { $0.asked.plan.models = 7 }),
+      ("node count", { $0.asked.plan.nodes[0].count = 7 }),
+      ("models per node", { $0.asked.plan.nodes[0].modelsPerNode = [6, 7] }),
+      ("variant", { $0.asked.plan.nodes[0].precision = .int8 }), ("workers", { $0.asked.plan.nodes[0].workers = 7 }),
+      ("threads", { $0.asked.plan.nodes[0].threadsPerWorker = 7 }),
+      ("price", { $0.asked.plan.nodes[0].costPerHour = 7 }),
+      ("node p99", { $0.asked.plan.nodes[0].latencySeconds.p99.estimate = 7 }),
+      ("node utilization", { $0.asked.plan.nodes[0].utilization = 0.07 }),
+      ("model memory", { $0.asked.plan.nodes[0].memoryPerModelBytes *= 2 }),
+      ("node memory", { $0.asked.plan.nodes[0].memoryCapacityBytes *= 2 }),
+      ("node provenance", { $0.asked.plan.nodes[0].provenance = Samples.estimated }),
+      ("setting", { $0.ran.node.environment["OMP_NUM_THREADS"] = "7" }),
+      ("processor", { $0.ran.host.cpuModel = "other" }), ("kernel", { $0.ran.host.kernel = "other" }),
+      ("host memory", { $0.ran.host.memoryBytes *= 2 }), ("cores", { $0.ran.host.cores = 7 }),
+      ("workload", { $0.asked.workload.ratePerModelPerSecond = 0.7 }), ("tokens", { $0.asked.workload.tokens = 7 }),
     ]
     for (what, change) in changes {
       var record = Samples.run()
@@ -126,12 +134,12 @@ import Testing
 
   @Test func barsAreAsLongAsTheyAreBusy() throws {
     var record = Samples.run()
-    record.predictedUtilization = 0.25
-    record.measuredUtilization = 0.5
+    record.figures.predictedUtilization = 0.25
+    record.figures.measuredUtilization = 0.5
     let page = HTMLReport.render(record)
     #expect(page.contains("<rect class=\"predicted\" width=\"25\"") && page.contains(">25.0 %</span>"))
     #expect(page.contains("<rect class=\"measured\" width=\"50\"") && page.contains(">50.0 %</span>"))
-    record.measuredUtilization = 1.7
+    record.figures.measuredUtilization = 1.7
     #expect(HTMLReport.render(record).contains("<rect class=\"measured\" width=\"100\""))
   }
 
@@ -157,22 +165,22 @@ import Testing
   @Test func hostileNamesStayText() throws {
     let evil = "</title><script>alert(1)</script>\"'><img src=x onerror=y>&amp;\u{0}\u{202E}"
     var record = Samples.slice()
-    record.name = evil
-    record.startedAt = evil
-    record.runtime = evil
-    record.verdictReason = evil
-    record.scopeReason = evil
-    record.host.cpuModel = evil
-    record.host.instructionSets = [evil]
-    record.host.hypervisor = evil
-    record.workload.name = evil
-    record.workload.architecture = evil
-    record.workload.source = evil
-    record.node.environment = [evil: evil]
-    record.plan.binding = evil
-    record.plan.bindingReason = evil
-    record.plan.nodes[0].instanceType = evil
-    record.plan.nodes[0].provenance = Provenance(.published, source: evil)
+    record.asked.name = evil
+    record.ran.startedAt = evil
+    record.ran.runtime = evil
+    record.verdict.reason = evil
+    record.ran.scopeReason = evil
+    record.ran.host.cpuModel = evil
+    record.ran.host.instructionSets = [evil]
+    record.ran.host.hypervisor = evil
+    record.asked.workload.name = evil
+    record.asked.workload.architecture = evil
+    record.asked.workload.source = evil
+    record.ran.node.environment = [evil: evil]
+    record.asked.plan.binding = evil
+    record.asked.plan.bindingReason = evil
+    record.asked.plan.nodes[0].instanceType = evil
+    record.asked.plan.nodes[0].provenance = Provenance(.published, source: evil)
     var plan = Samples.plan()
     plan.workload.source = evil
     plan.bindingReason = .stated(evil)

@@ -5,15 +5,15 @@ import Testing
 
 /// Records that no sane run writes must still give a drawing that a browser accepts.
 @Suite struct PercentilePlotTests {
-  typealias Curve = RunRecord.Curve
+  typealias Curve = LatencyCurve
 
   private static func record(measured: Curve, predicted: Curve, target: Double = 0.01) -> RunRecord {
     var record = Samples.run()
-    record.measuredCurve = measured
-    record.predictedCurve = predicted
-    record.predictedCurveLow = predicted
-    record.predictedCurveHigh = predicted
-    record.targetP99Seconds = target
+    record.figures.measuredCurve = measured
+    record.figures.predictedCurve = predicted
+    record.figures.predictedCurveLow = predicted
+    record.figures.predictedCurveHigh = predicted
+    record.asked.targetP99Seconds = target
     return record
   }
 
@@ -73,16 +73,16 @@ import Testing
   @Test func aRunWithoutAnswersShowsDashes() throws {
     var record = Self.record(
       measured: Curve(probabilities: [], seconds: []), predicted: Curve(probabilities: [], seconds: []))
-    record.requests = RunRecord.Requests()
-    record.measured = RunFigures(
+    record.load.requests = RequestOutcomes()
+    record.figures.measured = RunFigures(
       p50Seconds: .nan, p90Seconds: .nan, p95Seconds: .infinity, p99Seconds: .nan, throughputPerSecond: 0,
       memoryBytes: 0)
-    record.prediction.errorP50 = .nan
-    record.prediction.errorP99 = .infinity
-    record.prediction.p99 = Estimate(estimate: .nan, low: .nan, high: .infinity)
-    record.measuredUtilization = .nan
-    record.confidence = .nan
-    record.valid = false
+    record.comparison.prediction.errorP50 = .nan
+    record.comparison.prediction.errorP99 = .infinity
+    record.comparison.prediction.p99 = Estimate(estimate: .nan, low: .nan, high: .infinity)
+    record.figures.measuredUtilization = .nan
+    record.verdict.confidence = .nan
+    record.verdict.valid = false
     for text in [HTMLReport.render(record), RunText.render(record)] {
       #expect(text.contains(Format.missing) && !text.contains("nan") && !text.contains("inf "))
     }
@@ -92,10 +92,10 @@ import Testing
   /// The drawing's heights are the record's figures on its axis: read back from the dot at p99.
   @Test func theDotsLieWhereTheAxisSays() throws {
     var record = Samples.run()
-    record.targetP99Seconds = 0.006
-    record.predicted.p99Seconds = 0.002
-    record.measured.p99Seconds = 0.004
-    record.measuredCurve = Self.flat(0.004)
+    record.asked.targetP99Seconds = 0.006
+    record.figures.predicted.p99Seconds = 0.002
+    record.figures.measured.p99Seconds = 0.004
+    record.figures.measuredCurve = Self.flat(0.004)
     for curve in [\RunRecord.predictedCurve, \.predictedCurveLow, \.predictedCurveHigh] {
       record[keyPath: curve] = Self.flat(0.002)
     }

@@ -16,9 +16,9 @@ enum Samples {
     .estimated, source: "weights × 1.15 + 40 MiB, ± 25 %, sized on the upper end")
 
   /// A distribution that starts at `base` and whose tail grows with the logarithm of what is above it.
-  static func curve(base: Double, spread: Double) -> RunRecord.Curve {
+  static func curve(base: Double, spread: Double) -> LatencyCurve {
     let probabilities = QuantileTable.standardProbabilities
-    return RunRecord.Curve(
+    return LatencyCurve(
       probabilities: probabilities,
       seconds: probabilities.map { base + spread * pow(-log(1 - min($0, 0.99995)), 1.35) })
   }
@@ -50,15 +50,15 @@ enum Samples {
     let workload = Workload(
       name: "bert-tiny on this machine", architecture: "bert-tiny", vocabulary: 2000, models: 1000, tokens: 32,
       ratePerModelPerSecond: 0.12, targetP99Seconds: 0.010, source: "planner demo")
-    var requests = RunRecord.Requests()
+    var requests = RequestOutcomes()
     requests.sent = 7214
     requests.completed = 7214
     let measuredCurve = curve(base: 0.00071, spread: 0.00040)
     let predictedCurve = curve(base: 0.00074, spread: 0.00037)
-    func at(_ curve: RunRecord.Curve, _ p: Double) -> Double {
+    func at(_ curve: LatencyCurve, _ p: Double) -> Double {
       curve.seconds[curve.probabilities.firstIndex(of: p)!]
     }
-    func figures(_ curve: RunRecord.Curve, _ rate: Double, _ memory: Int64) -> RunFigures {
+    func figures(_ curve: LatencyCurve, _ rate: Double, _ memory: Int64) -> RunFigures {
       RunFigures(
         p50Seconds: at(curve, 0.5), p90Seconds: at(curve, 0.9), p95Seconds: at(curve, 0.95),
         p99Seconds: at(curve, 0.99), throughputPerSecond: rate, memoryBytes: memory)
@@ -73,46 +73,53 @@ enum Samples {
       bindingReason: .stated("one node is the fewest there can be"), bestExecutable: nil, bestExecutableReason: .stated("not asked"),
       alternatives: [], guidance: [], catalog: Samples.measured)
     return RunRecord(
-      name: "bert-tiny-1000", startedAt: "2026-08-03T14:02:11Z", scope: "full", scopeReason: nil, runtime: "local",
-      host: host, workload: workload, node: node, models: 1000, durationSeconds: 60, predicted: predicted,
-      measured: measured,
-      prediction: .init(
-        errorP50: predicted.p50Seconds / measured.p50Seconds - 1, errorP99: p99 / measured.p99Seconds - 1,
-        withinInterval: true,
-        p50: Estimate(
-          estimate: predicted.p50Seconds, low: predicted.p50Seconds * 0.95, high: predicted.p50Seconds * 1.06),
-        p99: node.latencySeconds.p99),
-      predictedCurve: predictedCurve, predictedCurveLow: curve(base: 0.00069, spread: 0.00033),
-      predictedCurveHigh: curve(base: 0.00078, spread: 0.00043), measuredCurve: measuredCurve,
-      predictedUtilization: 0.412, measuredUtilization: 0.405, requests: requests, targetP99Seconds: 0.010,
-      verdict: .pass, verdictReason: "at most 9 of 7,214 requests took longer than 10 ms; 52 would still pass",
-      confidence: 0.95, valid: true, invalidReason: nil, plan: RunRecord.PlanSummary(plan),
-      calibration: .init(
-        requests: 1203, durationSeconds: 10, speed: MachineSpeed(computeFactor: 1.084, overheadFactor: 0.971),
-        profileOnly: .init(p50Seconds: 0.00066, p99Seconds: 0.0022, errorP50: -0.057, errorP99: -0.083)))
+      asked: .init(
+        name: "bert-tiny-1000", workload: workload, targetP99Seconds: 0.010, plan: RunRecord.PlanSummary(plan)),
+      ran: .init(
+        startedAt: "2026-08-03T14:02:11Z", scope: .full, scopeReason: nil, runtime: "local", host: host, node: node,
+        models: 1000),
+      load: .init(durationSeconds: 60, requests: requests),
+      figures: .init(
+        predicted: predicted, measured: measured, predictedCurve: predictedCurve,
+        predictedCurveLow: curve(base: 0.00069, spread: 0.00033),
+        predictedCurveHigh: curve(base: 0.00078, spread: 0.00043), measuredCurve: measuredCurve,
+        predictedUtilization: 0.412, measuredUtilization: 0.405),
+      comparison: .init(
+        prediction: .init(
+          errorP50: predicted.p50Seconds / measured.p50Seconds - 1, errorP99: p99 / measured.p99Seconds - 1,
+          withinInterval: true,
+          p50: Estimate(
+            estimate: predicted.p50Seconds, low: predicted.p50Seconds * 0.95, high: predicted.p50Seconds * 1.06),
+          p99: node.latencySeconds.p99),
+        calibration: .init(
+          requests: 1203, durationSeconds: 10, speed: MachineSpeed(computeFactor: 1.084, overheadFactor: 0.971),
+          profileOnly: .init(p50Seconds: 0.00066, p99Seconds: 0.0022, errorP50: -0.057, errorP99: -0.083))),
+      verdict: .init(
+        outcome: .pass, reason: "at most 9 of 7,214 requests took longer than 10 ms; 52 would still pass",
+        confidence: 0.95, valid: true, invalidReason: nil))
   }
 
   /// A slice of a cloud plan that missed its target.
   static func slice() -> RunRecord {
     var run = run()
-    run.name = "minilm-50"
-    run.scope = "slice"
-    run.scopeReason = "no inf2.xlarge is at hand"
-    run.calibration = nil
-    run.verdict = .fail
-    run.verdictReason = "411 of 7,214 requests took longer than 10 ms; at most 92 may"
-    run.measuredCurve = curve(base: 0.0041, spread: 0.0016)
-    run.measured.p50Seconds = 0.00507
-    run.measured.p90Seconds = 0.00903
-    run.measured.p95Seconds = 0.0111
-    run.measured.p99Seconds = 0.01667
-    run.prediction.errorP50 = -0.7
-    run.prediction.errorP99 = -0.78
-    run.prediction.withinInterval = false
-    run.requests.completed = 7203
-    run.requests.failed = 4
-    run.requests.rejected = 7
-    run.plan = RunRecord.PlanSummary(plan())
+    run.asked.name = "minilm-50"
+    run.ran.scope = .slice
+    run.ran.scopeReason = "no inf2.xlarge is at hand"
+    run.comparison.calibration = nil
+    run.verdict.outcome = .fail
+    run.verdict.reason = "411 of 7,214 requests took longer than 10 ms; at most 92 may"
+    run.figures.measuredCurve = curve(base: 0.0041, spread: 0.0016)
+    run.figures.measured.p50Seconds = 0.00507
+    run.figures.measured.p90Seconds = 0.00903
+    run.figures.measured.p95Seconds = 0.0111
+    run.figures.measured.p99Seconds = 0.01667
+    run.comparison.prediction.errorP50 = -0.7
+    run.comparison.prediction.errorP99 = -0.78
+    run.comparison.prediction.withinInterval = false
+    run.load.requests.completed = 7203
+    run.load.requests.failed = 4
+    run.load.requests.rejected = 7
+    run.asked.plan = RunRecord.PlanSummary(plan())
     return run
   }
 

@@ -268,42 +268,48 @@ enum Samples {
     let figures = RunFigures(
       p50Seconds: 0.0007, p90Seconds: 0.0011, p95Seconds: 0.0014, p99Seconds: 0.0024, throughputPerSecond: 599,
       memoryBytes: 3 << 30)
-    let curve = RunRecord.Curve(probabilities: [0, 0.5, 0.99], seconds: [0.0004, 0.0007, 0.0024])
-    var requests = RunRecord.Requests()
+    let curve = LatencyCurve(probabilities: [0, 0.5, 0.99], seconds: [0.0004, 0.0007, 0.0024])
+    var requests = RequestOutcomes()
     requests.sent = 36_000
     requests.completed = 36_000
     return RunRecord(
-      name: "bert-tiny", startedAt: "2026-08-03T14:02:11Z", scope: "full", scopeReason: nil, runtime: "local",
-      host: fullHost, workload: workload, node: measuredNode(), models: 1000, durationSeconds: 60, predicted: figures,
-      measured: figures,
-      prediction: .init(errorP50: 0.02, errorP99: -0.04, withinInterval: true, p50: p99.p99, p99: p99.p99),
-      predictedCurve: curve, predictedCurveLow: curve, predictedCurveHigh: curve, measuredCurve: curve,
-      predictedUtilization: 0.41, measuredUtilization: 0.4, requests: requests, targetP99Seconds: 0.010,
-      verdict: .pass, verdictReason: "measured p99 lies below the target", confidence: 0.999, valid: true,
-      invalidReason: nil, plan: RunRecord.PlanSummary(feasiblePlan),
-      calibration: .init(
-        requests: 6012, durationSeconds: 10, speed: MachineSpeed(computeFactor: 1.08, overheadFactor: 0.97),
-        profileOnly: .init(p50Seconds: 0.00066, p99Seconds: 0.0022, errorP50: -0.057, errorP99: -0.083)))
+      asked: .init(
+        name: "bert-tiny", workload: workload, targetP99Seconds: 0.010, plan: RunRecord.PlanSummary(feasiblePlan)),
+      ran: .init(
+        startedAt: "2026-08-03T14:02:11Z", scope: .full, scopeReason: nil, runtime: "local", host: fullHost,
+        node: measuredNode(), models: 1000),
+      load: .init(durationSeconds: 60, requests: requests),
+      figures: .init(
+        predicted: figures, measured: figures, predictedCurve: curve, predictedCurveLow: curve,
+        predictedCurveHigh: curve, measuredCurve: curve, predictedUtilization: 0.41, measuredUtilization: 0.4),
+      comparison: .init(
+        prediction: .init(errorP50: 0.02, errorP99: -0.04, withinInterval: true, p50: p99.p99, p99: p99.p99),
+        calibration: .init(
+          requests: 6012, durationSeconds: 10, speed: MachineSpeed(computeFactor: 1.08, overheadFactor: 0.97),
+          profileOnly: .init(p50Seconds: 0.00066, p99Seconds: 0.0022, errorP50: -0.057, errorP99: -0.083))),
+      verdict: .init(
+        outcome: .pass, reason: "measured p99 lies below the target", confidence: 0.999, valid: true,
+        invalidReason: nil))
   }
 
   /// Of an infeasible plan's workload, with so many unanswered requests that p99 is the client's time limit.
   static var slice: RunRecord {
     var run = run
-    run.scope = "slice"
-    run.scopeReason = "this machine is no inf2.xlarge"
-    run.calibration = nil
-    run.host = bareHost
-    run.workload = .guidance
-    run.node = publishedNode()
-    run.measured.p99Seconds = 10
-    run.measuredCurve.seconds[2] = 10
-    run.prediction.errorP99 = -1
-    run.verdict = .undecided
-    run.confidence = 0
-    run.valid = false
-    run.invalidReason = "400 of 36000 requests failed"
-    run.plan = RunRecord.PlanSummary(infeasiblePlan)
-    run.plan.nodes = [publishedNode()]
+    run.ran.scope = .slice
+    run.ran.scopeReason = "this machine is no inf2.xlarge"
+    run.comparison.calibration = nil
+    run.ran.host = bareHost
+    run.asked.workload = .guidance
+    run.ran.node = publishedNode()
+    run.figures.measured.p99Seconds = 10
+    run.figures.measuredCurve.seconds[2] = 10
+    run.comparison.prediction.errorP99 = -1
+    run.verdict.outcome = .undecided
+    run.verdict.confidence = 0
+    run.verdict.valid = false
+    run.verdict.invalidReason = "400 of 36000 requests failed"
+    run.asked.plan = RunRecord.PlanSummary(infeasiblePlan)
+    run.asked.plan.nodes = [publishedNode()]
     return run
   }
 

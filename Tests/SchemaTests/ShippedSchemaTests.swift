@@ -12,8 +12,8 @@ import Testing
     "catalog", "check", "figures", "model-synth", "model-variants", "plan", "profile", "profile-check", "ready",
     "repository", "run", "scenario", "simulation", "trace", "workload",
   ]
-  /// Those that are no longer of version 1.
-  static let versions = ["profile": 2, "plan": Plan.schemaVersion]
+  /// Versions above 1.
+  static let versions = ["profile": 2, "plan": Plan.schemaVersion, "run": RunRecord.schemaVersion]
   static let ofJSON = names.filter { !ofYAML.contains($0) }
 
   @Test func noSchemaIsMissingOrUnknown() throws {

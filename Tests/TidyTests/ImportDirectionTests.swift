@@ -14,7 +14,8 @@ import Testing
     "Reporting": ["PlannerCore"],
     "ServerContract": ["PlannerCore"],
     "LoadTest": ["PlannerCore", "ServerContract", "CLinux"],
-    "Executor": ["PlannerCore", "ServerContract", "CLinux"],
+    "Executor": ["PlannerCore", "PlannerFiles", "ServerContract", "CLinux"],
+    "Proof": ["PlannerCore", "Simulator", "Optimizer", "LoadTest", "Executor", "Profiler"],
     "Profiler": ["PlannerCore", "PlannerFiles", "LoadTest", "Executor", "ServerContract"],
     "Engine": ["PlannerCore", "CTorch"],
     "Tokenizer": [],
@@ -40,6 +41,7 @@ import Testing
     ],
     "PlannerCLI": [
       "PlannerCore", "Simulator", "Optimizer", "PlannerFiles", "Reporting", "LoadTest", "Executor", "Profiler",
+      "Proof",
     ],
   ]
 

@@ -26,14 +26,11 @@ public final class RunLock: Sendable {
     } catch {
       throw .lockFile(path: path, reason: error.localizedDescription)
     }
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw .lockFile(path: path, reason: systemMessage(errno)) }
-    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-      let problem = errno
-      if problem == EINTR { continue }
-      defer { close(descriptor) }
-      guard problem == EWOULDBLOCK else { throw .lockFile(path: path, reason: systemMessage(problem)) }
-      throw .locked(path: path, holder: holder(of: path))
+    var descriptor = try open(path)
+    // A holder that removed the file before giving the lock back leaves a lock on a file that others no longer see.
+    while !names(path, descriptor) {
+      close(descriptor)
+      descriptor = try open(path)
     }
     let note = Array("process \(getpid()), \(purpose)\n".utf8)
     guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, note, note.count, 0) == note.count else {
@@ -46,6 +43,36 @@ public final class RunLock: Sendable {
 
   /// Gives the lock back before the object goes. Later calls do nothing.
   public func release() { flock(descriptor, LOCK_UN) }
+
+  /// Removes the file, and its folder where nothing else lies in it, then gives the lock back.
+  func releaseAndRemove() {
+    if Self.names(path, descriptor) {
+      unlink(path)
+      rmdir((path as NSString).deletingLastPathComponent)
+    }
+    release()
+  }
+
+  /// Opens the file and takes the lock on it.
+  private static func open(_ path: String) throws(ExecutorError) -> Int32 {
+    let descriptor = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw .lockFile(path: path, reason: systemMessage(errno)) }
+    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+      let problem = errno
+      if problem == EINTR { continue }
+      defer { close(descriptor) }
+      guard problem == EWOULDBLOCK else { throw .lockFile(path: path, reason: systemMessage(problem)) }
+      throw .locked(path: path, holder: holder(of: path))
+    }
+    return descriptor
+  }
+
+  /// Whether the file at `path` is the one that is open.
+  private static func names(_ path: String, _ descriptor: Int32) -> Bool {
+    var (there, here) = (stat(), stat())
+    return stat(path, &there) == 0 && fstat(descriptor, &here) == 0 && there.st_ino == here.st_ino
+      && there.st_dev == here.st_dev
+  }
 
   private static func holder(of path: String) -> String {
     // Between taking the lock and writing the note, the holder is not known for a moment.

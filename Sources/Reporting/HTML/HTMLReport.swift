@@ -5,7 +5,7 @@ public enum HTMLReport {
   /// A run: verdict, predicted beside measured, the plan it belongs to, what it cost, and where each figure
   /// comes from. The same record gives the same bytes.
   public static func render(_ record: RunRecord) -> String {
-    let verdict = record.valid ? record.verdict.rawValue : "not valid"
+    let verdict = record.verdict.valid ? record.verdict.outcome.rawValue : "not valid"
     let body: Markup = """
       <main>
       \(header(record))
@@ -18,49 +18,52 @@ public enum HTMLReport {
       </main>
       \(Page.footer)
       """
-    return Page.document(title: "\(record.name): \(verdict) – planner", body: body)
+    return Page.document(title: "\(record.asked.name): \(verdict) – planner", body: body)
   }
 
   private static func header(_ record: RunRecord) -> Markup {
     let (label, tone) =
-      switch (record.valid, record.verdict) {
+      switch (record.verdict.valid, record.verdict.outcome) {
       case (false, _): ("NOT VALID", "warn")
       case (true, .pass): ("PASS", "good")
       case (true, .fail): ("FAIL", "bad")
       case (true, .undecided): ("UNDECIDED", "warn")
       }
+    let scope: Markup = record.ran.scope == .full ? "the whole plan" : "a slice of the plan"
     var header: Markup = """
       <header>
-      <p class="eyebrow"><span class="verdict \(tone)">\(label)</span> <span>\(record.name)</span> \
-      <time datetime="\(record.startedAt)">\(Format.date(record.startedAt))</time> \
-      <span>\(record.runtime) runtime, \(record.scope == "full" ? "the whole plan" : "a slice of the plan")</span></p>
+      <p class="eyebrow"><span class="verdict \(tone)">\(label)</span> <span>\(record.asked.name)</span> \
+      <time datetime="\(record.ran.startedAt)">\(Format.date(record.ran.startedAt))</time> \
+      <span>\(record.ran.runtime) runtime, \(scope)</span></p>
       <h1>\(prose: Phrases.headline(record))</h1>
       <p class="lead">\(prose: Phrases.whatCameOut(record))</p>
-      <p>\(prose: Format.sentence(record.verdictReason) + confidence(record))</p>
+      <p>\(prose: Format.sentence(record.verdict.reason) + confidence(record))</p>
       <p class="soft">\(prose: Phrases.whatRan(record))</p>
 
       """
     if let invalid = Phrases.invalid(record) { header += Page.notice("The run is not valid.", invalid, tone: "warn") }
     if let scope = Phrases.scope(record) { header += Page.notice("Scope.", scope, tone: "plain") }
-    let interval = Format.durationInterval(record.prediction.p99)
-    let unanswered = record.requests.rejected + record.requests.timedOut + record.requests.failed
+    let interval = Format.durationInterval(record.comparison.prediction.p99)
+    let (requests, prediction) = (record.load.requests, record.comparison.prediction)
+    let unanswered = requests.rejected + requests.timedOut + requests.failed
     header += Page.keyFigures([
       (
-        "Measured p99", Format.duration(record.measured.p99Seconds), "target \(Format.setting(record.targetP99Seconds))"
+        "Measured p99", Format.duration(record.figures.measured.p99Seconds),
+        "target \(Format.setting(record.asked.targetP99Seconds))"
       ),
-      ("Predicted p99", Format.duration(record.predicted.p99Seconds), "95 % interval \(interval)"),
+      ("Predicted p99", Format.duration(record.figures.predicted.p99Seconds), "95 % interval \(interval)"),
       (
-        "Error of the prediction", Format.signedPercent(record.prediction.errorP99),
-        "at p99; \(Format.signedPercent(record.prediction.errorP50)) at p50"
+        "Error of the prediction", Format.signedPercent(prediction.errorP99),
+        "at p99; \(Format.signedPercent(prediction.errorP50)) at p50"
       ),
-      ("Requests answered", Format.count(record.requests.completed), "\(Format.count(unanswered)) without an answer"),
+      ("Requests answered", Format.count(requests.completed), "\(Format.count(unanswered)) without an answer"),
     ])
     return header + "</header>"
   }
 
   private static func confidence(_ record: RunRecord) -> String {
-    record.confidence.isFinite && record.confidence > 0
-      ? " Confidence of the verdict: \(Format.probability(record.confidence))." : ""
+    record.verdict.confidence.isFinite && record.verdict.confidence > 0
+      ? " Confidence of the verdict: \(Format.probability(record.verdict.confidence))." : ""
   }
 
   private static func figures(_ record: RunRecord) -> Markup {
@@ -93,13 +96,13 @@ public enum HTMLReport {
   }
 
   private static func utilization(_ record: RunRecord) -> Markup {
-    Page.bar("predicted", record.predictedUtilization, style: "predicted")
-      + Page.bar("measured", record.measuredUtilization, style: "measured")
-      + Page.paragraph("Busy workers over workers, \(Phrases.workersInWords(record.node)).", style: "soft")
+    Page.bar("predicted", record.figures.predictedUtilization, style: "predicted")
+      + Page.bar("measured", record.figures.measuredUtilization, style: "measured")
+      + Page.paragraph("Busy workers over workers, \(Phrases.workersInWords(record.ran.node)).", style: "soft")
   }
 
   private static func requests(_ record: RunRecord) -> Markup {
-    let requests = record.requests
+    let requests = record.load.requests
     func row(_ name: Markup, _ count: Int, _ meaning: Markup) -> [Markup] {
       let share = requests.sent > 0 ? Double(count) / Double(requests.sent) : .nan
       return [name, "\(Format.count(count))", "\(Format.percent(share, places: 2))", meaning]
@@ -117,7 +120,7 @@ public enum HTMLReport {
   }
 
   private static func plan(_ record: RunRecord) -> Markup {
-    let plan = record.plan
+    let plan = record.asked.plan
     var content = Page.paragraph("For \(Format.count(plan.models, "model", "models")) in all.")
     content += Page.nodes("Nodes of the plan", plan.nodes)
     content += "<h3>What it costs, and why not less</h3>\n"
@@ -139,19 +142,20 @@ public enum HTMLReport {
   }
 
   private static func provenance(_ record: RunRecord) -> Markup {
+    let (ran, workload) = (record.ran, record.asked.workload)
     let run: [(name: String, value: Markup)] = [
-      ("Started", "\(Format.date(record.startedAt))"),
-      ("Runtime", "\(record.runtime)"),
-      ("Workload", "\(Phrases.workload(record.workload)). \(record.workload.name): \(record.workload.source)"),
-      ("Server", "\(Phrases.workersInWords(record.node)), \(record.node.precision.rawValue)"),
-      ("Settings", settings(record.node.environment)),
+      ("Started", "\(Format.date(record.ran.startedAt))"),
+      ("Runtime", "\(record.ran.runtime)"),
+      ("Workload", "\(Phrases.workload(workload)). \(workload.name): \(workload.source)"),
+      ("Server", "\(Phrases.workersInWords(record.ran.node)), \(record.ran.node.precision.rawValue)"),
+      ("Settings", settings(record.ran.node.environment)),
     ]
-    let host = Phrases.host(record.host).map { fact -> (name: String, value: Markup) in (fact.name, "\(fact.value)") }
+    let host = Phrases.host(ran.host).map { fact -> (name: String, value: Markup) in (fact.name, "\(fact.value)") }
     let measured = Provenance(
-      .measured, source: "\(record.host.cpuModel), \(record.host.cores) cores, \(Format.date(record.startedAt))")
+      .measured, source: "\(ran.host.cpuModel), \(ran.host.cores) cores, \(Format.date(ran.startedAt))")
     let sources =
-      [(subject: "this run", provenance: measured)] + Phrases.sources(of: [record.node])
-      + Phrases.sources(of: record.plan.nodes.filter { $0 != record.node })
+      [(subject: "this run", provenance: measured)] + Phrases.sources(of: [ran.node])
+      + Phrases.sources(of: record.asked.plan.nodes.filter { $0 != ran.node })
     return "<h3>Run</h3>\n\(Page.facts(run))<h3>Machine</h3>\n\(Page.facts(host))<h3>Sources</h3>\n"
       + Page.sources(sources)
   }

@@ -37,7 +37,8 @@ struct PercentilePlot {
     self.width = width
     self.height = height
     margin = (top: 30, right: width < 500 ? 80 : 88, bottom: 48, left: width < 500 ? 34 : 52)
-    let all = [record.measuredCurve, record.predictedCurve, record.predictedCurveLow, record.predictedCurveHigh]
+    let figures = record.figures
+    let all = [figures.measuredCurve, figures.predictedCurve, figures.predictedCurveLow, figures.predictedCurveHigh]
     let curves = all.map(Self.points)
     let tail = (curves[0] + curves[1]).map(\.probability).filter { $0 < 1 }.max() ?? 0.999
     let last = min(max(tail, Self.guideProbability), 0.9999)
@@ -47,7 +48,7 @@ struct PercentilePlot {
     predicted = clipped[1]
     low = clipped[2]
     high = clipped[3]
-    let target = record.targetP99Seconds
+    let target = record.asked.targetP99Seconds
     targetSeconds = target.isFinite && target > 0 ? target : nil
     axis = LatencyAxis(
       values: clipped.flatMap { $0.map(\.seconds) } + (targetSeconds.map { [$0] } ?? []),
@@ -71,15 +72,15 @@ struct PercentilePlot {
       "p50 \(Format.duration(figures.p50Seconds)), p90 \(Format.duration(figures.p90Seconds)), "
         + "p95 \(Format.duration(figures.p95Seconds)), p99 \(Format.duration(figures.p99Seconds))"
     }
-    return "Measured: \(listed(record.measured)). Predicted: \(listed(record.predicted)). "
-      + "Target for p99: \(Format.setting(record.targetP99Seconds)). "
+    return "Measured: \(listed(record.figures.measured)). Predicted: \(listed(record.figures.predicted)). "
+      + "Target for p99: \(Format.setting(record.asked.targetP99Seconds)). "
       + "The shaded band is the prediction’s 95 % interval."
   }
 
   // MARK: Curves
 
   /// The finite points of a curve, by percentile.
-  private static func points(_ curve: RunRecord.Curve) -> [Point] {
+  private static func points(_ curve: LatencyCurve) -> [Point] {
     zip(curve.probabilities, curve.seconds)
       .filter { $0.isFinite && $1.isFinite && (0...1).contains($0) && $1 >= 0 }
       .map { Point(probability: $0, seconds: $1) }
@@ -182,7 +183,9 @@ struct PercentilePlot {
 
   /// p99 of both curves, the upper one's figure above it and the lower one's below it, where no curve runs.
   private var guideDots: Markup {
-    let figures = [(record.predicted.p99Seconds, "predicted"), (record.measured.p99Seconds, "measured")]
+    let figures = [
+      (record.figures.predicted.p99Seconds, "predicted"), (record.figures.measured.p99Seconds, "measured"),
+    ]
     let shown = figures.filter { $0.0.isFinite && $0.0 >= 0 && hasCurve($0.1) }
     let place = x(Self.guideProbability)
     return shown.enumerated().reduce("") { drawing, item -> Markup in

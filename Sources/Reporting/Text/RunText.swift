@@ -6,7 +6,7 @@ public enum RunText {
   /// - Parameter reportPath: of the HTML page, named at the end where there is one.
   public static func render(_ record: RunRecord, style: TextStyle = .plain, reportPath: String? = nil) -> String {
     var page = TextPage(style)
-    page.heading("\(record.name): predicted beside measured")
+    page.heading("\(record.asked.name): predicted beside measured")
     page.paragraph(Phrases.whatRan(record))
     page.gap()
     page.table(figures(record))
@@ -14,7 +14,7 @@ public enum RunText {
     page.paragraph(Phrases.whatCameOut(record))
     page.paragraph(Phrases.withinInterval(record))
     if let calibration = Phrases.calibration(record) { page.paragraph(calibration) }
-    let requests = record.requests
+    let requests = record.load.requests
     page.paragraph(
       "Requests: \(Format.count(requests.sent)) sent, \(Format.count(requests.completed)) completed, "
         + "\(Format.count(requests.rejected)) rejected, \(Format.count(requests.timedOut)) timed out, "
@@ -22,9 +22,10 @@ public enum RunText {
     if let scope = Phrases.scope(record) { page.paragraph(scope) }
     if let invalid = Phrases.invalid(record) { page.paragraph("Not valid: \(invalid)") }
     page.heading(
-      record.valid
-        ? "Verdict: \(record.verdict.rawValue)\(Phrases.confidence(record))" : "Verdict: none, the run is not valid")
-    page.paragraph(Format.sentence(record.verdictReason))
+      record.verdict.valid
+        ? "Verdict: \(record.verdict.outcome.rawValue)\(Phrases.confidence(record))"
+        : "Verdict: none, the run is not valid")
+    page.paragraph(Format.sentence(record.verdict.reason))
     if let reportPath { page.paragraph("Report: \(reportPath)") }
     return page.text
   }
@@ -52,7 +53,8 @@ struct ComparedFigure {
   var error: Double
 
   static func all(_ record: RunRecord) -> [ComparedFigure] {
-    let (predicted, measured, prediction) = (record.predicted, record.measured, record.prediction)
+    let (figures, prediction) = (record.figures, record.comparison.prediction)
+    let (predicted, measured) = (figures.predicted, figures.measured)
     func latency(_ name: String, _ a: Double, _ b: Double, _ error: Double, _ bounds: Estimate?) -> ComparedFigure {
       ComparedFigure(
         name: name, predicted: Format.duration(a), interval: bounds.map(Format.durationInterval) ?? "",
@@ -75,9 +77,9 @@ struct ComparedFigure {
         name: "Memory", predicted: Format.bytes(predicted.memoryBytes), measured: Format.bytes(measured.memoryBytes),
         error: Phrases.error(Double(predicted.memoryBytes), Double(measured.memoryBytes))),
       ComparedFigure(
-        name: "Workers busy", predicted: Format.percent(record.predictedUtilization, places: 1),
-        measured: Format.percent(record.measuredUtilization, places: 1),
-        error: Phrases.error(record.predictedUtilization, record.measuredUtilization)),
+        name: "Workers busy", predicted: Format.percent(figures.predictedUtilization, places: 1),
+        measured: Format.percent(figures.measuredUtilization, places: 1),
+        error: Phrases.error(figures.predictedUtilization, figures.measuredUtilization)),
     ]
   }
 }

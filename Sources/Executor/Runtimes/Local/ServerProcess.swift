@@ -2,9 +2,9 @@ import Dispatch
 import Foundation
 import ServerContract
 
-/// Nodes as processes of this machine.
-public enum LocalProcess: NodeRuntime {
-  public static let name = "local"
+/// Single server processes that the caller supervises itself, for measurements of this machine. Nodes of a plan are
+/// `LocalRuntime`'s.
+public enum ServerProcess {
   /// How many of the last log lines an error quotes.
   static let quotedLines = 12
 
@@ -15,10 +15,7 @@ public enum LocalProcess: NodeRuntime {
     case cancelled
   }
 
-  /// Starts the server and waits for its ready line.
-  ///
-  /// Unless it is to be kept, its standard input is a pipe that this process holds open: it is told to stop when
-  /// that pipe ends, so it goes with the planner even where that is killed.
+  /// Starts the server and waits for its ready line. `ServerLaunch.isKept` says whether it goes with this process.
   ///
   /// - Throws: `ExecutorError`, the end of the log quoted; `CancellationError`. The server is then gone.
   public static func launch(_ launch: ServerLaunch) async throws -> RunningServer {
@@ -26,9 +23,7 @@ public enum LocalProcess: NodeRuntime {
     try Spawn.checkExecutable(launch.binary)
     let event = OneShot<Event>()
     let (child, reader) = try start(launch) { line in
-      if let ready = try? JSONDecoder().decode(ReadyLine.self, from: Data(line.utf8)), ready.ready {
-        event.settle(.ready(ready))
-      }
+      if let ready = ReadyLine.parse(line) { event.settle(.ready(ready)) }
     }
     child.onExit { status in
       // What it said before it ended comes first.
@@ -65,43 +60,28 @@ public enum LocalProcess: NodeRuntime {
   private static func start(
     _ launch: ServerLaunch, onLine: @escaping @Sendable (String) -> Void
   ) throws(ExecutorError) -> (Child, LineReader) {
-    let log = open(launch.logFile, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0o644)
-    guard log >= 0 else { throw .logFile(path: launch.logFile, reason: systemMessage(errno)) }
-    defer { close(log) }
     let output = try Pipe.make()
     defer { close(output.write) }
-    let input: Pipe
     do {
-      input = launch.isKept ? Pipe(read: open("/dev/null", O_RDONLY | O_CLOEXEC), write: -1) : try Pipe.make()
-    } catch {
-      close(output.read)
-      throw error
-    }
-    defer { close(input.read) }
-    let spawn = Spawn(
-      binary: launch.binary, arguments: launch.arguments, environment: launch.environment, input: input.read,
-      output: output.write, error: log, newSession: launch.isKept)
-    do {
-      // Registered even where it is to be kept: until it is ready, an interrupt ends it.
-      let child = try Children.shared.start(spawn, input: launch.isKept ? nil : input.write)
+      let child = try launch.start(output: output.write)
       return (child, LineReader(descriptor: output.read, onLine: onLine))
     } catch {
       close(output.read)
-      if input.write >= 0 { close(input.write) }
       throw error
     }
   }
 }
 
 /// A ready server process of this machine.
-public final class RunningServer: RunningNode {
+public final class RunningServer: Sendable {
   public let launch: ServerLaunch
   public let port: Int
+  /// Number of models that it holds.
   public let models: Int
   public var pid: Int32 { child.pid }
   public var address: NodeAddress { NodeAddress(host: launch.host, port: port) }
   public var isRunning: Bool { child.isRunning }
-  /// nil while it runs.
+  /// How it ended; nil while it runs.
   public var exitStatus: ExitStatus? { child.status }
 
   private let child: Child
@@ -121,6 +101,7 @@ public final class RunningServer: RunningNode {
     try ProcessMemory.privateBytes(pid: child.pid)
   }
 
+  /// The last lines that it logged.
   public func logs(last count: Int = 20) -> [String] { LogTail.read(launch.logFile, last: count) }
 
   /// SIGTERM, on which the server answers what it has accepted; SIGKILL to its group after `grace`.
@@ -128,6 +109,7 @@ public final class RunningServer: RunningNode {
     await child.stop(grace: grace)
   }
 
+  /// Returns when the server was stopped on request; throws when it ended by itself, or `CancellationError`.
   public func waitUntilEnd() async throws {
     let event = OneShot<ExitStatus?>()
     child.onExit { event.settle($0) }
@@ -139,6 +121,25 @@ public final class RunningServer: RunningNode {
     guard let status else { throw CancellationError() }
     if child.stopRequested { return }
     throw ExecutorError.crashed(
-      pid: child.pid, status: status, logTail: logs(last: LocalProcess.quotedLines), logFile: launch.logFile)
+      pid: child.pid, status: status, logTail: logs(last: ServerProcess.quotedLines), logFile: launch.logFile)
+  }
+
+  /// Runs `body`, and gives it up with the server's error as soon as the server ends by itself.
+  public func whileRunning<Result: Sendable>(
+    _ body: @escaping @Sendable () async throws -> Result
+  ) async throws -> Result {
+    try await withThrowingTaskGroup(of: Result?.self) { group in
+      group.addTask { try await body() }
+      group.addTask {
+        try await self.waitUntilEnd()
+        return nil
+      }
+      defer { group.cancelAll() }
+      while let first = try await group.next() {
+        if let first { return first }
+        // Stopped on request: the body decides what it makes of that.
+      }
+      throw CancellationError()
+    }
   }
 }

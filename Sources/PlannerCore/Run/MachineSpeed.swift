@@ -1,42 +1,8 @@
-extension RunRecord {
-  /// How fast the machine was just before the run, beside its profile, and what the profile alone predicted.
-  public struct Calibration: Codable, Hashable, Sendable {
-    /// Requests that were sent to find out, and for how long.
-    public var requests: Int
-    public var durationSeconds: Double
-    public var speed: MachineSpeed
-    /// The prediction without it, for comparison.
-    public var profileOnly: ProfileOnly
-
-    public struct ProfileOnly: Codable, Hashable, Sendable {
-      public var p50Seconds: Double
-      public var p99Seconds: Double
-      /// Predicted over measured, less 1.
-      public var errorP50: Double
-      public var errorP99: Double
-
-      public init(p50Seconds: Double, p99Seconds: Double, errorP50: Double, errorP99: Double) {
-        self.p50Seconds = p50Seconds
-        self.p99Seconds = p99Seconds
-        self.errorP50 = errorP50
-        self.errorP99 = errorP99
-      }
-    }
-
-    public init(requests: Int, durationSeconds: Double, speed: MachineSpeed, profileOnly: ProfileOnly) {
-      self.requests = requests
-      self.durationSeconds = durationSeconds
-      self.speed = speed
-      self.profileOnly = profileOnly
-    }
-  }
-}
-
 /// A machine's times of the moment over those of its profile: above 1 it is slower.
 public struct MachineSpeed: Codable, Hashable, Sendable {
-  /// Of forward passes, in the mean.
+  /// Mean time of a forward pass now over its mean in the profile.
   public var computeFactor: Double
-  /// Of HTTP, parsing and tokenizer, in the median.
+  /// Median time of HTTP, parsing and tokenizer now over its median in the profile.
   public var overheadFactor: Double
 
   public static let asProfiled = MachineSpeed(computeFactor: 1, overheadFactor: 1)
@@ -49,11 +15,12 @@ public struct MachineSpeed: Codable, Hashable, Sendable {
   /// Requests below which a mean says too little.
   public static let leastRequests = 100
 
-  /// Of a service model and of times measured now, seconds.
+  /// The speed that times measured now show beside a service model.
   ///
   /// - Parameters:
-  ///   - compute: of all requests.
-  ///   - overhead: of requests that met nobody.
+  ///   - service: the profile's times.
+  ///   - compute: forward passes of all requests, seconds.
+  ///   - overhead: all but queue and forward pass, of requests that found the server idle, seconds.
   /// - Returns: nil for fewer than `leastRequests`.
   public init?(of service: ServiceModel, compute: [Double], overhead: [Double]) {
     guard compute.count >= Self.leastRequests, overhead.count >= Self.leastRequests / 4 else { return nil }
@@ -71,9 +38,9 @@ public struct MachineSpeed: Codable, Hashable, Sendable {
 public struct MeasuredTimes: Sendable {
   /// Forward passes, in the order in which requests were due.
   public var compute: [Double]
-  /// Of requests that met nobody: all but queue and forward pass.
+  /// All but queue and forward pass, of requests that found the server idle.
   public var overhead: [Double]
-  /// Mean time that a worker took to start for a request that met nobody.
+  /// Mean time that an idle worker took to start for a request.
   public var wake: Double
   /// Mean time between one pass and the next; nil where no request waited.
   public var dispatchGap: Double?
@@ -85,7 +52,7 @@ public struct MeasuredTimes: Sendable {
     self.dispatchGap = dispatchGap
   }
 
-  /// From so many on they stand beside the profile's; fewer only tell how fast the machine is.
+  /// From so many requests on, these times stand beside the profile's; fewer only tell how fast the machine is.
   public static let leastRequests = 1000
 }
 

@@ -2,19 +2,19 @@ import Executor
 import Foundation
 import Testing
 
-@Suite struct LocalProcessTests {
+@Suite struct ServerProcessTests {
   @Test func launchWaitsForTheReadyLineAndStopEndsTheProcess() async throws {
     let scratch = try Scratch()
     let program = try scratch.program(
       "echo \"arguments: $*\" >&2\necho \"setting: $PLANNER_TEST_SETTING of $HOME\" >&2\necho noise\n"
         + FakeServer.obedient)
     var launch = scratch.launch(program)
-    launch.environment = ["PLANNER_TEST_SETTING": "one two"]
-    launch.limitModels = 3
+    launch.settings.environment = ["PLANNER_TEST_SETTING": "one two"]
+    launch.settings.models = ["a", "b", "c"]
     launch.pinWorkers = [1, 2]
     launch.ioCPUs = [0]
-    launch.warmTokens = [16, 128]
-    let server = try await LocalProcess.launch(launch)
+    launch.settings.warmTokens = [16, 128]
+    let server = try await ServerProcess.launch(launch)
     #expect(server.port == 4242 && server.models == 3 && server.isRunning)
     #expect(server.address == NodeAddress(host: "127.0.0.1", port: 4242))
     #expect(exists(server.pid) && ChildProcess.alive.contains(server.pid))
@@ -38,7 +38,7 @@ import Testing
   @Test func aServerThatEndsBeforeItIsReadyIsQuoted() async throws {
     let scratch = try Scratch()
     let program = try scratch.program("echo first >&2\necho 'port 80 is in use' >&2\nexit 3\n")
-    let error = await #expect(throws: ExecutorError.self) { try await LocalProcess.launch(scratch.launch(program)) }
+    let error = await #expect(throws: ExecutorError.self) { try await ServerProcess.launch(scratch.launch(program)) }
     #expect(
       error
         == .endedBeforeReady(
@@ -54,7 +54,7 @@ import Testing
     var launch = scratch.launch(program)
     // Long enough for a shell to start on a busy machine.
     launch.readyTimeoutSeconds = 3
-    let error = await #expect(throws: ExecutorError.self) { try await LocalProcess.launch(launch) }
+    let error = await #expect(throws: ExecutorError.self) { try await ServerProcess.launch(launch) }
     guard case .notReadyInTime(_, 3, _, _) = error else {
       Issue.record("unexpected: \(String(describing: error))")
       return
@@ -67,7 +67,7 @@ import Testing
     let scratch = try Scratch()
     let program = try scratch.program("echo $$ > \(scratch.path)/pid\nwhile :; do sleep 0.1; done\n")
     let launch = scratch.launch(program)
-    let task = Task { try await LocalProcess.launch(launch) }
+    let task = Task { try await ServerProcess.launch(launch) }
     let pid = try await scratch.number(in: "pid")
     #expect(exists(pid))
     task.cancel()
@@ -77,7 +77,7 @@ import Testing
 
   @Test func whatDoesNotStopWhenAskedIsKilled() async throws {
     let scratch = try Scratch()
-    let server = try await LocalProcess.launch(scratch.launch(scratch.program(FakeServer.stubborn)))
+    let server = try await ServerProcess.launch(scratch.launch(scratch.program(FakeServer.stubborn)))
     await server.stop(grace: .milliseconds(300))
     #expect(server.exitStatus == .signalled(SIGKILL) && !exists(server.pid))
   }
@@ -91,7 +91,7 @@ import Testing
       echo 'out of memory' >&2
       exit 7
       """)
-    let server = try await LocalProcess.launch(scratch.launch(program))
+    let server = try await ServerProcess.launch(scratch.launch(program))
     let error = await #expect(throws: ExecutorError.self) {
       try await server.whileRunning {
         _ = try scratch.write("", to: "crash")
@@ -107,7 +107,7 @@ import Testing
 
   @Test func workBesideARunningServerReturnsItsResult() async throws {
     let scratch = try Scratch()
-    let server = try await LocalProcess.launch(scratch.launch(scratch.program(FakeServer.obedient)))
+    let server = try await ServerProcess.launch(scratch.launch(scratch.program(FakeServer.obedient)))
     let answer = try await server.whileRunning { 42 }
     #expect(answer == 42 && server.isRunning)
     await server.stop()
@@ -116,7 +116,7 @@ import Testing
   @Test func whatAServerStartedGoesWithIt() async throws {
     let scratch = try Scratch()
     let program = try scratch.program("sleep 1000 &\necho $! > \(scratch.path)/pid\n" + FakeServer.obedient)
-    let server = try await LocalProcess.launch(scratch.launch(program))
+    let server = try await ServerProcess.launch(scratch.launch(program))
     let grandchild = try await scratch.number(in: "pid")
     #expect(exists(grandchild))
     await server.stop()
@@ -126,15 +126,15 @@ import Testing
   @Test func whatCannotBeStartedIsOneClearSentence() async throws {
     let scratch = try Scratch()
     let missing = await #expect(throws: ExecutorError.self) {
-      try await LocalProcess.launch(scratch.launch("/nonexistent/model-server"))
+      try await ServerProcess.launch(scratch.launch("/nonexistent/model-server"))
     }
     #expect(missing?.description == "/nonexistent/model-server cannot be run: there is no such file")
     let plain = try scratch.write("no program", to: "plain")
-    let forbidden = await #expect(throws: ExecutorError.self) { try await LocalProcess.launch(scratch.launch(plain)) }
+    let forbidden = await #expect(throws: ExecutorError.self) { try await ServerProcess.launch(scratch.launch(plain)) }
     #expect(forbidden == .notExecutable(path: plain, reason: "Permission denied"))
     var launch = scratch.launch(try scratch.program(FakeServer.obedient))
     launch.logFile = "/nonexistent/server.log"
-    let log = await #expect(throws: ExecutorError.self) { try await LocalProcess.launch(launch) }
+    let log = await #expect(throws: ExecutorError.self) { try await ServerProcess.launch(launch) }
     #expect(log?.description.contains("/nonexistent/server.log cannot be written") == true)
   }
 

@@ -1,5 +1,3 @@
-import Executor
-
 /// Which CPUs compute and which do everything else: HTTP and the load generator.
 public struct CPUSplit: Hashable, Sendable {
   /// CPUs that compute, in the order in which workers are given them.

@@ -1,0 +1,57 @@
+import Foundation
+
+/// What a node is, on whatever runtime: which models its server holds and how it computes. Facts of one process or
+/// container (program, port, log file, CPUs) are no part of it.
+public struct NodeSettings: Codable, Hashable, Sendable {
+  /// Where the models are, as `model-server --repository` takes it: a folder, or an https:// or s3:// address.
+  public var repository: String
+  /// Names of the models that the node serves, the first ones of the repository; empty serves all.
+  public var models: [String]
+  /// Forward passes at once.
+  public var workers: Int
+  /// Threads of one forward pass.
+  public var threadsPerWorker: Int
+  /// Lengths, in tokens, at which models are run before the node is ready; empty leaves the server's own choice.
+  public var warmTokens: [Int]
+  /// Environment of the server: the library settings that were profiled.
+  public var environment: [String: String]
+  /// Memory that the node needs, bytes; nil where no figure says.
+  public var memoryBytes: Int64?
+  /// Kind of machine that the node is planned for; nil takes any.
+  public var instanceType: String?
+  /// Further options of `model-server`, handed on as they are.
+  public var extraArguments: [String]
+
+  public init(
+    repository: String, models: [String] = [], workers: Int, threadsPerWorker: Int, warmTokens: [Int] = [],
+    environment: [String: String] = [:], memoryBytes: Int64? = nil, instanceType: String? = nil,
+    extraArguments: [String] = []
+  ) {
+    self.repository = repository
+    self.models = models
+    self.workers = workers
+    self.threadsPerWorker = threadsPerWorker
+    self.warmTokens = warmTokens
+    self.environment = environment
+    self.memoryBytes = memoryBytes
+    self.instanceType = instanceType
+    self.extraArguments = extraArguments
+  }
+
+  /// Ten hexadecimal digits, the same for equal settings on every machine and in every release that has the same keys.
+  public var revision: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    // Strings and integers only: there is nothing that could not be encoded.
+    guard let bytes = try? encoder.encode(self) else { preconditionFailure("settings are plain values") }
+    // FNV-1a, 64 bits.
+    let hash = bytes.reduce(into: 0xcbf2_9ce4_8422_2325 as UInt64) { hash, byte in
+      hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3
+    }
+    let digits = String(hash, radix: 16)
+    return String((String(repeating: "0", count: 16 - digits.count) + digits).prefix(10))
+  }
+
+  /// What the node answers for: its models by name, or the whole repository where it names none.
+  var answersFor: [String] { models.isEmpty ? ["\(repository) as a whole"] : models }
+}

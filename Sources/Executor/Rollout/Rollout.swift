@@ -1,0 +1,111 @@
+/// Brings a deployment from whatever it is to what it shall be, step by step as `Reconciler` allows. Whatever was
+/// reached when it ends, by an error, a cancellation or a kill, the next run goes on from there.
+public struct Rollout: Sendable {
+  public let runtime: any Runtime
+  /// Nodes that may exist beyond the larger of the old and the new fleet while it changes.
+  public var surplusAllowed = 0
+  /// How often a replica that fails is started again before the rollout gives up.
+  public var restarts = 0
+  /// Longest that the rollout may take; nil leaves it to the runtime's own limits.
+  public var timeLimit: Duration?
+  /// How many calls in a row may find the runtime unavailable.
+  public var patience = 5
+  /// Pause after the first of them; it doubles with each further one.
+  public var pause: Duration = .milliseconds(200)
+
+  public init(_ runtime: any Runtime) { self.runtime = runtime }
+
+  /// How far a rollout is.
+  public struct Progress: Hashable, Sendable {
+    /// Desired replicas that are ready.
+    public var ready: Int
+    public var of: Int
+    public var observed: ObservedDeployment
+  }
+
+  private struct State {
+    var reconciler: Reconciler?
+    var started: [ReplicaID: Int] = [:]
+    var failures = 0
+  }
+
+  /// Checks first whether the nodes can be brought up at all.
+  ///
+  /// - Parameter progress: called at each look at the deployment.
+  /// - Returns: the deployment with every desired replica ready, and no other.
+  /// - Throws: `RuntimeError`; `CancellationError`.
+  @discardableResult
+  public func run(
+    _ desired: DesiredDeployment, progress: @Sendable (Progress) -> Void = { _ in }
+  ) async throws -> ObservedDeployment {
+    var state = State()
+    let clock = ContinuousClock()
+    let start = clock.now
+    try await persistently(&state) { try await runtime.check(desired) }
+    while true {
+      do {
+        for try await _ in runtime.signals(from: desired.id) {
+          if let settled = try await step(desired, &state, progress) { return settled }
+          if let timeLimit, clock.now - start > timeLimit { throw try await overdue(desired, timeLimit) }
+        }
+        try Task.checkCancellation()
+        throw RuntimeError(
+          .unavailable, "the \(runtime.name) runtime no longer tells how '\(desired.id)' is", remedy: "run it again")
+      } catch let error as RuntimeError where error.kind == .unavailable {
+        try await wait(after: error, &state)
+      }
+    }
+  }
+
+  /// One look and the steps that it allows. Returns the deployment once it is as desired.
+  private func step(
+    _ desired: DesiredDeployment, _ state: inout State, _ progress: @Sendable (Progress) -> Void
+  ) async throws -> ObservedDeployment? {
+    let observed = try await runtime.observeOrEmpty(desired.id)
+    let reconciler =
+      state.reconciler ?? Reconciler(desired, startingFrom: observed, surplusAllowed: surplusAllowed)
+    state.reconciler = reconciler
+    let ready = desired.nodes.count { observed.replica($0.replica)?.phase.isReady == true }
+    progress(Progress(ready: ready, of: desired.nodes.count, observed: observed))
+    for node in desired.nodes {
+      guard case .failed(let problem)? = observed.replica(node.replica)?.phase else { continue }
+      // What failed before this run is simply started again.
+      if state.started[node.replica, default: 0] > restarts { throw RuntimeError(problem) }
+    }
+    if reconciler.isSettled(observed) { return observed }
+    for change in reconciler.changes(observed) {
+      try Task.checkCancellation()
+      try await runtime.apply(change, to: desired.id)
+      if case .start(let node) = change { state.started[node.replica, default: 0] += 1 }
+    }
+    state.failures = 0
+    return nil
+  }
+
+  private func persistently(_ state: inout State, _ body: () async throws -> Void) async throws {
+    while true {
+      do {
+        return try await body()
+      } catch let error as RuntimeError where error.kind == .unavailable {
+        try await wait(after: error, &state)
+      }
+    }
+  }
+
+  private func wait(after error: RuntimeError, _ state: inout State) async throws {
+    guard state.failures < patience else { throw error }
+    try await Task.sleep(for: pause * (1 << state.failures))
+    state.failures += 1
+  }
+
+  private func overdue(_ desired: DesiredDeployment, _ limit: Duration) async throws -> RuntimeError {
+    let observed = try await runtime.observeOrEmpty(desired.id)
+    let late = desired.nodes.filter { observed.replica($0.replica)?.phase.isReady != true }
+    let problem = late.lazy.compactMap { observed.replica($0.replica)?.problem }.first
+    return RuntimeError(
+      .notReady,
+      "after \(limit / .seconds(1)) s \(late.count) of \(desired.nodes.count) nodes are not ready, the first: "
+        + "\(late.first.map { "\($0.id)" } ?? "none")" + (problem.map { " (\($0.message))" } ?? ""),
+      remedy: problem?.remedy ?? "read the node's log, or allow more time")
+  }
+}

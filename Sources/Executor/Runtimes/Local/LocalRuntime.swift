@@ -1,0 +1,365 @@
+import Dispatch
+import Foundation
+import Synchronization
+
+/// Nodes as processes of this machine, one process group each.
+///
+/// A replica is recorded on disk before it is started, so that a run that is killed in between is resumed; it is known
+/// again by a variable in its environment, and by process id together with start time. What is signalled is thereby
+/// always what this runtime started, also where process ids are used again.
+public final class LocalRuntime: Runtime {
+  /// What happens to servers when the planner ends.
+  public enum Lifetime: Hashable, Sendable {
+    /// They end too, however the planner ends.
+    case planner
+    /// Once they are ready, they stay.
+    case independent
+  }
+
+  /// Variable that tells a replica's processes, and those that they start, from all others: the path of its record.
+  static let markerVariable = "PLANNER_REPLICA"
+
+  public let name = RuntimeName.local.rawValue
+  let binary: String
+  let state: StateFolder
+  let lifetime: Lifetime
+  let cpus: CPUSplit?
+  /// How long a replica may take until it is ready, seconds.
+  let readyTimeoutSeconds: Double
+  /// How long it may take to answer what it has accepted before it is ended by force.
+  let grace: Duration
+  private let own = Mutex(Own())
+
+  /// What only the process that started a replica knows of it.
+  private struct Own: Sendable {
+    var children: [String: Child] = [:]
+    /// Files of replicas that were not ready in time.
+    var overdue: Set<String> = []
+    var watchers: [Int: Watcher] = [:]
+    var nextWatcher = 0
+  }
+
+  private struct Watcher: Sendable {
+    var deployment: DeploymentID
+    var feed: AsyncThrowingStream<Void, any Error>.Continuation
+  }
+
+  /// - Parameters:
+  ///   - binary: path of `model-server`.
+  ///   - stateFolder: where deployments are recorded; programs that share it see the same deployments.
+  ///   - logFolder: where logs are; those of replicas that failed stay there.
+  ///   - cpus: CPUs for workers and for the rest; nil leaves them to the system.
+  public init(
+    binary: String, stateFolder: String, logFolder: String, lifetime: Lifetime, cpus: CPUSplit? = nil,
+    readyTimeoutSeconds: Double = 600, grace: Duration = .seconds(30)
+  ) {
+    self.binary = binary
+    state = StateFolder(path: stateFolder, logs: logFolder)
+    self.lifetime = lifetime
+    self.cpus = cpus
+    self.readyTimeoutSeconds = readyTimeoutSeconds
+    self.grace = grace
+  }
+
+  // MARK: What there is
+
+  public func deployments() async throws -> [DeploymentID] {
+    try state.deployments().filter { deployment in
+      var isThere = false
+      for record in try state.records(deployment) {
+        // What a planner that was killed has left is no deployment: its servers went with it.
+        if record.isKept || record.planner.isAlive || record.process?.isAlive == true
+          || find(record, deployment) != nil
+        {
+          isThere = true
+        } else {
+          remove(record, deployment, keepingLog: true)
+        }
+      }
+      return isThere
+    }
+  }
+
+  public func observe(_ deployment: DeploymentID) async throws -> ObservedDeployment {
+    let records = try state.records(deployment)
+    guard !records.isEmpty else { throw RuntimeError.notFound(deployment) }
+    return ObservedDeployment(id: deployment, replicas: records.map { observed($0, deployment) })
+  }
+
+  private func observed(_ record: ReplicaRecord, _ deployment: DeploymentID) -> ObservedReplica {
+    let process = record.process ?? find(record, deployment)
+    return ObservedReplica(
+      id: record.id, settings: record.settings, phase: phase(record, process, deployment),
+      handle: process.map { "process \($0.pid)" } ?? "not started")
+  }
+
+  /// A server that was started, but not recorded any more because the planner was killed in that moment.
+  func find(_ record: ReplicaRecord, _ deployment: DeploymentID) -> ProcessIdentity? {
+    ProcessIdentity.carrying(Self.markerVariable, state.recordFile(record.id, deployment)).first
+  }
+
+  private func phase(
+    _ record: ReplicaRecord, _ process: ProcessIdentity?, _ deployment: DeploymentID
+  ) -> ReplicaPhase {
+    let file = state.recordFile(record.id, deployment)
+    let child = child(of: process, file)
+    if own.withLock({ $0.overdue.contains(file) }) {
+      return .failed(
+        problem(
+          .notReadyInTime(
+            binary: record.binary, seconds: readyTimeoutSeconds, logTail: tail(record), logFile: record.logFile)))
+    }
+    if record.isStopping { return .stopping }
+    guard let process else { return .pending }
+    let ready = readyLine(record, deployment)
+    if child?.isRunning ?? process.isAlive {
+      guard let ready else { return .starting(nil) }
+      // From here on an interrupt of the planner leaves it alone.
+      if let child, record.isKept { Children.shared.forget(child) }
+      return .ready(NodeAddress(host: record.host, port: ready.port))
+    }
+    if let child, child.stopRequested { return .stopping }
+    guard let status = child?.status else {
+      return .failed(
+        NodeProblem(
+          .crashed, "the server with process id \(process.pid) has ended",
+          remedy: ExecutorError.logEnd(tail(record), record.logFile)))
+    }
+    if ready != nil {
+      return .failed(
+        problem(
+          .crashed(
+            pid: process.pid, status: status, logTail: tail(record), logFile: record.logFile)))
+    }
+    return .failed(
+      problem(
+        .endedBeforeReady(
+          binary: record.binary, status: status, logTail: tail(record), logFile: record.logFile)))
+  }
+
+  /// The child of this program that a process is; nil where another program started it.
+  private func child(of process: ProcessIdentity?, _ file: String) -> Child? {
+    own.withLock { $0.children[file] }.flatMap { $0.pid == process?.pid ? $0 : nil }
+  }
+
+  private func tail(_ record: ReplicaRecord) -> [String] {
+    LogTail.read(record.logFile, last: ServerProcess.quotedLines)
+  }
+
+  private func problem(_ error: ExecutorError) -> NodeProblem {
+    switch error {
+    case .crashed(_, let status, let tail, let log):
+      // What the kernel ends for lack of memory dies by this signal, with nothing in the log.
+      NodeProblem(
+        status == .signalled(SIGKILL) ? .outOfMemory : .crashed, error.sentence,
+        remedy: ExecutorError.logEnd(tail, log))
+    case .endedBeforeReady(_, _, let tail, let log), .notReadyInTime(_, _, let tail, let log):
+      NodeProblem(.notReady, error.sentence, remedy: ExecutorError.logEnd(tail, log))
+    default:
+      NodeProblem(.image, error.description, remedy: "build it again, or name another program")
+    }
+  }
+
+  private func readyLine(_ record: ReplicaRecord, _ deployment: DeploymentID) -> ReadyLine? {
+    guard let text = try? String(contentsOfFile: state.outputFile(record.id, deployment), encoding: .utf8) else {
+      return nil
+    }
+    return text.split(separator: "\n").lazy.compactMap { ReadyLine.parse($0) }.first
+  }
+
+  // MARK: Signals
+
+  /// Nothing is looked at in turns once all replicas are ready and were started by this process: a node under
+  /// measurement is left alone.
+  public func signals(from deployment: DeploymentID) -> AsyncThrowingStream<Void, any Error> {
+    let (stream, feed) = AsyncThrowingStream<Void, any Error>.makeStream(bufferingPolicy: .bufferingNewest(1))
+    let number = own.withLock { own in
+      own.nextWatcher += 1
+      own.watchers[own.nextWatcher] = Watcher(deployment: deployment, feed: feed)
+      return own.nextWatcher
+    }
+    feed.onTermination = { [weak self] _ in self?.own.withLock { $0.watchers[number] = nil } }
+    feed.yield()
+    watch(number, deployment)
+    return stream
+  }
+
+  private func signal(_ deployment: DeploymentID) {
+    let feeds = own.withLock { $0.watchers.values.filter { $0.deployment == deployment }.map(\.feed) }
+    for feed in feeds { feed.yield() }
+  }
+
+  /// Looks again after a while at what does not tell by itself when it changes.
+  private func watch(_ number: Int, _ deployment: DeploymentID) {
+    guard let feed = own.withLock({ $0.watchers[number]?.feed }) else { return }
+    let records = (try? state.records(deployment)) ?? []
+    let known = own.withLock { own in
+      records.allSatisfy { own.children[state.recordFile($0.id, deployment)] != nil }
+    }
+    let isQuiet = !records.isEmpty && records.allSatisfy { readyLine($0, deployment) != nil }
+    if isQuiet && known {
+      // Ends are told by the children; this is for replicas that others add.
+      DispatchQueue.global().asyncAfter(deadline: .now() + 5) { [weak self] in self?.watch(number, deployment) }
+    } else {
+      feed.yield()
+      DispatchQueue.global().asyncAfter(deadline: .now() + (isQuiet ? 0.25 : 0.01)) { [weak self] in
+        self?.watch(number, deployment)
+      }
+    }
+  }
+}
+
+// MARK: Changes
+
+extension LocalRuntime {
+  public func check(_ desired: DesiredDeployment) async throws {
+    do {
+      try Spawn.checkExecutable(binary)
+    } catch {
+      throw RuntimeError(.unavailable, error.description, remedy: "build it with `make build`")
+    }
+    let present = Set(((try? state.records(desired.id)) ?? []).map(\.id))
+    let added = desired.nodes.filter { !present.contains($0.replica) }
+    let needed = added.reduce(0) { $0 + ($1.settings.memoryBytes ?? 0) }
+    let available: Int64
+    do {
+      available = try HostInfo.availableMemoryBytes()
+    } catch {
+      throw RuntimeError(.unavailable, "\(error)", remedy: "run it on Linux with /proc mounted")
+    }
+    guard needed <= available else {
+      throw RuntimeError(
+        .noCapacity, "the nodes need \(needed >> 20) MiB and \(available >> 20) MiB are free",
+        remedy: "stop what holds the memory, or deploy fewer nodes")
+    }
+  }
+
+  public func apply(_ change: Change, to deployment: DeploymentID) async throws {
+    switch change {
+    case .start(let node): try await start(node, deployment)
+    case .stop(let replica): try await stop(replica, deployment)
+    }
+  }
+
+  private func start(_ node: DesiredNode, _ deployment: DeploymentID) async throws {
+    try Task.checkCancellation()
+    if var record = try state.record(node.replica, deployment) {
+      switch observed(record, deployment).phase {
+      case .starting, .ready:
+        if record.process == nil {
+          record.process = find(record, deployment)
+          try state.write(record, deployment)
+        }
+        return
+      case .pending, .stopping, .failed:
+        // What is left of it goes first.
+        try await stop(node.replica, deployment)
+      }
+    }
+    var record = ReplicaRecord(
+      node: node.id, settings: node.settings, isKept: lifetime == .independent, planner: .own, process: nil,
+      binary: binary, host: "127.0.0.1", logFile: state.logFile(node.replica, deployment))
+    // The intent before the deed: whoever is killed between them is followed by one who looks for the marker.
+    try state.write(record, deployment)
+    do {
+      let child = try spawn(record, deployment)
+      record.process = ProcessIdentity(of: child.pid) ?? ProcessIdentity(pid: child.pid, startTicks: 0, boot: "")
+      try state.write(record, deployment)
+    } catch {
+      remove(record, deployment, keepingLog: true)
+      guard let error = error as? ExecutorError else { throw error }
+      if error == .interrupted { throw CancellationError() }
+      throw RuntimeError(problem(error))
+    }
+    signal(deployment)
+  }
+
+  private func spawn(_ record: ReplicaRecord, _ deployment: DeploymentID) throws(ExecutorError) -> Child {
+    let file = state.recordFile(record.id, deployment)
+    var launch = ServerLaunch(binary: binary, settings: record.settings, logFile: record.logFile)
+    launch.host = record.host
+    launch.isKept = record.isKept
+    launch.pinWorkers = cpus?.pinned(threadsPerWorker: record.settings.threadsPerWorker)
+    launch.ioCPUs = cpus?.io
+    launch.marker = [Self.markerVariable: file]
+    let path = state.outputFile(record.id, deployment)
+    let output = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0o600)
+    guard output >= 0 else { throw .logFile(path: path, reason: systemMessage(errno)) }
+    defer { close(output) }
+    let child = try launch.start(output: output)
+    own.withLock { own in
+      own.children[file] = child
+      own.overdue.remove(file)
+    }
+    child.onExit { [weak self] _ in self?.signal(deployment) }
+    DispatchQueue.global().asyncAfter(deadline: .now() + readyTimeoutSeconds) { [weak self, weak child] in
+      guard let self, let child, child.isRunning, self.readyLine(record, deployment) == nil else { return }
+      self.own.withLock { own in
+        if own.children[file] === child { own.overdue.insert(file) }
+      }
+      child.beginStop(grace: .seconds(2))
+    }
+    return child
+  }
+
+  private func stop(_ replica: ReplicaID, _ deployment: DeploymentID) async throws {
+    guard var record = try state.record(replica, deployment) else { return }
+    let phase = observed(record, deployment).phase
+    let hasFailed = if case .failed = phase { true } else { false }
+    if !hasFailed, !record.isStopping {
+      record.isStopping = true
+      try state.write(record, deployment)
+      signal(deployment)
+    }
+    let file = state.recordFile(replica, deployment)
+    // A server that is not ready has accepted nothing that it could answer.
+    let patience = phase.isReady ? grace : min(grace, .seconds(2))
+    if let child = child(of: record.process, file) {
+      await child.stop(grace: patience)
+    } else if let process = record.process, process.isAlive {
+      process.signal(SIGTERM)
+      _ = await process.hasEnded(within: patience)
+    }
+    // What is left carries the marker: a deaf server, or what it had started.
+    for left in ProcessIdentity.carrying(Self.markerVariable, file) {
+      left.signal(SIGKILL)
+      _ = await left.hasEnded(within: .seconds(5))
+    }
+    remove(record, deployment, keepingLog: hasFailed)
+  }
+
+  private func remove(_ record: ReplicaRecord, _ deployment: DeploymentID, keepingLog: Bool) {
+    let file = state.recordFile(record.id, deployment)
+    own.withLock { own in
+      own.children[file] = nil
+      own.overdue.remove(file)
+    }
+    state.remove(record, deployment, keepingLog: keepingLog)
+    signal(deployment)
+  }
+
+  public func stop(_ deployment: DeploymentID) async throws {
+    let replicas = try state.records(deployment).map(\.id)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for replica in replicas { group.addTask { try await self.stop(replica, deployment) } }
+      try await group.waitForAll()
+    }
+  }
+
+  public func lock(_ deployment: DeploymentID, purpose: String) async throws -> any DeploymentLock {
+    do {
+      return LocalLock(lock: try RunLock.acquire(folder: state.folder(deployment), purpose: purpose))
+    } catch .locked(_, let holder) {
+      throw RuntimeError(
+        .conflict, "another run is at work on deployment '\(deployment)' (\(holder))",
+        remedy: "wait for it to end or stop it")
+    } catch {
+      throw RuntimeError(.unavailable, error.description, remedy: "set TMPDIR to a folder that can be written")
+    }
+  }
+
+  private struct LocalLock: DeploymentLock {
+    let lock: RunLock
+    func release() async { lock.releaseAndRemove() }
+  }
+}

@@ -1,0 +1,71 @@
+import Foundation
+import ServerContract
+
+/// One process of `model-server` on this machine: the node that it is, and the facts of the process.
+public struct ServerLaunch: Hashable, Sendable {
+  /// Path of the program.
+  public var binary: String
+  /// The node that the process is.
+  public var settings: NodeSettings
+  public var host = "127.0.0.1"
+  /// 0 lets the system choose.
+  public var port = 0
+  /// CPUs for the workers' threads; nil leaves them to the system.
+  public var pinWorkers: [Int]?
+  /// CPUs for the threads that read and write requests; nil leaves them to the system.
+  public var ioCPUs: [Int]?
+  /// File that gets the server's standard error; replaced where it exists.
+  public var logFile: String
+  /// How long it may take until it is ready, seconds.
+  public var readyTimeoutSeconds = 600.0
+  /// Whether it is to outlive this program.
+  public var isKept = false
+  /// Environment beside the settings' own, by which a process is known again.
+  var marker: [String: String] = [:]
+
+  public init(binary: String, settings: NodeSettings, logFile: String) {
+    self.binary = binary
+    self.settings = settings
+    self.logFile = logFile
+  }
+
+  /// The command line, without the program.
+  public var arguments: [String] {
+    var arguments = ServerArguments()
+    arguments.add(.repository, settings.repository)
+    arguments.add(.host, host)
+    arguments.add(.port, port)
+    arguments.add(.workers, settings.workers)
+    arguments.add(.threads, settings.threadsPerWorker)
+    if !settings.warmTokens.isEmpty { arguments.add(.warmTokens, list: settings.warmTokens) }
+    if !settings.models.isEmpty { arguments.add(.limitModels, settings.models.count) }
+    if let pinWorkers { arguments.add(.pinWorkers, list: pinWorkers) }
+    if let ioCPUs { arguments.add(.ioCPUs, list: ioCPUs) }
+    if !isKept { arguments.add(flag: .stopOnStdinEOF) }
+    return arguments.words + settings.extraArguments
+  }
+
+  /// Starts the process, registered so that an interrupt ends it.
+  ///
+  /// Unless it is to be kept, its standard input is a pipe that this process holds open: it is told to stop when that
+  /// pipe ends, so it goes with the planner even where that is killed.
+  ///
+  /// - Parameter output: descriptor that becomes its standard output; the caller closes its own copy.
+  func start(output: Int32) throws(ExecutorError) -> Child {
+    let log = open(logFile, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0o644)
+    guard log >= 0 else { throw .logFile(path: logFile, reason: systemMessage(errno)) }
+    defer { close(log) }
+    let input = isKept ? Pipe(read: open("/dev/null", O_RDONLY | O_CLOEXEC), write: -1) : try Pipe.make()
+    defer { close(input.read) }
+    let spawn = Spawn(
+      binary: binary, arguments: arguments, environment: settings.environment.merging(marker) { $1 },
+      input: input.read, output: output, error: log, newSession: isKept)
+    do {
+      // Registered even where it is to be kept: until it is ready, an interrupt ends it.
+      return try Children.shared.start(spawn, input: isKept ? nil : input.write)
+    } catch {
+      if input.write >= 0 { close(input.write) }
+      throw error
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import Executor
+import LoadTest
+import Optimizer
+import PlannerCore
+import Simulator
+
+/// Deploys what was chosen of a plan, predicts it on the schedule of the run, loads it, and compares.
+public struct ProofRun: Sendable {
+  /// What is to be run.
+  public struct Order: Sendable {
+    public var name: String
+    /// When the run began: ISO 8601, UTC.
+    public var startedAt: String
+    public var plan: Plan
+    public var choice: Slice
+    public var deployment: DeploymentID
+    public var settings: NodeSettings
+    /// The machine that the run is made on.
+    public var host: HostFingerprint
+    /// Length of the counted part, seconds.
+    public var durationSeconds: Double
+    public var seed: UInt64
+    /// Whether the machine's speed of the moment goes into the prediction.
+    public var isCalibrated: Bool
+    /// Whether the node is left running at the end.
+    public var isKept: Bool
+
+    public init(
+      name: String, startedAt: String, plan: Plan, choice: Slice, deployment: DeploymentID,
+      settings: NodeSettings, host: HostFingerprint, durationSeconds: Double, seed: UInt64, isCalibrated: Bool,
+      isKept: Bool
+    ) {
+      self.name = name
+      self.startedAt = startedAt
+      self.plan = plan
+      self.choice = choice
+      self.deployment = deployment
+      self.settings = settings
+      self.host = host
+      self.durationSeconds = durationSeconds
+      self.seed = seed
+      self.isCalibrated = isCalibrated
+      self.isKept = isKept
+    }
+  }
+
+  /// What a user may want to know while it goes on.
+  public enum Event: Sendable {
+    /// The node is being started.
+    case starting(NodeSettings)
+    /// The node is ready, and the machine's speed is being found out.
+    case calibrating
+    case calibrated(NodeUnderLoad.CalibrationRun)
+    /// Too few requests at this rate to tell the machine's speed.
+    case notCalibrated
+    case predicted(NodePrediction)
+    /// The run itself begins: its counted part and the warm-up before it, seconds.
+    case loading(seconds: Double, warmupSeconds: Double)
+    case progress(NodeUnderLoad.Stage, LoadProgress)
+    /// The node was left running.
+    case kept(NodeAddress, handle: String)
+  }
+
+  /// A finished run.
+  public struct Outcome: Sendable {
+    public var record: RunRecord
+    public var result: LoadResult
+  }
+
+  /// Runs that a prediction is made from.
+  public static let replications = 40
+
+  let runtime: any Runtime
+  let sender: @Sendable (NodeAddress) throws -> any LoadSender
+  let report: @Sendable (Event) -> Void
+
+  /// - Parameters:
+  ///   - sender: makes what loads the node at an address.
+  ///   - report: told of each step.
+  public init(
+    on runtime: any Runtime, sender: @escaping @Sendable (NodeAddress) throws -> any LoadSender,
+    report: @escaping @Sendable (Event) -> Void
+  ) {
+    self.runtime = runtime
+    self.sender = sender
+    self.report = report
+  }
+
+  /// - Throws: `ProofError`, `RuntimeError`, what the sender throws, `CancellationError`. Nothing of the deployment is
+  ///   then left.
+  public func run(_ order: Order) async throws -> Outcome {
+    let node = DesiredNode(NodeID(index: 0), order.settings)
+    let lock = try await runtime.lock(order.deployment, purpose: "planner execute")
+    do {
+      report(.starting(order.settings))
+      let deployed = try await Rollout(runtime).run(DesiredDeployment(order.deployment, nodes: [node]))
+      guard let replica = deployed.replica(node.replica), let address = replica.address else {
+        preconditionFailure("a rollout returns when every node is ready")
+      }
+      let outcome = try await runtime.whileRunning(order.deployment) {
+        try await measure(order, at: address, node.replica)
+      }
+      if order.isKept {
+        report(.kept(address, handle: replica.handle))
+      } else {
+        try await runtime.stop(order.deployment)
+      }
+      await lock.release()
+      return outcome
+    } catch {
+      // The first error is the one to tell; what cannot be stopped stays listed.
+      try? await runtime.stop(order.deployment)
+      await lock.release()
+      throw error
+    }
+  }
+
+  /// The schedule first, then the prediction on exactly that schedule, and only then the load.
+  private func measure(_ order: Order, at address: NodeAddress, _ replica: ReplicaID) async throws -> Outcome {
+    let node = NodeUnderLoad(
+      sender: try sender(address), workload: order.plan.workload, models: order.choice.models)
+    let show: NodeUnderLoad.Progress = { [report] in report(.progress($0, $1)) }
+    let schedule = node.schedule(seconds: order.durationSeconds, seed: order.seed)
+    let profiled = try Self.predict(order, schedule, order.choice.node.service)
+    var prediction = profiled
+    var note: RunComparison.CalibrationNote?
+    if order.isCalibrated {
+      report(.calibrating)
+      let found = try await node.calibrate(
+        against: order.choice.node.service, runSeconds: order.durationSeconds, seed: order.seed &+ 1, progress: show)
+      if let found {
+        prediction = try Self.predict(order, schedule, found.service)
+        note = .init(speed: found.speed, requests: found.requests, seconds: found.seconds, profiled: profiled)
+        report(.calibrated(found))
+      } else {
+        report(.notCalibrated)
+      }
+    }
+    report(.predicted(prediction))
+    report(.loading(seconds: order.durationSeconds, warmupSeconds: NodeUnderLoad.warmupSeconds))
+    let result = try await node.load(schedule, .measuring, show)
+    let memory = try await runtime.memoryBytes(of: replica, in: order.deployment)
+    let record = RunComparison(
+      name: order.name, startedAt: order.startedAt, runtime: runtime.name, host: order.host, plan: order.plan,
+      choice: order.choice, prediction: prediction, calibration: note, result: result, measuredMemoryBytes: memory
+    ).record()
+    return Outcome(record: record, result: result)
+  }
+
+  /// The node on exactly this schedule.
+  static func predict(
+    _ order: Order, _ schedule: Schedule, _ service: ServiceModel
+  ) throws(ProofError) -> NodePrediction {
+    var figures = order.choice.node.figures
+    figures.entries[0].service = service
+    let prediction = NodeSimulation.predict(
+      order.choice.node.spec, order.plan.workload, figures, schedule: schedule,
+      warmupSeconds: NodeUnderLoad.warmupSeconds, seed: order.plan.seed, replications: replications)
+    guard let prediction else {
+      throw ProofError(
+        .usage, "no request falls into \(order.durationSeconds) s at this rate; run it longer with --duration")
+    }
+    return prediction
+  }
+}
