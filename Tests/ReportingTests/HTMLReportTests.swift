@@ -65,8 +65,8 @@ import Testing
     #expect(slice.contains(">FAIL<") && slice.contains("A slice never confirms a cloud latency."))
     #expect(slice.contains("No inf2.xlarge is at hand."))
     var invalid = Samples.run()
-    invalid.valid = false
-    invalid.invalidReason = "the load generator fell 40 ms behind"
+    invalid.verdict.valid = false
+    invalid.verdict.invalidReason = "the load generator fell 40 ms behind"
     let page = HTMLReport.render(invalid)
     #expect(page.contains("The load generator fell 40\u{A0}ms behind.") && page.contains(">NOT VALID<"))
     #expect(!page.contains(">PASS<"))

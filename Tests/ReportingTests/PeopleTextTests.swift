@@ -79,7 +79,7 @@ import Testing
     }
     #expect(RunText.render(Samples.slice()).contains("A slice never confirms a cloud latency."))
     var invalid = Samples.run()
-    invalid.valid = false
+    invalid.verdict.valid = false
     let refused = RunText.render(invalid)
     #expect(refused.contains("Verdict: none, the run is not valid") && !refused.contains("Verdict: pass"))
   }

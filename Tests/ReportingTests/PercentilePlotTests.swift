@@ -96,8 +96,8 @@ import Testing
     record.figures.predicted.p99Seconds = 0.002
     record.figures.measured.p99Seconds = 0.004
     record.figures.measuredCurve = Self.flat(0.004)
-    for curve in [\RunRecord.predictedCurve, \.predictedCurveLow, \.predictedCurveHigh] {
-      record[keyPath: curve] = Self.flat(0.002)
+    for curve in [\RunRecord.Figures.predictedCurve, \.predictedCurveLow, \.predictedCurveHigh] {
+      record.figures[keyPath: curve] = Self.flat(0.002)
     }
     let page = HTMLReport.render(record)
     let svg = try #require(page.components(separatedBy: "<svg class=\"plot wide\"").last)
