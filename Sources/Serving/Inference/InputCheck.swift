@@ -2,12 +2,12 @@ import Engine
 import PlannerCore
 
 /// A request's tensors, checked against the model they are for and in the order in which it takes them.
-package struct CheckedInputs {
-  package var tensors: [HostTensor]
+struct CheckedInputs {
+  var tensors: [HostTensor]
   /// Rows of the first input; 1 where it has no dimension.
-  package var batch: Int
+  var batch: Int
   /// Length of the rows of a model of token ids; nil for other models.
-  package var tokens: Int?
+  var tokens: Int?
 }
 
 /// Compares what a request brings with what a model takes.
@@ -23,7 +23,7 @@ package enum InputCheck {
   private static let ids = TokenInputNames.ids
 
   /// - Throws: `InferenceError` (`invalidArgument`) that names the tensor.
-  package static func check(_ inputs: [NamedTensor], for model: ServedModel) throws(InferenceError) -> CheckedInputs {
+  static func check(_ inputs: [NamedTensor], for model: ServedModel) throws(InferenceError) -> CheckedInputs {
     guard !inputs.isEmpty else { throw InferenceError(.invalidArgument, "inputs: is empty") }
     let isTokenModel = TokenInputs.areAll(of: model.inputs)
     for (index, input) in inputs.enumerated() {

@@ -9,6 +9,8 @@ package struct ServerMetadata: Sendable {
   package let extensions = [
     "binary_tensor_data", "model_configuration", "model_repository", "parameters", "schedule_policy", "statistics",
   ]
+
+  package init() {}
 }
 
 /// What is known of a model's tensors.

@@ -65,11 +65,11 @@ package final class BatchLayout: Sendable {
   // MARK: Joining
 
   /// Requests' inputs as one pass.
-  package struct Joined {
-    package var inputs: [HostTensor]
-    package var rows: [Int]
+  struct Joined {
+    var inputs: [HostTensor]
+    var rows: [Int]
     /// Of each request, and of the padded rows; nil where the inputs are no tokens.
-    package var lengths: [Int]?
+    var lengths: [Int]?
     var longest = 0
   }
 
@@ -144,7 +144,7 @@ package final class BatchLayout: Sendable {
   /// Each request's own rows, cut to its own length.
   ///
   /// - Returns: nil where the answer does not have a row for each row of the requests: it was no answer to them.
-  package func split(_ outputs: [HostTensor], of joined: Joined) -> [[HostTensor]]? {
+  func split(_ outputs: [HostTensor], of joined: Joined) -> [[HostTensor]]? {
     let total = joined.rows.reduce(0, +)
     guard outputs.allSatisfy({ $0.shape.first == total }) else {
       learned.withLock { $0.joinsRows = false }
@@ -167,7 +167,7 @@ package final class BatchLayout: Sendable {
   }
 
   /// Some rows of a tensor, with `dimensions` cut to their first `length` entries.
-  package static func cut(_ tensor: HostTensor, rows: Range<Int>, _ dimensions: [Int], to length: Int) -> HostTensor {
+  static func cut(_ tensor: HostTensor, rows: Range<Int>, _ dimensions: [Int], to length: Int) -> HostTensor {
     var shape = tensor.shape
     shape[0] = rows.count
     for dimension in dimensions { shape[dimension] = min(length, shape[dimension]) }
