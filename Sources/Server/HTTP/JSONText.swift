@@ -39,9 +39,18 @@ package struct JSONText {
     bytes.append(UInt8(ascii: "]"))
   }
 
-  /// The shortest text that reads back as the same number; JSON has no infinity and no NaN, they become null.
+  /// The shortest text that reads back as the same number. JSON has no infinity and no NaN: they are written as
+  /// `Infinity`, `-Infinity` and `NaN`, which Python's reader and Triton's and KServe's clients understand.
   mutating func number(_ value: Double) {
-    if value.isFinite { bytes.append(contentsOf: value.description.utf8) } else { raw("null") }
+    if value.isFinite {
+      bytes.append(contentsOf: value.description.utf8)
+    } else if value.isNaN {
+      raw("NaN")
+    } else if value < 0 {
+      raw("-Infinity")
+    } else {
+      raw("Infinity")
+    }
   }
 
   /// A flat list of a tensor's values.
