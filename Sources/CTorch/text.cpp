@@ -12,8 +12,10 @@ size_t ct_floats_text(const float *values, size_t count, char *text) {
     if (std::isfinite(values[i])) {
       next = std::to_chars(next, next + CT_FLOAT_TEXT_CAPACITY, values[i]).ptr;
     } else {
-      std::memcpy(next, "null", 4);
-      next += 4;
+      const char *name = std::isnan(values[i]) ? "NaN" : values[i] < 0 ? "-Infinity" : "Infinity";
+      size_t length = std::strlen(name);
+      std::memcpy(next, name, length);
+      next += length;
     }
   }
   return static_cast<size_t>(next - text);

@@ -150,10 +150,17 @@ public enum Format {
   /// At most three digits after the point, without zeros at the end: `0.5`, `20`, `99.99`
   package static func plain(_ value: Double) -> String { trimmed(decimal(value, places: 3)) }
 
-  /// A rate: `0.49/s`, `29.4/s`, `1,470/s`
+  /// A rate in requests a second with two or three significant digits: `0.49/s`, `29.4/s`, `1,470/s`, `0.001/s`. A rate that
+  /// is not 0 is never shown as 0.
   public static func rate(_ perSecond: Double) -> String {
     guard perSecond.isFinite else { return missing }
-    return "\(trimmed(decimal(perSecond, places: TimeUnit.places(perSecond.magnitude))))/s"
+    var places = TimeUnit.places(perSecond.magnitude)
+    var scale = 0.0995
+    while perSecond.magnitude < scale, perSecond != 0, places < 9 {
+      places += 1
+      scale /= 10
+    }
+    return "\(trimmed(decimal(perSecond, places: places)))/s"
   }
 
   /// How many times: `2.1 ×`

@@ -181,7 +181,7 @@ private struct InferenceBodyParser {
         } else {
           _ = try reader.peek()
           tensor.dataOffset = reader.position
-          try reader.skipValue()
+          try reader.skipValue(allowsNonFinite: true)
         }
       case "parameters":
         try reader.readObject { (reader, name) throws(JSONError) in

@@ -10,7 +10,9 @@ package struct JSONError: Error, Hashable, Sendable {
 /// built that the caller did not ask for.
 ///
 /// Nesting is bounded and skipping does not recurse, so no text can exhaust the stack. Text must be UTF-8; `\u`
-/// escapes must pair their surrogates. Reading is strict: no comments, no trailing commas, no NaN.
+/// escapes must pair their surrogates. Reading is strict: no comments, no trailing commas; `NaN`, `Infinity` and
+/// `-Infinity`, which JSON does not have and Python's writers use, are read by `readFloat` and refused everywhere
+/// else.
 /// Complexity: O(bytes); duplicate names of an object that is read cost O(names²), and there may be 64 of them.
 package struct JSONReader {
   /// Lists and objects in one another.
@@ -49,6 +51,12 @@ package struct JSONReader {
       guard currentDigit != nil else { throw error("no value starts like this") }
       return .number
     }
+  }
+
+  /// What stands next, where numbers may be `NaN` and `Infinity`.
+  mutating func peekValue() throws(JSONError) -> Kind {
+    skipSpace()
+    return current == UInt8(ascii: "N") || current == UInt8(ascii: "I") ? .number : try peek()
   }
 
   /// Calls `body` for each member with the reader before its value, which `body` must read or skip.
@@ -201,6 +209,33 @@ package struct JSONReader {
     return value
   }
 
+  /// A number that may be no finite one: `NaN`, `Infinity` and `-Infinity` as Python's and Triton's clients write them,
+  /// and `null`, which other writers put in the place of NaN.
+  package mutating func readFloat() throws(JSONError) -> Double {
+    skipSpace()
+    if let value = try readNonFinite() { return value }
+    guard current == UInt8(ascii: "n") else { return try readDouble() }
+    try literal("null")
+    return .nan
+  }
+
+  /// nil, and nothing consumed, where a finite number or no number stands here.
+  private mutating func readNonFinite() throws(JSONError) -> Double? {
+    let isNegative = current == UInt8(ascii: "-")
+    let next = position + (isNegative ? 1 : 0)
+    guard next < bytes.count else { return nil }
+    switch bytes[next] {
+    case UInt8(ascii: "I"):
+      position = next
+      try literal("Infinity")
+      return isNegative ? -.infinity : .infinity
+    case UInt8(ascii: "N") where !isNegative:
+      try literal("NaN")
+      return .nan
+    default: return nil
+    }
+  }
+
   private static let powersOfTen: [Double] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
     1e20, 1e21, 1e22,
@@ -335,13 +370,15 @@ package struct JSONReader {
 
   // MARK: Skipping
 
-  /// Moves over one value of any kind, and checks that it is JSON.
-  package mutating func skipValue() throws(JSONError) {
+  /// Moves over one value, whatever it is, and checks that it is JSON.
+  ///
+  /// - Parameter allowsNonFinite: numbers may be what `readFloat` takes besides.
+  package mutating func skipValue(allowsNonFinite: Bool = false) throws(JSONError) {
     // Which brackets are open, the innermost in the lowest bit: 1 is an object. `deepest` of them fit.
     var objects: UInt64 = 0
     let outside = depth
     repeat {
-      switch try peek() {
+      switch allowsNonFinite ? try peekValue() : try peek() {
       case .object:
         try open(UInt8(ascii: "{"), "an object")
         objects = objects << 1 | 1
@@ -355,7 +392,7 @@ package struct JSONReader {
         depth -= 1
         objects >>= 1
       case .string: _ = try readString()
-      case .number: _ = try scanNumber()
+      case .number: if try !allowsNonFinite || readNonFinite() == nil { _ = try scanNumber() }
       case .bool: _ = try readBool()
       case .null: try readNull()
       }

@@ -61,9 +61,11 @@ package struct JSONText {
 
   package mutating func number(_ value: some BinaryInteger) { bytes.append(contentsOf: String(value).utf8) }
 
-  /// The shortest text that reads back as the same number; JSON has no infinity and no NaN, they become null.
+  /// The shortest text that reads back as the same number. JSON has no infinity and no NaN: they are written as
+  /// `Infinity`, `-Infinity` and `NaN`, which Python's reader and Triton's and KServe's clients understand.
   package mutating func number(_ value: Double) {
-    bytes.append(contentsOf: (value.isFinite ? value.description : "null").utf8)
+    let text = value.isFinite ? value.description : value.isNaN ? "NaN" : value < 0 ? "-Infinity" : "Infinity"
+    bytes.append(contentsOf: text.utf8)
   }
 
   package mutating func bool(_ value: Bool) { bytes.append(contentsOf: (value ? "true" : "false").utf8) }

@@ -34,11 +34,12 @@ enum TensorData {
     case .fp32:
       return .float32(
         try list { (reader) throws(JSONError) in
-          let value = Float(try reader.readDouble())
-          guard value.isFinite else { throw reader.error("a number is beyond the range of FP32") }
+          let wide = try reader.readFloat()
+          let value = Float(wide)
+          guard value.isFinite || !wide.isFinite else { throw reader.error("a number is beyond the range of FP32") }
           return value
         })
-    case .fp64: return .float64(try list { (reader) throws(JSONError) in try reader.readDouble() })
+    case .fp64: return .float64(try list { (reader) throws(JSONError) in try reader.readFloat() })
     case .fp16, .bf16: throw reader.error("\(datatype.rawValue) can be sent in the binary form only")
     case .bytes: throw reader.error(InferenceError.bytesTensor.message)
     }
@@ -81,7 +82,7 @@ enum TensorData {
         continue
       }
       counts[depth] += 1
-      if try reader.peek() == .array {
+      if try reader.peekValue() == .array {
         guard counts.count < max(1, shape.count) else { throw reader.error("lists lie deeper than the shape \(shape)") }
         try reader.openArray()
         counts.append(0)

@@ -13,33 +13,90 @@ package enum TensorText {
   private static let edge = 3
 
   package static func describe(_ tensor: HostTensor) -> String {
-    let values: [Double]
-    switch tensor.elements {
-    case .float32(let floats): values = floats.map { Double($0) }
-    case .float64(let doubles): values = doubles
-    default: return "tensor(\(tensor.shape))"
+    let values = Values(tensor.elements)
+    var suffixes: [String] = []
+    let body: String
+    if values.count == 0 {
+      if tensor.shape.count != 1 { suffixes.append("size=" + tuple(tensor.shape)) }
+      // Nothing in the brackets tells the type, so all but the usual one are named.
+      if values.type != "float32" { suffixes.append("dtype=torch." + values.type) }
+      body = "[]"
+    } else {
+      if !["float32", "int64", "bool"].contains(values.type) { suffixes.append("dtype=torch." + values.type) }
+      body = Printer(shape: tensor.shape, values: values).text(dimension: 0, offset: 0, indent: prefix.count)
     }
-    guard !values.isEmpty else { return "tensor([])" }
-    let printer = Printer(shape: tensor.shape, values: values)
-    return "tensor(" + printer.text(dimension: 0, offset: 0, indent: 7) + ")"
+    return (prefix + body).appending(suffixes, indent: prefix.count, lineWidth: lineWidth) + ")"
+  }
+
+  private static let prefix = "tensor("
+
+  /// `(2, 3)`, `(2,)`, `()`, as Python prints a tuple.
+  private static func tuple(_ values: [Int]) -> String {
+    "(" + values.map(String.init).joined(separator: ", ") + (values.count == 1 ? "," : "") + ")"
+  }
+
+  /// A tensor's elements as what they are printed from, and PyTorch's name of their type.
+  private struct Values {
+    enum Kind {
+      case floats([Double])
+      /// Printed as they are: integers, and truth values as True and False.
+      case texts([String])
+    }
+
+    let type: String
+    let kind: Kind
+
+    var count: Int {
+      switch kind {
+      case .floats(let values): values.count
+      case .texts(let values): values.count
+      }
+    }
+
+    init(_ elements: HostTensor.Element) {
+      switch elements {
+      case .float32(let values): (type, kind) = ("float32", .floats(values.map { Double($0) }))
+      case .float64(let values): (type, kind) = ("float64", .floats(values))
+      case .float16(let bits):
+        (type, kind) = ("float16", .floats(bits.map { Double(HalfFloat.value(float16: $0)) }))
+      case .bfloat16(let bits):
+        (type, kind) = ("bfloat16", .floats(bits.map { Double(HalfFloat.value(bfloat16: $0)) }))
+      case .int64(let values): (type, kind) = ("int64", .texts(values.map(String.init)))
+      case .int32(let values): (type, kind) = ("int32", .texts(values.map(String.init)))
+      case .int16(let values): (type, kind) = ("int16", .texts(values.map(String.init)))
+      case .int8(let values): (type, kind) = ("int8", .texts(values.map(String.init)))
+      case .uint8(let values): (type, kind) = ("uint8", .texts(values.map(String.init)))
+      case .bool(let values): (type, kind) = ("bool", .texts(values.map { $0 == 0 ? "False" : "True" }))
+      }
+    }
   }
 
   private struct Printer {
     let shape: [Int]
-    let values: [Double]
     let isSummarized: Bool
-    let format: NumberFormat
+    /// The text of the element at an index, without the blanks before it.
+    let bare: (Int) -> String
+    /// Cells of one element.
+    let width: Int
 
-    init(shape: [Int], values: [Double]) {
+    init(shape: [Int], values: Values) {
       self.shape = shape
-      self.values = values
       isSummarized = values.count > threshold
-      format = NumberFormat(isSummarized ? Self.shown(shape, values) : values)
+      let shown = isSummarized ? Self.shown(shape, values.count) : Array(0..<values.count)
+      switch values.kind {
+      case .floats(let floats):
+        let format = NumberFormat(shown.map { floats[$0] })
+        bare = { format.bare(floats[$0]) }
+        width = format.width
+      case .texts(let texts):
+        bare = { texts[$0] }
+        width = shown.map { texts[$0].count }.max() ?? 1
+      }
     }
 
-    /// The values that a summary shows: the widths are theirs.
-    private static func shown(_ shape: [Int], _ values: [Double]) -> [Double] {
-      values.indices.filter { index in
+    /// Indices of the elements that a summary shows: the widths are theirs.
+    private static func shown(_ shape: [Int], _ count: Int) -> [Int] {
+      (0..<count).filter { index in
         var rest = index
         for size in shape.reversed() {
           let place = rest % size
@@ -47,11 +104,11 @@ package enum TensorText {
           rest /= size
         }
         return true
-      }.map { values[$0] }
+      }
     }
 
     func text(dimension: Int, offset: Int, indent: Int) -> String {
-      guard dimension < shape.count else { return format.text(values[offset]) }
+      guard dimension < shape.count else { return element(offset) }
       let size = shape[dimension]
       let step = shape[(dimension + 1)...].reduce(1, *)
       let cut = isSummarized && size > 2 * edge
@@ -63,14 +120,20 @@ package enum TensorText {
         let breaks = String(repeating: "\n", count: shape.count - dimension - 1)
         return "[" + parts.joined(separator: "," + breaks + left) + "]"
       }
-      let perLine = max(1, (lineWidth - indent) / (format.width + 2))
+      let perLine = max(1, (lineWidth - indent) / (width + 2))
       let lines = Swift.stride(from: 0, to: parts.count, by: perLine).map {
         parts[$0..<min($0 + perLine, parts.count)].joined(separator: ", ")
       }
       return "[" + lines.joined(separator: ",\n" + left) + "]"
     }
+
+    private func element(_ index: Int) -> String {
+      let text = bare(index)
+      return String(repeating: " ", count: max(0, width - text.count)) + text
+    }
   }
 
+  /// How floating-point numbers of one tensor are printed.
   private struct NumberFormat {
     private enum Style { case whole, fixed, scientific }
 
@@ -89,12 +152,7 @@ package enum TensorText {
       width = values.filter { $0.isFinite && $0 != 0 }.map { bare($0).count }.max() ?? 1
     }
 
-    func text(_ value: Double) -> String {
-      let text = bare(value)
-      return String(repeating: " ", count: max(0, width - text.count)) + text
-    }
-
-    private func bare(_ value: Double) -> String {
+    func bare(_ value: Double) -> String {
       if value.isNaN { return "nan" }
       if value.isInfinite { return value < 0 ? "-inf" : "inf" }
       return switch style {
@@ -103,5 +161,23 @@ package enum TensorText {
       case .scientific: String(format: "%.4e", value)
       }
     }
+  }
+}
+
+extension String {
+  /// With `, suffix` for each suffix, on a new line where the last one would grow beyond `lineWidth`.
+  fileprivate func appending(_ suffixes: [String], indent: Int, lineWidth: Int) -> String {
+    var text = self
+    var length = text.count - (text.lastIndex(of: "\n").map { text.distance(from: text.startIndex, to: $0) } ?? -1) + 1
+    for suffix in suffixes {
+      if length + suffix.count + 2 > lineWidth {
+        text += ",\n" + String(repeating: " ", count: indent) + suffix
+        length = indent + suffix.count
+      } else {
+        text += ", " + suffix
+        length += suffix.count + 2
+      }
+    }
+    return text
   }
 }

@@ -33,10 +33,12 @@ struct PieceTable: Sendable {
     UInt32(truncatingIfNeeded: ((hash ^ (hash >> 29)) &* 0xBF58_476D_1CE4_E5B9) >> 32)
   }
 
-  /// Tokens as ranges of `bytes`; token *i* ends at `ends[i + 1]`.
-  ///
-  /// - Throws: the number of a token that is a duplicate, and of the first one that is the same.
-  init(bytes: [UInt8], ends: [UInt32]) throws(Duplicate) {
+  /// Tokens that stand there more than once, in the order of the later one: its id counts.
+  let repeated: [Repetition]
+
+  /// Tokens as ranges of `bytes`; token *i* ends at `ends[i + 1]`. Of tokens that are the same the last one is found;
+  /// an empty token is found by no text.
+  init(bytes: [UInt8], ends: [UInt32]) {
     let count = ends.count - 1
     var capacity = 16
     while capacity < count * 2 { capacity *= 2 }
@@ -44,6 +46,7 @@ struct PieceTable: Sendable {
     while Int(idMask) < count { idMask = idMask << 1 | 1 }
     var slots = [UInt32](repeating: 0, count: capacity)
     var longest = (initial: 0, continuing: 0)
+    var repeated: [Repetition] = []
     for id in 0..<count {
       var key = bytes[Int(ends[id])..<Int(ends[id + 1])]
       let continuing = key.starts(with: Self.marker)
@@ -58,7 +61,10 @@ struct PieceTable: Sendable {
       while slots[slot] != 0 {
         let other = Int(slots[slot] & idMask) - 1
         let token = bytes[Int(ends[id])..<Int(ends[id + 1])]
-        if bytes[Int(ends[other])..<Int(ends[other + 1])] == token { throw Duplicate(id: id, first: other) }
+        if bytes[Int(ends[other])..<Int(ends[other + 1])] == token {
+          repeated.append(Repetition(id: id, earlier: other))
+          break
+        }
         slot = (slot + 1) & (capacity - 1)
       }
       slots[slot] = hash & ~idMask | UInt32(id + 1)
@@ -67,12 +73,14 @@ struct PieceTable: Sendable {
     self.ends = ends
     self.slots = slots
     self.idMask = idMask
+    self.repeated = repeated
     (longestInitial, longestContinuing) = longest
   }
 
-  struct Duplicate: Error {
+  /// Two ids of one token.
+  struct Repetition: Hashable, Sendable {
     var id: Int
-    var first: Int
+    var earlier: Int
   }
 
   /// The id of the token that is `count` bytes at `start`, or nil.

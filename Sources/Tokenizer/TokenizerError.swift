@@ -5,9 +5,6 @@ package struct TokenizerError: Error, Hashable, Sendable, CustomStringConvertibl
     /// Not a single token.
     case empty
     case notUTF8
-    case blankLine
-    /// The token stands on an earlier line too, so its id would not be clear.
-    case duplicate(token: String, firstLine: Int)
     case missingSpecialTokens([String])
   }
 
@@ -30,11 +27,6 @@ package struct TokenizerError: Error, Hashable, Sendable, CustomStringConvertibl
       return "\(place): holds no token; copy the model's vocab.txt again, one token a line"
     case .notUTF8:
       return "\(place): is not UTF-8; save the vocabulary as UTF-8 text"
-    case .blankLine:
-      return "\(place): is blank, but every line is a token and counts as an id; copy the model's vocab.txt again"
-    case .duplicate(let token, let firstLine):
-      return "\(place): repeats the token '\(token)' of line \(firstLine); each token may stand there once, "
-        + "so copy the model's vocab.txt again"
     case .missingSpecialTokens(let tokens):
       return "\(place): lacks \(tokens.joined(separator: ", ")); a BERT vocabulary has [PAD], [UNK], [CLS], [SEP] "
         + "and [MASK], each on a line of its own and without a byte order mark before it"

@@ -12,6 +12,17 @@ package struct Encoding: Hashable, Sendable {
   package var truncated: Bool
 }
 
+/// How a pair that is too long is cut. Both ways shorten the longer text first; they differ by one token where both
+/// texts are cut and the room for them is odd.
+public enum PairTruncation: String, Hashable, Sendable, CaseIterable {
+  /// As tokenizers 0.23 does, and with it `BertTokenizer` from transformers 5: the odd token stays with the longer
+  /// text, with the second where both are as long.
+  case halves
+  /// As transformers' tokenizers written in Python did, up to version 4: the longer text loses one token at a time,
+  /// the second where both are as long, so the odd token stays with the first.
+  case oneByOne
+}
+
 /// BERT's WordPiece tokenizer, which gives the ids that transformers' `BertTokenizer.from_pretrained` gives.
 ///
 /// Special tokens in a text ([CLS], [SEP], …, in capitals) count as such, as they do there. The Unicode version is
@@ -20,6 +31,10 @@ package struct WordPieceTokenizer: Sendable {
   private let pieces: PieceTable
   private let special: SpecialTokens
   private let lowercases: Bool
+  /// How `encode` cuts a pair that is too long.
+  public var truncation = PairTruncation.halves
+  /// What is odd about the vocabulary and does no harm to the ids, each in a sentence with file and line.
+  public let warnings: [String]
 
   /// Tokens in the vocabulary; ids are below it.
   package var vocabularySize: Int { pieces.count }
@@ -33,7 +48,7 @@ package struct WordPieceTokenizer: Sendable {
     var bytes: [UInt8] = []
     var ends: [UInt32] = [0]
     for line in lines {
-      bytes += line.utf8
+      bytes += line.utf8.prefix(Self.trimmedLength(of: Array(line.utf8)[...]))
       ends.append(UInt32(bytes.count))
     }
     try self.init(bytes: bytes, ends: ends, lowercases: lowercases, file: "vocabulary")
@@ -52,16 +67,9 @@ package struct WordPieceTokenizer: Sendable {
   }
 
   private init(bytes: [UInt8], ends: [UInt32], lowercases: Bool, file: String) throws(TokenizerError) {
-    guard ends.count > 1 else { throw TokenizerError(.empty, file: file) }
-    for line in 1..<ends.count where ends[line] == ends[line - 1] {
-      throw TokenizerError(.blankLine, file: file, line: line)
-    }
-    do {
-      pieces = try PieceTable(bytes: bytes, ends: ends)
-    } catch {
-      let token = String(decoding: bytes[Int(ends[error.id])..<Int(ends[error.id + 1])], as: UTF8.self)
-      throw TokenizerError(.duplicate(token: token, firstLine: error.first + 1), file: file, line: error.id + 1)
-    }
+    guard ends.contains(where: { $0 > 0 }) else { throw TokenizerError(.empty, file: file) }
+    pieces = PieceTable(bytes: bytes, ends: ends)
+    warnings = Self.warnings(pieces, ends: ends, file: file)
     do {
       special = try SpecialTokens(pieces)
     } catch {
@@ -86,28 +94,68 @@ package struct WordPieceTokenizer: Sendable {
       guard String(validating: content[index..<end], as: UTF8.self) != nil else {
         throw TokenizerError(.notUTF8, file: file, line: ends.count)
       }
-      bytes += content[index..<end]
+      bytes += content[index..<end].prefix(trimmedLength(of: content[index..<end]))
       ends.append(UInt32(bytes.count))
       let isPair = end + 1 < content.count && content[end] == carriageReturn && content[end + 1] == newline
       index = end + (isPair ? 2 : 1)
     }
     return (bytes, ends)
   }
+
+  /// How many bytes of a line of UTF-8 remain without the white space at its end, which the reference takes off.
+  private static func trimmedLength(of line: ArraySlice<UInt8>) -> Int {
+    // Nearly every line ends in a visible ASCII character.
+    if let last = line.last, last > 0x20, last < 0x7F { return line.count }
+    var scalars = String(decoding: line, as: UTF8.self).unicodeScalars[...]
+    while let last = scalars.last, last.properties.isWhitespace { scalars.removeLast() }
+    return String(scalars).utf8.count
+  }
+
+  /// One sentence for the blank lines and one for the repeated tokens, each with the first few lines they stand on.
+  private static func warnings(_ pieces: PieceTable, ends: [UInt32], file: String) -> [String] {
+    func places(_ lines: [Int]) -> String {
+      lines.prefix(3).map(String.init).joined(separator: ", ") + (lines.count > 3 ? ", …" : "")
+    }
+    var warnings: [String] = []
+    let blank = (1..<ends.count).filter { ends[$0] == ends[$0 - 1] }
+    if !blank.isEmpty {
+      warnings.append(
+        "\(file): \(blank.count) blank \(blank.count == 1 ? "line" : "lines") (\(places(blank))); each counts as an id "
+          + "that no text gets, as Hugging Face's tokenizers count it")
+    }
+    // A blank line that comes twice has been said already.
+    let repeated = pieces.repeated.filter { ends[$0.id + 1] > ends[$0.id] }
+    if let first = repeated.first {
+      let token = String(decoding: pieces.token(first.id), as: UTF8.self)
+      warnings.append(
+        "\(file):\(first.id + 1): '\(token)' stands on line \(first.earlier + 1) already"
+          + (repeated.count > 1 ? ", and \(repeated.count - 1) more such lines follow" : "")
+          + "; the last line's id counts, as with Hugging Face's tokenizers")
+    }
+    return warnings
+  }
 }
 
 extension WordPieceTokenizer {
   /// The ids of `[CLS] text [SEP]`, or of `[CLS] text [SEP] pair [SEP]`.
   ///
-  /// Too long a text loses tokens at its end; of a pair, the longer text loses one at a time, the second if both are
-  /// as long. The special tokens always stay, so `maxTokens` below 2 (3 for a pair) counts as that.
+  /// Too long a text loses tokens at its end; of a pair, the longer text does first (`truncation` says which one where
+  /// both are as long). The special tokens always stay, so `maxTokens` below 2 (3 for a pair) counts as that.
   /// `padTo`: append [PAD] up to this length.
   package func encode(_ text: String, pair: String?, maxTokens: Int, padTo: Int? = nil) -> Encoding {
     let fixed = pair == nil ? 2 : 3
     let budget = max(fixed, maxTokens) - fixed
     // One token more than can stay tells that something is cut; the rest of a long text need not be looked at.
-    let first = pieceIDs(text, enough: budget + 1)
-    let second = pair.map { pieceIDs($0, enough: budget + 1) }
-    let kept = Self.lengths(first.count, second?.count ?? 0, budget: budget)
+    var enough = budget + 1
+    var first = pieceIDs(text, enough: enough)
+    var second = pair.map { pieceIDs($0, enough: enough) }
+    // Where both are cut, an odd token is left to one of them by which is the longer one: the shorter one's end tells.
+    while let pair, truncation == .halves, budget % 2 == 1, first.count >= enough, second?.count ?? 0 >= enough {
+      enough *= 4
+      first = pieceIDs(text, enough: enough)
+      second = pieceIDs(pair, enough: enough)
+    }
+    let kept = truncation.lengths(first.count, second?.count ?? 0, budget: budget)
 
     var ids: [Int64] = []
     let total = max(kept.first + kept.second + fixed, padTo ?? 0)
@@ -171,13 +219,19 @@ extension WordPieceTokenizer {
     text.withUTF8 { scanner.scan($0) }
     return scanner.ids
   }
+}
 
-  /// How many tokens of each text stay: the longer one gives way until the sum fits, the second if both are as long.
-  private static func lengths(_ first: Int, _ second: Int, budget: Int) -> (first: Int, second: Int) {
-    var (first, second) = (first, second)
-    while first + second > budget {
-      if first > second { first -= 1 } else { second -= 1 }
-    }
-    return (first, second)
+extension PairTruncation {
+  /// How many tokens of each text of a pair remain of `first` and `second`, together at most `budget`.
+  ///
+  /// `halves`, with a budget of 125: 200 and 10 become 115 and 10; 63 and 63 become 62 and 63; 64 and 63 become 63 and
+  /// 62. `oneByOne` makes 63 and 62 of 63 and 63.
+  func lengths(_ first: Int, _ second: Int, budget: Int) -> (first: Int, second: Int) {
+    guard first + second > budget else { return (first, second) }
+    let shorter = min(first, second)
+    let half = budget / 2
+    if shorter <= half { return first > second ? (budget - shorter, shorter) : (shorter, budget - shorter) }
+    let firstKeepsOdd = self == .oneByOne || first > second
+    return firstKeepsOdd ? (budget - half, half) : (half, budget - half)
   }
 }

@@ -74,6 +74,8 @@ import Testing
     #expect(Format.probability(0.974453) == "97 %" && Format.probability(0.99999) == "above 99.9 %")
     #expect(Format.probability(1) == "100 %" && Format.probability(0) == "0 %")
     #expect(Format.rate(0.49) == "0.49/s" && Format.rate(29.4) == "29.4/s" && Format.rate(1470) == "1,470/s")
+    #expect(Format.rate(0.001) == "0.001/s" && Format.rate(0.0123) == "0.012/s" && Format.rate(0) == "0/s")
+    #expect(Format.rate(0.0995) == "0.1/s" && Format.rate(2e-6) == "0.000002/s")
     #expect(Format.ratio(2.1) == "2.10 ×")
   }
 

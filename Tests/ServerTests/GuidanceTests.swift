@@ -118,4 +118,87 @@ import Testing
     #expect(
       row == "tensor([[0.5000, 0.5000, 0.5000, 0.5000, 0.5000, 0.5000, 0.5000, 0.5000, 0.5000,\n         0.5000]])")
   }
+
+  /// What print() of PyTorch 2.13 says of the same tensors.
+  @Test(arguments: PrintedTensor.all)
+  func tensorsOfEveryTypeArePrintedAsPyTorchDoes(_ sample: PrintedTensor) {
+    #expect(TensorText.describe(HostTensor(shape: sample.shape, elements: sample.elements)) == sample.text)
+  }
+}
+
+struct PrintedTensor: Sendable {
+  var shape: [Int]
+  var elements: HostTensor.Element
+  var text: String
+
+  static let all = [
+    PrintedTensor(
+      shape: [1, 2], elements: .int64([1, 5]),
+      text: "tensor([[1, 5]])"),
+    PrintedTensor(
+      shape: [3], elements: .int32([3, -12, 100]),
+      text: "tensor([  3, -12, 100], dtype=torch.int32)"),
+    PrintedTensor(
+      shape: [2], elements: .bool([1, 0]),
+      text: "tensor([ True, False])"),
+    PrintedTensor(
+      shape: [], elements: .int64([7]),
+      text: "tensor(7)"),
+    PrintedTensor(
+      shape: [2, 2], elements: .uint8([1, 2, 3, 4]),
+      text: "tensor([[1, 2],\n        [3, 4]], dtype=torch.uint8)"),
+    PrintedTensor(
+      shape: [2], elements: .int8([-1, 1]),
+      text: "tensor([-1,  1], dtype=torch.int8)"),
+    PrintedTensor(
+      shape: [1], elements: .int16([300]),
+      text: "tensor([300], dtype=torch.int16)"),
+    PrintedTensor(
+      shape: [2], elements: .float64([0.5, 1.25]),
+      text: "tensor([0.5000, 1.2500], dtype=torch.float64)"),
+    PrintedTensor(
+      shape: [2], elements: .float16([0x3c00, 0x4000]),
+      text: "tensor([1., 2.], dtype=torch.float16)"),
+    PrintedTensor(
+      shape: [2], elements: .bfloat16([0x3f00, 0xc040]),
+      text: "tensor([ 0.5000, -3.0000], dtype=torch.bfloat16)"),
+    PrintedTensor(
+      shape: [0], elements: .float32([]),
+      text: "tensor([])"),
+    PrintedTensor(
+      shape: [0, 3], elements: .float32([]),
+      text: "tensor([], size=(0, 3))"),
+    PrintedTensor(
+      shape: [0], elements: .int64([]),
+      text: "tensor([], dtype=torch.int64)"),
+    PrintedTensor(
+      shape: [2, 0], elements: .float64([]),
+      text: "tensor([], size=(2, 0), dtype=torch.float64)"),
+    PrintedTensor(
+      shape: [3], elements: .float32([.nan, .infinity, -.infinity]),
+      text: "tensor([nan, inf, -inf])"),
+    PrintedTensor(
+      shape: [2], elements: .float32([.nan, 1.5]),
+      text: "tensor([   nan, 1.5000])"),
+    PrintedTensor(
+      shape: [2], elements: .float32([.infinity, 2.0]),
+      text: "tensor([inf, 2.])"),
+    PrintedTensor(
+      shape: [11], elements: .float64([0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]),
+      text:
+        "tensor([0.1000, 0.1000, 0.1000, 0.1000, 0.1000, 0.1000, 0.1000, 0.1000, 0.1000,\n"
+        + "        0.1000, 0.1000], dtype=torch.float64)"
+    ),
+    PrintedTensor(
+      shape: [9], elements: .int32([123456, 123456, 123456, 123456, 123456, 123456, 123456, 123456, 123456]),
+      text:
+        "tensor([123456, 123456, 123456, 123456, 123456, 123456, 123456, 123456, 123456],\n"
+        + "       dtype=torch.int32)"),
+    PrintedTensor(
+      shape: [2], elements: .float32([0.0, 0.0]),
+      text: "tensor([0., 0.])"),
+    PrintedTensor(
+      shape: [], elements: .float32([2.5]),
+      text: "tensor(2.5000)"),
+  ]
 }

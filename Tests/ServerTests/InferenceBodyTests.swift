@@ -43,10 +43,31 @@ import Testing
       ("INT32", "[2147483648]"),
       ("UINT64", "[9223372036854775808]"), ("FP32", "[1e39]"), ("FP64", "[1e400]"), ("INT64", "[1.0]"),
       ("FP32", "[true]"),
-      ("FP32", "[\"1\"]"), ("FP32", "[null]"), ("FP16", "[1]"), ("BYTES", "[\"a\"]"), ("FLOAT", "[1]"),
+      ("FP32", "[\"1\"]"), ("FP32", "[nan]"), ("FP32", "[+Infinity]"), ("FP64", "[-NaN]"), ("FP64", "[Infinit]"),
+      ("INT64", "[NaN]"), ("INT8", "[null]"), ("BOOL", "[Infinity]"), ("FP32", "NaN"), ("FP16", "[1]"),
+      ("BYTES", "[\"a\"]"), ("FLOAT", "[1]"),
     ] {
       #expect(
         Self.problem(Self.tensor(#""shape":[1],"datatype":"\#(type)","data":\#(data)"#)) != nil, "\(type) \(data)")
+    }
+  }
+
+  @Test(arguments: ["FP32", "FP64"])
+  func numbersThatAreNotFiniteAreTaken(_ type: String) throws {
+    let data = "[[ NaN,Infinity],[-Infinity , null]]"
+    // With the data last, and with the data before what says how it is to be read.
+    for tensor in [
+      #""shape":[2,2],"datatype":"\#(type)","data":\#(data)"#, #""data":\#(data),"shape":[2,2],"datatype":"\#(type)""#,
+    ] {
+      let input = try #require(try Self.parse(Self.tensor(tensor)).inputs.first)
+      let values: [Double] =
+        switch input.elements {
+        case .float32(let values): values.map(Double.init)
+        case .float64(let values): values
+        default: []
+        }
+      try #require(values.count == 4)
+      #expect(values[0].isNaN && values[1] == .infinity && values[2] == -.infinity && values[3].isNaN)
     }
   }
 

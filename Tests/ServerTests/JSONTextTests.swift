@@ -33,11 +33,12 @@ import Testing
     #expect(Self.text(.float32([])) == "[]")
   }
 
-  @Test func whatJSONHasNoTextForIsNull() {
-    #expect(Self.text(.float32([.nan, 1, .infinity, -.infinity])) == "[null,1,null,null]")
-    #expect(Self.text(.float64([.nan, 0.5])) == "[null,0.5]")
-    // Infinity and 1 in the two half formats.
-    #expect(Self.text(.float16([0x7C00, 0x3C00])) == "[null,1]")
-    #expect(Self.text(.bfloat16([0x7F80, 0x3F80])) == "[null,1]")
+  /// As Python's json module and RapidJSON write and read them.
+  @Test func whatIsNotFiniteIsWrittenAsPythonDoes() {
+    #expect(Self.text(.float32([.nan, 1, .infinity, -.infinity])) == "[NaN,1,Infinity,-Infinity]")
+    #expect(Self.text(.float64([.nan, 0.5, -.infinity, .infinity])) == "[NaN,0.5,-Infinity,Infinity]")
+    // Infinity, 1 and NaN in the two half formats.
+    #expect(Self.text(.float16([0x7C00, 0x3C00, 0x7E00])) == "[Infinity,1,NaN]")
+    #expect(Self.text(.bfloat16([0x7F80, 0x3F80, 0xFF80])) == "[Infinity,1,-Infinity]")
   }
 }
