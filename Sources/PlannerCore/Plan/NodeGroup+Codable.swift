@@ -38,7 +38,8 @@ extension NodeGroup: Codable {
     let placed =
       try box.decodeIfPresent([Placed].self, forKey: .placed)
       ?? [
-        Placed(group: "", architecture: "", variant: try box.decode(Precision.self, forKey: .precision), models: range[1])
+        Placed(
+          group: "", architecture: "", variant: try box.decode(Precision.self, forKey: .precision), models: range[1])
       ]
     guard !placed.isEmpty, placed.allSatisfy({ (1...Self.mostModels).contains($0.models) }),
       placed.reduce(0, { $0 + $1.models }) == range[1]
