@@ -98,6 +98,16 @@ import Testing
     #expect(error?.description.contains("use a newer planner") == true)
   }
 
+  @Test func aNodeThatHoldsOtherModelsThanItSaysIsRefused() throws {
+    let text = try JSONFile.encode(try Optimizer.optimize(try Fixture.mission()))
+    for models in ["49", "-50", "0", "9223372036854775807"] {
+      let error = #expect(throws: FileError.self) {
+        try read(text.replacing("\"models\" : 50", with: "\"models\" : \(models)"))
+      }
+      #expect(error?.description.contains("nodes[0].placed") == true, "\(error?.description ?? "")")
+    }
+  }
+
   // MARK: Several groups
 
   @Test func severalGroupsAreRefusedInASentence() throws {

@@ -7,6 +7,9 @@ extension NodeGroup: Codable {
       memoryProvenance, service, environment, host, serverMemoryBytes, placed
   }
 
+  /// More on one node are damage, and their sum might overflow.
+  private static let mostModels = 1_000_000_000
+
   /// Models of one group on the node.
   private struct Placed: Codable {
     var group: String
@@ -38,8 +41,11 @@ extension NodeGroup: Codable {
         Placed(
           group: "", architecture: "", variant: try box.decode(Precision.self, forKey: .precision), models: range[1])
       ]
-    guard !placed.isEmpty else {
-      throw DecodingError.dataCorruptedError(forKey: .placed, in: box, debugDescription: "is empty")
+    guard !placed.isEmpty, placed.allSatisfy({ (1...Self.mostModels).contains($0.models) }),
+      placed.reduce(0, { $0 + $1.models }) == range[1]
+    else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .placed, in: box, debugDescription: "does not hold the \(range[1]) models of the fullest node")
     }
     var entries: [NodeFigures.Entry] = []
     for share in placed where !entries.contains(where: { $0.variant == share.asVariant }) {

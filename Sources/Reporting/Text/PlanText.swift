@@ -33,7 +33,7 @@ public enum PlanText {
     page.heading("The guidance’s cost table, and what the planner makes of it")
     page.table(guidanceTable(plan))
     page.paragraph(
-      "guidance: as it prints them; planner: with the cluster’s \(Format.money(Catalog.eksCostPerHour)) an hour; "
+      "guidance: as it prints them; planner: with the cluster’s \(Format.money(plan.clusterCostPerHour)) an hour; "
         + "95 %: interval of the p99, which is the worst node’s", isDim: true)
     page.gap()
     page.table(packingTable(plan))
