@@ -57,7 +57,8 @@ public struct RunComparison: Sendable {
         name: name, workload: plan.workload, targetP99Seconds: plan.workload.targetP99Seconds,
         plan: RunRecord.PlanSummary(plan)),
       ran: .init(
-        startedAt: startedAt, scope: choice.scope, scopeReason: choice.reason?.description, runtime: runtime, host: host,
+        startedAt: startedAt, scope: choice.scope, scopeReason: choice.reason?.description, runtime: runtime,
+        host: host,
         node: choice.node, models: choice.models),
       load: .init(durationSeconds: result.durationSeconds - result.fromSeconds, requests: result.counts),
       figures: figures(measured: measured),

@@ -3,6 +3,7 @@ import Foundation
 import LoadTest
 import PlannerCore
 import Proof
+import ServerContract
 import Synchronization
 
 /// Values that the tests change in one place each.

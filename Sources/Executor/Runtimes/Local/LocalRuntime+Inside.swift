@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import ServerContract
 
 /// What goes on inside a replica: its log, commands beside it, its memory.
 extension LocalRuntime {

@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import ServerContract
 import Synchronization
 
 /// Nodes as processes of this machine, one process group each.
