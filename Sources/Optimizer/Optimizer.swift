@@ -183,7 +183,9 @@ struct Search {
   private func packing(_ types: [(type: InstanceType, models: Int)]) -> PackingInstance {
     PackingInstance(
       resources: ["models"],
-      types: types.map { .init(name: $0.type.name, cost: $0.type.costPerHour, capacity: ["models": Double($0.models)]) },
+      types: types.map {
+        .init(name: $0.type.name, cost: $0.type.costPerHour, capacity: ["models": Double($0.models)])
+      },
       items: [.init(name: workload.groups[0].name, count: workload.models, options: [.init(demand: ["models": 1])])])
   }
 

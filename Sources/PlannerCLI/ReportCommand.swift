@@ -13,7 +13,8 @@ struct ReportCommand: ComputingCommand {
   func compute() throws -> PlannerExit {
     let path = run.hasSuffix(".json") ? run : run + "/run.json"
     let record = try JSONFile.read(
-      RunRecord.self, from: path, kind: RunRecord.kind, schemaVersion: RunRecord.schemaVersion, oldest: RunRecord.oldestVersion)
+      RunRecord.self, from: path, kind: RunRecord.kind, schemaVersion: RunRecord.schemaVersion,
+      oldest: RunRecord.oldestVersion)
     let page =
       path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") + "/index.html"
     try AtomicFile.write(HTMLReport.render(record), to: page)

@@ -69,7 +69,8 @@ public struct FiguresFile: Codable, Sendable {
       if figure.source.isEmpty { report("source", "is empty", "say where the figure was published") }
       checkSeconds(figure, report)
     }
-    for (index, architecture) in architectures.enumerated() where !(1...1_000_000_000_000).contains(architecture.parameters) {
+    for (index, architecture) in architectures.enumerated()
+    where !(1...1_000_000_000_000).contains(architecture.parameters) {
       problems.append(
         FileProblem(
           file: name, key: "architectures[\(index)].parameters", message: "is \(architecture.parameters)",

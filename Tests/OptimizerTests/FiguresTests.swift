@@ -26,9 +26,11 @@ import Testing
     #expect(chosen.measuredAt == own.measuredAt)
     let serving = try figures.serving(query(), on: LocalMachine(profile: chosen, cores: 1, memoryBytes: 1 << 30))
     #expect(serving.map(\.service.computeSeconds) == [try Fixture.table(mean: 0.002)])
-    #expect(try #require(figures.profile(of: own.host, for: query(vocabulary: 2000), cores: 1)).measuredAt
-      == others.measuredAt)
-    #expect(throws: NoFigure.notInProfileAtHand(.init(architecture: "bert-tiny", vocabulary: nil), size: 32, cores: 1)) {
+    #expect(
+      try #require(figures.profile(of: own.host, for: query(vocabulary: 2000), cores: 1)).measuredAt
+        == others.measuredAt)
+    #expect(throws: NoFigure.notInProfileAtHand(.init(architecture: "bert-tiny", vocabulary: nil), size: 32, cores: 1))
+    {
       try figures.serving(query(), on: LocalMachine(profile: others, cores: 1, memoryBytes: 1 << 30))
     }
   }

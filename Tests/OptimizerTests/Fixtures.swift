@@ -68,7 +68,7 @@ enum Fixture {
     var vocabulary: Int?
     var memoryPerModelBytes: Int64 = 20 << 20
     var cells: [Cell]
-      var forward: [Forward] = []
+    var forward: [Forward] = []
   }
 
   static func profile(

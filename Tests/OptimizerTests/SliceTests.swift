@@ -31,7 +31,8 @@ import Testing
       cells: cells, forward: forward)
   }
 
-  private func cell(_ seconds: Double, workers: Int = 1, tokens: Int = 128, input: RequestInput = .text) -> Fixture.Cell {
+  private func cell(_ seconds: Double, workers: Int = 1, tokens: Int = 128, input: RequestInput = .text) -> Fixture.Cell
+  {
     Fixture.Cell(workers: workers, tokens: tokens, computeSeconds: seconds, input: input)
   }
 
@@ -52,7 +53,8 @@ import Testing
     let error = #expect(throws: SliceError.self) {
       try Slice.choose(from: plan, on: elsewhere, figures: try figures([profile]))
     }
-    #expect(error?.description.hasPrefix("the plan was made for another machine (Test CPU, 4 cores), and no profile") == true)
+    #expect(
+      error?.description.hasPrefix("the plan was made for another machine (Test CPU, 4 cores), and no profile") == true)
   }
 
   @Test func anInfeasiblePlanHasNothingToRun() throws {
@@ -116,7 +118,8 @@ import Testing
     #expect(slice.node.precision == .fp32)
     let other = try Fixture.profile([fast])
     #expect(
-      try Slice.choose(from: try cloudPlan(), on: machine(other), figures: try figures([other])).node.precision == .int8)
+      try Slice.choose(from: try cloudPlan(), on: machine(other), figures: try figures([other])).node.precision == .int8
+    )
   }
 
   /// A slice is planned with the contention that a plan of this machine would have.
@@ -131,7 +134,9 @@ import Testing
   }
 
   /// A measurement is laid beside the prediction, so that no longer request and no other input stands in.
-  @Test(arguments: [Fixture.Cell(tokens: 256, computeSeconds: 0.001), .init(tokens: 128, computeSeconds: 0.001, input: .tokens)])
+  @Test(arguments: [
+    Fixture.Cell(tokens: 256, computeSeconds: 0.001), .init(tokens: 128, computeSeconds: 0.001, input: .tokens),
+  ])
   func onlyExactFigures(_ cell: Fixture.Cell) throws {
     let profile = try Fixture.profile([base([cell])])
     let error = #expect(throws: SliceError.self) {

@@ -70,7 +70,8 @@ enum Samples {
     let plan = Plan(
       seed: 1, feasible: true, costPerHour: 0, lowerBoundPerHour: 0, models: 1000, budgetPerHour: nil,
       workload: workload, latencySeconds: node.latencySeconds, nodes: [node], binding: .count,
-      bindingReason: .stated("one node is the fewest there can be"), bestExecutable: nil, bestExecutableReason: .stated("not asked"),
+      bindingReason: .stated("one node is the fewest there can be"), bestExecutable: nil,
+      bestExecutableReason: .stated("not asked"),
       alternatives: [], guidance: [], catalog: Samples.measured)
     return RunRecord(
       asked: .init(

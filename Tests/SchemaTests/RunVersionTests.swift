@@ -28,7 +28,8 @@ import Testing
 
   private static func read(_ text: String) throws -> RunRecord {
     try JSONFile.decode(
-      RunRecord.self, from: text, path: "run.json", kind: RunRecord.kind, schemaVersion: RunRecord.schemaVersion, oldest: RunRecord.oldestVersion)
+      RunRecord.self, from: text, path: "run.json", kind: RunRecord.kind, schemaVersion: RunRecord.schemaVersion,
+      oldest: RunRecord.oldestVersion)
   }
 
   @Test func versionOneIsRead() throws {

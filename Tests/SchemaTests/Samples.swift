@@ -207,7 +207,8 @@ enum Samples {
 
   static let infeasiblePlan = Plan(
     seed: 1, feasible: false, costPerHour: nil, lowerBoundPerHour: nil, models: 3000, budgetPerHour: nil,
-    workload: .guidance, latencySeconds: nil, nodes: [], binding: .latency, bindingReason: .stated("no type keeps 10 ms"),
+    workload: .guidance, latencySeconds: nil, nodes: [], binding: .latency,
+    bindingReason: .stated("no type keeps 10 ms"),
     bestExecutable: nil, bestExecutableReason: .stated("no plan is feasible"), alternatives: [unknown],
     guidance: [
       GuidanceRow(

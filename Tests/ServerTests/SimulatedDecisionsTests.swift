@@ -301,7 +301,8 @@ private struct HeldSource: ModelSource {
   func load(_ description: RepositoryManifest.Model, isAsked: Bool) throws -> ServedModel {
     server.value.load(description.name)
     return ServedModel(
-      name: description.name, session: server.value.session(of: description.name), precision: .fp32, vocabulary: 1, maxTokens: 1,
+      name: description.name, session: server.value.session(of: description.name), precision: .fp32, vocabulary: 1,
+      maxTokens: 1,
       inputs: ["x"], weightBytes: 10)
   }
 

@@ -136,7 +136,8 @@ struct FleetCheck {
   /// The plan's groups are the workload's, with the latency of the worst node that holds them.
   private func checkGroups(_ latency: Estimate, _ report: inout CheckReport) {
     let asked = plan.workload.groups
-    let areTheSame = plan.groups.map(\.name) == asked.map(\.name) && plan.groups.map(\.models) == asked.map(\.models)
+    let areTheSame =
+      plan.groups.map(\.name) == asked.map(\.name) && plan.groups.map(\.models) == asked.map(\.models)
       && plan.groups.map(\.targetP99Seconds) == asked.map(\.targetP99Seconds)
     report.require(areTheSame, .coverage, "groups", "are not the workload's")
     for group in plan.groups {

@@ -35,7 +35,8 @@ extension NodeGroup: Codable {
     let placed =
       try box.decodeIfPresent([Placed].self, forKey: .placed)
       ?? [
-        Placed(group: "", architecture: "", variant: try box.decode(Precision.self, forKey: .precision), models: range[1])
+        Placed(
+          group: "", architecture: "", variant: try box.decode(Precision.self, forKey: .precision), models: range[1])
       ]
     guard !placed.isEmpty else {
       throw DecodingError.dataCorruptedError(forKey: .placed, in: box, debugDescription: "is empty")

@@ -25,7 +25,8 @@ struct PoolTimes {
       RequestTimings(
         queueSeconds: (started - waiting.arrival - waiting.batchWait).seconds,
         batchWaitSeconds: waiting.batchWait.seconds, computeSeconds: (finished - started).seconds, ahead: ahead,
-        batchSize: requests, isFirstOfBatch: isFirstOfBatch, dispatchGapSeconds: previous.map { (started - $0).seconds })
+        batchSize: requests, isFirstOfBatch: isFirstOfBatch, dispatchGapSeconds: previous.map { (started - $0).seconds }
+      )
     }
   }
 
