@@ -1,5 +1,6 @@
 import PlannerCore
 import PlannerFiles
+import ServerContract
 import Synchronization
 
 /// Keeps what a profile has measured so far, so that one that was cut off goes on where it stopped.

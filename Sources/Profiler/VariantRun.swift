@@ -1,4 +1,5 @@
 import PlannerCore
+import ServerContract
 
 /// One variant while it is measured: models of it in a folder, and what they took so far.
 struct VariantRun: Sendable {

@@ -1,5 +1,6 @@
 import LoadTest
 import PlannerCore
+import ServerContract
 import Testing
 
 /// Results of parts of one schedule add up to the result of the whole.

@@ -3,6 +3,7 @@ import Foundation
 import LoadTest
 import PlannerCore
 import Proof
+import ServerContract
 import Synchronization
 
 /// Values that the tests change in one place each.
@@ -53,8 +54,9 @@ enum Samples {
   static func plan(_ nodes: [NodeGroup], workload: Workload = workload()) -> Plan {
     Plan(
       seed: 1, feasible: !nodes.isEmpty, costPerHour: 1, lowerBoundPerHour: 1, models: 10, budgetPerHour: nil,
-      workload: workload, latencySeconds: nil, nodes: nodes, binding: "memory", bindingReason: "memory binds",
-      bestExecutable: nil, bestExecutableReason: "not asked", alternatives: [], guidance: [], catalog: measured)
+      workload: workload, latencySeconds: nil, nodes: nodes, binding: .memory, bindingReason: .stated("memory binds"),
+      bestExecutable: nil, bestExecutableReason: .stated("not asked"), alternatives: [], guidance: [], catalog: measured
+    )
   }
 }
 
