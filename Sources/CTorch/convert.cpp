@@ -2,6 +2,7 @@
 #include "convert.h"
 #include "graph.h"
 #include "load.h"
+#include "precisions.h"
 #include "shim.h"
 
 #include <algorithm>
@@ -20,11 +21,9 @@ using torch::jit::Value;
 
 namespace {
 
-constexpr int64_t kFloat32 = 6;  // as TorchScript writes the type
-
 class Converter {
  public:
-  Converter(const torch::jit::Module &module, ct_precision precision)
+  Converter(const torch::jit::Module &module, const Precision &precision)
       : module_(module), precision_(precision), result_(torch::jit::Module("__torch__.Converted")) {}
 
   Conversion run() {
@@ -108,7 +107,7 @@ class Converter {
     }
   }
 
-  /// The new module's name of what is made of the old one's parameter; `make` is called for the first who asks.
+  /// The new module's name of what is made of the old one's parameter; `make` is called when it is first asked for.
   template <typename Make> const std::string &name_of(const AttributePath &path, const std::string &role, Make make) {
     std::string &name = names_[{path, role}];
     if (name.empty()) {
@@ -159,18 +158,12 @@ class Converter {
     if (!is_matrix(values)) return {};
     const std::string form = turn == nullptr ? "" : "_t";
     return Weight{path_of(stored), turn == nullptr ? values : values.t(),
-                  form + (precision_ == CT_PRECISION_INT8 ? "_int8" : "_bf16")};
-  }
-
-  /// Symmetric, a scale for each output; a row of noughts keeps its noughts.
-  static at::Tensor scales_of(const at::Tensor &weight) {
-    return (weight.abs().amax({1}, true) / 127.0).clamp_min(1e-12);
+                  form + precision_.suffix};
   }
 
   const std::string &codes_of(const Weight &weight) {
     return name_of(weight.path, weight.role, [&] {
-      if (precision_ == CT_PRECISION_BF16) return weight.values.to(at::kBFloat16);
-      return at::round(weight.values / scales_of(weight.values)).clamp(-127, 127).to(at::kChar);
+      return precision_.narrow(weight.values, precision_.has_scales ? precision_.scales(weight.values) : at::Tensor());
     });
   }
 
@@ -182,9 +175,9 @@ class Converter {
     const auto weight = weight_of(linear);
     if (!weight) return;
     Value *by = widened(linear, read(linear, codes_of(*weight)));
-    if (precision_ == CT_PRECISION_INT8) {
+    if (precision_.has_scales) {
       const std::string &scales =
-          name_of(weight->path, weight->role + "_scale", [&] { return scales_of(weight->values); });
+          name_of(weight->path, weight->role + "_scale", [&] { return precision_.scales(weight->values); });
       by = insert(linear, "aten::mul", {by, read(linear, scales)});
     }
     replace(linear, insert(linear, "aten::linear", {linear->input(0), by, linear->input(2)}));
@@ -254,7 +247,7 @@ class Converter {
   }
 
   const torch::jit::Module &module_;
-  const ct_precision precision_;
+  const Precision &precision_;
   torch::jit::Module result_;
   std::shared_ptr<Graph> graph_;
   std::map<std::pair<AttributePath, std::string>, std::string> names_;
@@ -267,7 +260,9 @@ class Converter {
 
 Conversion convert(const torch::jit::Module &module, ct_precision precision) {
   torch::NoGradGuard no_gradients;
-  return Converter(module, precision).run();
+  const Precision *known = find_precision(precision);
+  if (known == nullptr) throw std::runtime_error("a model can be converted to bf16 or int8");
+  return Converter(module, *known).run();
 }
 
 }  // namespace ctorch
@@ -276,8 +271,7 @@ extern "C" int ct_model_convert(const char *path, ct_precision precision, const 
                                 char *error) {
   using ctorch::fail;
   return ctorch::guarded(error, [&] {
-    if (precision != CT_PRECISION_BF16 && precision != CT_PRECISION_INT8)
-      return fail(error, "a model can be converted to bf16 or int8");
+    if (ctorch::find_precision(precision) == nullptr) return fail(error, "a model can be converted to bf16 or int8");
     // Packed weights are for this processor alone, and what is not converted is written as it is.
     const auto loaded = ctorch::load_module(path, ctorch::Placement(), ctorch::Packing::kNone);
     if (!loaded.module.find_method("forward")) return fail(error, "the model has no method 'forward'");

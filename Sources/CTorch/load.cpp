@@ -1,6 +1,7 @@
 // Loading modules densely: the code of an architecture is compiled once, weights are mapped and not copied.
 #include "load.h"
 #include "archive.h"
+#include "linear.h"
 #include "pickle.h"
 
 #include <ATen/Context.h>

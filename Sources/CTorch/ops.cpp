@@ -4,6 +4,7 @@
 #include "kernels.h"
 #include "linear.h"
 #include "parallel.h"
+#include "precisions.h"
 #include "workspace.h"
 
 #include <ATen/EmptyTensor.h>
@@ -44,8 +45,8 @@ struct Heads {
   float scale;
 };
 
-/// Where the heads of all rows of a batch lie: elements from one to the next.
-struct Lying {
+/// A view of an operand by batch and head: where it begins, and its strides in elements.
+struct HeadView {
   const float *data;
   int64_t batch, head;
 };
@@ -87,7 +88,7 @@ bool expand_mask(const c10::optional<at::Tensor> &mask, at::IntArrayRef scores, 
 }
 
 /// All heads of a batch; the result is dense, [batch, rows, heads, size].
-void attend_all(Heads all, const Lying &q, const Lying &k, const Lying &v, const at::Tensor &mask, int64_t batch,
+void attend_all(Heads all, const HeadView &q, const HeadView &k, const HeadView &v, const at::Tensor &mask, int64_t batch,
                 int64_t heads, float *out) {
   all.out_row = heads * all.size;
   all.mask_row = mask.defined() ? mask.stride(2) : 0;
@@ -318,16 +319,31 @@ template <size_t COUNT, typename Body> auto operation(Body body) {
 using Operands = at::ArrayRef<c10::IValue>;
 const auto kPure = c10::AliasAnalysisKind::FROM_SCHEMA;
 
+/// The layers of narrow weights, one for each precision.
+std::vector<c10::optional<Operator>> narrow_layers() {
+  std::vector<c10::optional<Operator>> made;
+  for (const Precision &one : precisions()) {
+    const std::string schema = std::string(one.layer) + "(Tensor x, Tensor weight, " +
+                               (one.has_scales ? "Tensor scales, " : "") + "Tensor? bias, bool gelu) -> Tensor";
+    const WeightKind kind = one.kind;
+    if (one.has_scales) {
+      made.emplace_back(Operator(schema, operation<5>([kind](Operands in) {
+                          return linear_narrow(kind, in[0].toTensor(), in[1].toTensor(), in[2].toTensor(),
+                                               optional_tensor(in[3]), in[4].toBool());
+                        }), kPure));
+    } else {
+      made.emplace_back(Operator(schema, operation<4>([kind](Operands in) {
+                          return linear_narrow(kind, in[0].toTensor(), in[1].toTensor(), {}, optional_tensor(in[2]),
+                                               in[3].toBool());
+                        }), kPure));
+    }
+  }
+  return made;
+}
+
+const torch::jit::RegisterOperators kNarrowLayers(narrow_layers());
+
 const torch::jit::RegisterOperators kOperators({
-    Operator("planner::linear_bfloat16(Tensor x, Tensor weight, Tensor? bias, bool gelu) -> Tensor",
-             operation<4>([](Operands in) {
-               return linear_bfloat16(in[0].toTensor(), in[1].toTensor(), optional_tensor(in[2]), in[3].toBool());
-             }), kPure),
-    Operator("planner::linear_int8(Tensor x, Tensor weight, Tensor scales, Tensor? bias, bool gelu) -> Tensor",
-             operation<5>([](Operands in) {
-               return linear_int8(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(), optional_tensor(in[3]),
-                                  in[4].toBool());
-             }), kPure),
     Operator("planner::linear_float32(Tensor x, Tensor weight, Tensor? bias, bool gelu) -> Tensor",
              operation<4>([](Operands in) {
                return linear_float32(in[0].toTensor(), in[1].toTensor(), optional_tensor(in[2]), in[3].toBool());
