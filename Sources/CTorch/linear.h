@@ -17,9 +17,9 @@ bool scales_outputs(const at::Tensor &scales, int64_t outputs);
 /// `x · weightᵀ + bias`, then GELU where asked; x is float32 [..., inputs], the result float32 [..., outputs].
 ///
 /// Weights are of that kind, [outputs, inputs], packed or not; int8 ones come with what scales them, for packed ones a
-/// number for each output, and of others `scales` are undefined. Packed int8 weights are multiplied by activations that are quantized row by row; bfloat16
-/// ones by activations rounded to bfloat16; sums are exact or float32. Weights that are not packed are converted to
-/// float32 first, which is slow.
+/// number for each output, and of others `scales` are undefined. Packed int8 weights are multiplied by activations that
+/// are quantized row by row; bfloat16 ones by activations rounded to bfloat16; sums are exact or float32. Weights that
+/// are not packed are converted to float32 first, which is slow.
 at::Tensor linear_narrow(WeightKind kind, const at::Tensor &x, const at::Tensor &weight, const at::Tensor &scales,
                          const c10::optional<at::Tensor> &bias, bool gelu);
 

@@ -111,8 +111,8 @@ int ct_initialize(int inter_op_threads, char *error) {
   return guarded(error, [&] {
     static std::once_flag once;
     std::call_once(once, [&] {
-      // oneDNN keeps its compiled kernels in a cache of 1,024, keyed by a layer's own scales. Sixty int8 models of
-      // 24 layers overflow it, every pass then compiles anew, and takes twice as long. A value that is set already stays.
+      // oneDNN keeps its compiled kernels in a cache of 1,024, keyed by a layer's own scales. Sixty int8 models of 24
+      // layers overflow it, every pass then compiles anew, and takes twice as long. A value that is set already stays.
       setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "1000000", 0);
       // Once a process, by the library's own rule.
       at::set_num_interop_threads(inter_op_threads);

@@ -120,8 +120,8 @@ class Team {
     return !is_over_;
   }
 
-  /// The thread that opens a loop sees in `inside_` which helpers may have seen it, and waits for them; the order of the
-  /// two is what keeps a helper from a loop that is gone.
+  /// The thread that opens a loop sees in `inside_` which helpers may have seen it, and waits for them; the order of
+  /// the two is what keeps a helper from a loop that is gone.
   bool take_part() {
     if (open_.load(std::memory_order_relaxed) == nullptr) return false;
     inside_.fetch_add(1);

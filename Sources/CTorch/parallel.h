@@ -19,7 +19,8 @@ void parallel_for(int64_t count, int64_t item_work, const std::function<void(int
 
 /// A forward pass of the calling thread, while it lives.
 ///
-/// Waiting for a sleeping thread at each loop, as OpenMP does, costs more than the thread brings where passes are short; and OpenMP's threads go on polling after a pass, on the processors that its answer needs. Helpers of a team
+/// Waiting for a sleeping thread at each loop, as OpenMP does, costs more than the thread brings where passes are
+/// short; and OpenMP's threads go on polling after a pass, on the processors that its answer needs. Helpers of a team
 /// take parts when they have woken, no thread waits for them, and they sleep soon after the pass.
 ///
 /// Not where a library brings OpenMP's threads to the pass anyway: two kinds of threads would take each other's place.

@@ -7,7 +7,8 @@
 namespace ctorch {
 
 /// A precision in which the weights of linear layers are narrower than float32. What conversion, rewriting, packing and
-/// the registered operators need to know of it is here; how its products are computed is in linear.cpp and products.cpp.
+/// the registered operators need to know of it is here; how its products are computed is in linear.cpp and
+/// products.cpp.
 struct Precision {
   ct_precision name;
   WeightKind kind;

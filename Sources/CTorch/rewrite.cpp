@@ -22,9 +22,13 @@ namespace {
 
 /// In this order: later rules start from what earlier ones made.
 constexpr rules::Rule kRules[] = {
-    {"aten::linear", rules::linear},           {"aten::gelu", rules::gelu},
-    {"aten::layer_norm", rules::embedding},    {"aten::layer_norm", rules::normalization},
-    {"aten::Int", rules::traced_number},       {"aten::matmul", rules::attention},
+    {"aten::linear", rules::linear},
+    {"aten::gelu", rules::gelu},
+    {"aten::layer_norm", rules::embedding},
+    {"aten::layer_norm", rules::normalization},
+    {"aten::Int", rules::traced_number},
+    {"aten::matmul", rules::attention},
+    {"aten::scaled_dot_product_attention", rules::fused_attention},
     {"planner::attention", rules::heads},
 };
 

@@ -20,8 +20,9 @@ struct RewrittenForward {
   std::vector<PackableWeight> weights;
 };
 
-/// `forward` with the parts of encoders replaced by operators that do each in one pass (ops.h, linear.h), by the rules of
-/// rules/rules.h. Answers are those of the original up to rounding. The graph is null where the module is left as it is.
+/// `forward` with the parts of encoders replaced by operators that do each in one pass (ops.h, linear.h), by the rules
+/// of rules/rules.h. Answers are those of the original up to rounding. The graph is null where the module is left as it
+/// is.
 RewrittenForward rewrite_forward(const torch::jit::Module &module);
 
 }  // namespace ctorch

@@ -66,8 +66,8 @@ int ct_load_operators(const char *path, char *error);
 /// model is loaded (replacing it by renaming another over it does no harm). Parts of encoders are run by operators of
 /// this shim, with the same answers up to rounding; see docs/engine.md.
 int ct_model_load(const char *path, const char *device, ct_model **model, char *error);
-/// Hash of the code in a model's file, equal for models of one architecture: 40 hexadecimal digits and a NUL. Nothing of
-/// the file is run.
+/// Hash of the code in a model's file, equal for models of one architecture: 40 hexadecimal digits and a NUL. Nothing
+/// of the file is run.
 int ct_model_fingerprint(const char *path, char *fingerprint, char *error);
 enum { CT_FINGERPRINT_CAPACITY = 41 };
 void ct_model_free(ct_model *model);
@@ -87,8 +87,8 @@ int32_t ct_model_operator_count(const ct_model *model, const char *kind);
 /// text for; `text` has room for CT_FLOAT_TEXT_CAPACITY bytes a float. Returns how many were written.
 size_t ct_floats_text(const float *values, size_t count, char *text);
 
-/// Whether the file is still there under the tensors that are used where they lie. Once it was cut off or its disk failed,
-/// 0, and answers since then are made of zeros.
+/// Whether the file is still there under the tensors that are used where they lie. Once it was cut off or its disk
+/// failed, 0, and answers since then are made of zeros.
 int32_t ct_model_is_whole(const ct_model *model);
 
 /// One forward pass. Inputs are read, never written; outputs are tensors on the host, half floats widened.

@@ -33,7 +33,8 @@ void attention(Node *context) {
   if (product == nullptr || !is_read_once(scores) || !nothing_writes_between(product, context)) return;
   if (mask == nullptr) mask = constant(context, c10::IValue());
   replace(context, insert(context, "planner::attention",
-                          {product->input(0), product->input(1), context->input(1), mask, constant(context, scale)}));
+                          {product->input(0), product->input(1), context->input(1), mask, constant(context, scale),
+                           constant(context, false), constant(context, false)}));
 }
 
 }  // namespace ctorch::rules

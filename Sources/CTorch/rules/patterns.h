@@ -3,8 +3,8 @@
 
 namespace ctorch::rules {
 
-/// Whether no node between these two writes to a tensor: replacing a pattern moves what its nodes read to where the last
-/// of them stands. `except` may write.
+/// Whether no node between these two writes to a tensor: replacing a pattern moves what its nodes read to where the
+/// last of them stands. `except` may write.
 bool nothing_writes_between(const torch::jit::Node *first, const torch::jit::Node *last,
                             const torch::jit::Node *except = nullptr);
 
@@ -15,8 +15,8 @@ bool is_tensor_attribute(const torch::jit::Value *value);
 /// The tensor attribute that `value` converts to float32; null where it is something else.
 torch::jit::Value *widened_attribute(torch::jit::Value *value);
 
-/// An addition `a + b`, in place or not, of tensors of which neither is scaled, and whose result is read once; null where
-/// `value` is none.
+/// An addition `a + b`, in place or not, of tensors of which neither is scaled, and whose result is read once; null
+/// where `value` is none.
 torch::jit::Node *plain_sum(const torch::jit::Value *value);
 
 /// A constant before `before`.

@@ -28,7 +28,10 @@ void normalization(torch::jit::Node *node);
 void traced_number(torch::jit::Node *node);
 /// `softmax(q · k · scale + mask) · v`: planner::attention.
 void attention(torch::jit::Node *node);
-/// planner::attention with the views that split its operands into heads and join its result: planner::attention_of_heads.
+/// `scaled_dot_product_attention` of PyTorch 2 without dropout or grouped heads: planner::attention.
+void fused_attention(torch::jit::Node *node);
+/// planner::attention with the views that split its operands into heads and join its result:
+/// planner::attention_of_heads.
 void heads(torch::jit::Node *node);
 
 }  // namespace ctorch::rules
