@@ -3,10 +3,12 @@
 #include "graph.h"
 #include "load.h"
 #include "precisions.h"
+#include "rules/rules.h"
 #include "shim.h"
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <map>
 #include <set>
 #include <torch/csrc/jit/ir/constants.h>
@@ -21,6 +23,8 @@ using torch::jit::Value;
 
 namespace {
 
+constexpr char kEncoderLayer[] = "aten::_transformer_encoder_layer_fwd";
+
 class Converter {
  public:
   Converter(const torch::jit::Module &module, const Precision &precision)
@@ -33,8 +37,14 @@ class Converter {
     for (const char *kind : {"aten::addmm", "aten::matmul", "aten::mm"}) each(kind, [this](Node *n) { unify(n); });
     // Codes before all else: in the file they then lie side by side, and a page that a model has packed is not
     // brought back because something small beside it is read.
-    each("aten::linear", [this](Node *node) { register_codes(node); });
-    each("aten::linear", [this](Node *node) { narrow_linear(node); });
+    each("aten::linear", [this](Node *node) { register_codes(node, 1); });
+    each(kEncoderLayer, [this](Node *node) {
+      for (const size_t operand : rules::kEncoderWeights) register_codes(node, operand);
+    });
+    each("aten::linear", [this](Node *node) { narrow(node, {1}); });
+    each(kEncoderLayer, [this](Node *node) {
+      narrow(node, {std::begin(rules::kEncoderWeights), std::end(rules::kEncoderWeights)});
+    });
     if (conversion_.linear_layers == 0)
       throw std::runtime_error("it has no linear layer with float32 weights, so there is nothing to convert");
     each("aten::embedding", [this](Node *node) { narrow_embedding(node); });
@@ -144,16 +154,16 @@ class Converter {
                                        graph_->insertConstant(c10::IValue())});
   }
 
-  /// The float32 weight of a linear layer, outputs first.
+  /// A float32 weight that is multiplied by, outputs first.
   struct Weight {
     AttributePath path;
     at::Tensor values;
     std::string role;
   };
 
-  c10::optional<Weight> weight_of(const Node *linear) const {
-    const Node *turn = producer(linear->input(1), "aten::t");
-    const Value *stored = turn == nullptr ? linear->input(1) : turn->input(0);
+  c10::optional<Weight> weight_of(const Value *factor) const {
+    const Node *turn = producer(factor, "aten::t");
+    const Value *stored = turn == nullptr ? factor : turn->input(0);
     const at::Tensor values = parameter(stored);
     if (!is_matrix(values)) return {};
     const std::string form = turn == nullptr ? "" : "_t";
@@ -167,21 +177,41 @@ class Converter {
     });
   }
 
-  void register_codes(const Node *linear) {
-    if (const auto weight = weight_of(linear)) codes_of(*weight);
+  void register_codes(const Node *node, size_t operand) {
+    if (const auto weight = weight_of(node->input(operand))) codes_of(*weight);
   }
 
-  void narrow_linear(Node *linear) {
-    const auto weight = weight_of(linear);
-    if (!weight) return;
-    Value *by = widened(linear, read(linear, codes_of(*weight)));
-    if (precision_.has_scales) {
-      const std::string &scales =
-          name_of(weight->path, weight->role + "_scale", [&] { return precision_.scales(weight->values); });
-      by = insert(linear, "aten::mul", {by, read(linear, scales)});
+  /// The weight as a layer reads it: narrow, widened and scaled.
+  Value *reading(Node *before, const Weight &weight) {
+    const std::string codes = codes_of(weight);
+    narrowed_[weight.path] = codes;
+    Value *by = widened(before, read(before, codes));
+    if (!precision_.has_scales) return by;
+    const std::string &scales =
+        name_of(weight.path, weight.role + "_scale", [&] { return precision_.scales(weight.values); });
+    return insert(before, "aten::mul", {by, read(before, scales)});
+  }
+
+  /// Narrows a node's weights, which these operands are, where all of them are float32 parameters.
+  void narrow(Node *node, const std::vector<size_t> &operands) {
+    std::vector<Value *> inputs = node->inputs().vec();
+    std::vector<Weight> weights;
+    for (const size_t operand : operands) {
+      const auto weight = weight_of(inputs[operand]);
+      if (!weight) return;
+      weights.push_back(*weight);
     }
-    replace(linear, insert(linear, "aten::linear", {linear->input(0), by, linear->input(2)}));
-    conversion_.linear_layers++;
+    for (size_t i = 0; i < operands.size(); i++) inputs[operands[i]] = reading(node, weights[i]);
+    replace(node, insert(node, node->kind().toQualString(), inputs));
+    conversion_.linear_layers += static_cast<int32_t>(operands.size());
+  }
+
+  /// Code that asks where a narrowed weight lies, or whether it is being trained, need not keep the float32 one.
+  void redirect(const char *kind) {
+    each(kind, [this](Node *node) {
+      const auto narrow = narrowed_.find(path_of(node->input(0)));
+      if (narrow != narrowed_.end()) node->replaceInput(0, read(node, narrow->second));
+    });
   }
 
   void narrow_embedding(Node *embedding) {
@@ -197,6 +227,8 @@ class Converter {
 
   /// What is still read from the old module moves to the new one as it is.
   void move_attributes() {
+    redirect("prim::device");
+    redirect("prim::requires_grad");
     torch::jit::EliminateDeadCode(graph_);
     std::vector<Node *> leaves;
     collect(graph_->block(), c10::prim::GetAttr, leaves);
@@ -251,6 +283,8 @@ class Converter {
   torch::jit::Module result_;
   std::shared_ptr<Graph> graph_;
   std::map<std::pair<AttributePath, std::string>, std::string> names_;
+  /// Names of narrow weights by the paths of those that they are made of.
+  std::map<AttributePath, std::string> narrowed_;
   /// Reads of the new module.
   std::set<Node *> made_;
   Conversion conversion_;

@@ -103,6 +103,15 @@ void collect(ct_result &result, const c10::IValue &value) {
   }
 }
 
+int32_t count_operators(const torch::jit::Block *block, c10::Symbol kind) {
+  int32_t count = 0;
+  for (const torch::jit::Node *node : block->nodes()) {
+    count += node->kind() == kind ? 1 : 0;
+    for (const torch::jit::Block *inner : node->blocks()) count += count_operators(inner, kind);
+  }
+  return count;
+}
+
 }  // namespace
 
 extern "C" {
@@ -187,11 +196,8 @@ const char *ct_model_input_name(const ct_model *model, int32_t index) {
 }
 
 int32_t ct_model_operator_count(const ct_model *model, const char *kind) {
-  int32_t count = 0;
-  if (model->loaded.forward->graph == nullptr) return count;
-  for (const auto *node : model->loaded.forward->graph->block()->nodes())
-    count += node->kind() == c10::Symbol::fromQualString(kind) ? 1 : 0;
-  return count;
+  if (model->loaded.forward->graph == nullptr) return 0;
+  return count_operators(model->loaded.forward->graph->block(), c10::Symbol::fromQualString(kind));
 }
 
 int32_t ct_model_is_whole(const ct_model *model) {

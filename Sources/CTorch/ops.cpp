@@ -4,11 +4,10 @@
 #include "attention.h"
 #include "kernels.h"
 #include "linear.h"
+#include "operators.h"
 #include "parallel.h"
 #include "precisions.h"
 #include "tensors.h"
-
-#include <torch/csrc/jit/runtime/custom_operator.h>
 
 namespace ctorch {
 
@@ -156,48 +155,28 @@ at::Tensor embed_normalize(const c10::List<at::Tensor> &tables, const c10::List<
 
 namespace {
 
-using torch::jit::Operator;
-using torch::jit::Stack;
-
-c10::optional<at::Tensor> optional_tensor(const c10::IValue &value) {
-  return value.isNone() ? c10::optional<at::Tensor>() : value.toTensor();
-}
-
 Scoring scoring(const c10::IValue &mask, const c10::IValue &scale, const c10::IValue &is_causal,
                 const c10::IValue &is_fused) {
   return {mask.isNone() ? at::Tensor() : mask.toTensor(), scale.toOptional<double>(), is_causal.toBool(),
           is_fused.toBool()};
 }
 
-/// An operator whose `COUNT` operands become one tensor.
-template <size_t COUNT, typename Body> auto operation(Body body) {
-  return [body](Stack &stack) {
-    at::Tensor out = body(torch::jit::last(stack, COUNT));
-    torch::jit::drop(stack, COUNT);
-    stack.emplace_back(std::move(out));
-  };
-}
-
-using Operands = at::ArrayRef<c10::IValue>;
-const auto kPure = c10::AliasAnalysisKind::FROM_SCHEMA;
-
 /// The layers of narrow weights, one for each precision.
-std::vector<c10::optional<Operator>> narrow_layers() {
-  std::vector<c10::optional<Operator>> made;
+std::vector<c10::optional<torch::jit::Operator>> narrow_layers() {
+  std::vector<c10::optional<torch::jit::Operator>> made;
   for (const Precision &one : precisions()) {
     const std::string schema = std::string(one.layer) + "(Tensor x, Tensor weight, " +
                                (one.has_scales ? "Tensor scales, " : "") + "Tensor? bias, bool gelu) -> Tensor";
     const WeightKind kind = one.kind;
     if (one.has_scales) {
-      made.emplace_back(Operator(schema, operation<5>([kind](Operands in) {
-                          return linear_narrow(kind, in[0].toTensor(), in[1].toTensor(), in[2].toTensor(),
-                                               optional_tensor(in[3]), in[4].toBool());
-                        }), kPure));
+      made.push_back(operation<5>(schema, [kind](Operands in) {
+        return linear_narrow(kind, in[0].toTensor(), in[1].toTensor(), in[2].toTensor(), optional_tensor(in[3]),
+                             in[4].toBool());
+      }));
     } else {
-      made.emplace_back(Operator(schema, operation<4>([kind](Operands in) {
-                          return linear_narrow(kind, in[0].toTensor(), in[1].toTensor(), {}, optional_tensor(in[2]),
-                                               in[3].toBool());
-                        }), kPure));
+      made.push_back(operation<4>(schema, [kind](Operands in) {
+        return linear_narrow(kind, in[0].toTensor(), in[1].toTensor(), {}, optional_tensor(in[2]), in[3].toBool());
+      }));
     }
   }
   return made;
@@ -206,56 +185,40 @@ std::vector<c10::optional<Operator>> narrow_layers() {
 const torch::jit::RegisterOperators kNarrowLayers(narrow_layers());
 
 const torch::jit::RegisterOperators kOperators({
-    Operator("planner::linear_float32(Tensor x, Tensor weight, Tensor? bias, bool gelu) -> Tensor",
-             operation<4>([](Operands in) {
-               return linear_float32(in[0].toTensor(), in[1].toTensor(), optional_tensor(in[2]), in[3].toBool());
-             }), kPure),
-    Operator("planner::add_normalize(Tensor a, Tensor b, int[] shape, Tensor gamma, Tensor beta, float epsilon) -> "
-             "Tensor",
-             operation<6>([](Operands in) {
-               return add_normalize(in[0].toTensor(), in[1].toTensor(), in[2].toDimVector(), in[3].toTensor(),
-                                    in[4].toTensor(), in[5].toDouble());
-             }), kPure),
-    Operator("planner::embed_normalize(Tensor[] tables, Tensor[] ids, Tensor? plus, int[] shape, Tensor gamma, "
-             "Tensor beta, float epsilon) -> Tensor",
-             operation<7>([](Operands in) {
-               return embed_normalize(in[0].toTensorList(), in[1].toTensorList(), optional_tensor(in[2]),
-                                      in[3].toDimVector(), in[4].toTensor(), in[5].toTensor(), in[6].toDouble());
-             }), kPure),
-    Operator("planner::additive_mask(Tensor mask) -> Tensor",
-             operation<1>([](Operands in) { return additive_mask(in[0].toTensor()); }), kPure),
-    Operator("planner::attention_of_heads(Tensor q, Tensor k, Tensor v, int[] q_shape, int[] k_shape, int[] v_shape, "
-             "Tensor? mask, float? scale, int[] shape, bool is_causal=False, bool is_fused=False) -> Tensor",
-             operation<11>([](Operands in) {
-               return attention_of_heads(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(), in[3].toDimVector(),
-                                         in[4].toDimVector(), in[5].toDimVector(), scoring(in[6], in[7], in[9], in[10]),
-                                         in[8].toDimVector());
-             }), kPure),
-    Operator("planner::attention(Tensor q, Tensor k, Tensor v, Tensor? mask, float? scale, bool is_causal=False, "
-             "bool is_fused=False) -> Tensor",
-             operation<7>([](Operands in) {
-               return attention(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(),
-                                scoring(in[3], in[4], in[5], in[6]));
-             }), kPure),
+    operation<4>("planner::linear_float32(Tensor x, Tensor weight, Tensor? bias, bool gelu) -> Tensor",
+                 [](Operands in) {
+                   return linear_float32(in[0].toTensor(), in[1].toTensor(), optional_tensor(in[2]), in[3].toBool());
+                 }),
+    operation<6>("planner::add_normalize(Tensor a, Tensor b, int[] shape, Tensor gamma, Tensor beta, float epsilon) "
+                 "-> Tensor",
+                 [](Operands in) {
+                   return add_normalize(in[0].toTensor(), in[1].toTensor(), in[2].toDimVector(), in[3].toTensor(),
+                                        in[4].toTensor(), in[5].toDouble());
+                 }),
+    operation<7>("planner::embed_normalize(Tensor[] tables, Tensor[] ids, Tensor? plus, int[] shape, Tensor gamma, "
+                 "Tensor beta, float epsilon) -> Tensor",
+                 [](Operands in) {
+                   return embed_normalize(in[0].toTensorList(), in[1].toTensorList(), optional_tensor(in[2]),
+                                          in[3].toDimVector(), in[4].toTensor(), in[5].toTensor(), in[6].toDouble());
+                 }),
+    // The same tensor where it is no mask of booleans.
+    operation<1>("planner::additive_mask(Tensor(a) mask) -> Tensor(a)",
+                 [](Operands in) { return additive_mask(in[0].toTensor()); }),
+    operation<11>("planner::attention_of_heads(Tensor q, Tensor k, Tensor v, int[] q_shape, int[] k_shape, "
+                  "int[] v_shape, Tensor? mask, float? scale, int[] shape, bool is_causal=False, bool is_fused=False) "
+                  "-> Tensor",
+                  [](Operands in) {
+                    return attention_of_heads(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(),
+                                              in[3].toDimVector(), in[4].toDimVector(), in[5].toDimVector(),
+                                              scoring(in[6], in[7], in[9], in[10]), in[8].toDimVector());
+                  }),
+    operation<7>("planner::attention(Tensor q, Tensor k, Tensor v, Tensor? mask, float? scale, bool is_causal=False, "
+                 "bool is_fused=False) -> Tensor",
+                 [](Operands in) {
+                   return attention(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(),
+                                    scoring(in[3], in[4], in[5], in[6]));
+                 }),
 });
-
-/// Operators of PyTorch 2 that this library lacks, under their own names: a model's code finds them as if it had them.
-std::vector<c10::optional<Operator>> newer_operators() {
-  const char *const schema =
-      "aten::scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, "
-      "float dropout_p=0.0, bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor";
-  const auto name = c10::Symbol::fromQualString("aten::scaled_dot_product_attention");
-  if (!torch::jit::getAllOperatorsFor(name).empty()) return {};
-  std::vector<c10::optional<Operator>> made;
-  made.emplace_back(Operator(schema, operation<8>([](Operands in) {
-                      return scaled_dot_product_attention(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(),
-                                                          optional_tensor(in[3]), in[4].toDouble(), in[5].toBool(),
-                                                          in[6].toOptional<double>(), in[7].toBool());
-                    }), kPure));
-  return made;
-}
-
-const torch::jit::RegisterOperators kNewerOperators(newer_operators());
 
 }  // namespace
 

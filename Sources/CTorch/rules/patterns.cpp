@@ -36,6 +36,18 @@ Value *widened_attribute(Value *value) {
   return is_tensor_attribute(to->input(0)) ? to->input(0) : nullptr;
 }
 
+c10::optional<NarrowWeight> narrow_weight(Value *value) {
+  Node *product = producer(value, "aten::mul");
+  const bool has_scales = product != nullptr && product->inputs().size() == 2;
+  if (has_scales && !is_tensor_attribute(product->input(1))) return {};
+  Value *values = widened_attribute(has_scales ? product->input(0) : value);
+  if (values == nullptr) return {};
+  for (const Precision &one : precisions()) {
+    if (one.has_scales == has_scales) return NarrowWeight{values, has_scales ? product->input(1) : nullptr, &one};
+  }
+  return {};
+}
+
 Node *plain_sum(const Value *value) {
   for (const char *kind : {"aten::add", "aten::add_"}) {
     Node *sum = producer(value, kind);

@@ -1,5 +1,6 @@
 #pragma once
 #include "../graph.h"
+#include "../precisions.h"
 
 namespace ctorch::rules {
 
@@ -14,6 +15,18 @@ bool is_tensor(const torch::jit::Value *value);
 bool is_tensor_attribute(const torch::jit::Value *value);
 /// The tensor attribute that `value` converts to float32; null where it is something else.
 torch::jit::Value *widened_attribute(torch::jit::Value *value);
+
+/// A weight that a layer widens before it multiplies by it.
+struct NarrowWeight {
+  torch::jit::Value *values = nullptr;
+  /// What the widened weight is multiplied by; null where its precision has no scales.
+  torch::jit::Value *scales = nullptr;
+  const Precision *precision = nullptr;
+};
+
+/// The narrow weight that `value` widens and perhaps scales; nothing where it does something else. The code does not tell
+/// the type of its elements: of precisions of one form the first is given.
+c10::optional<NarrowWeight> narrow_weight(torch::jit::Value *value);
 
 /// An addition `a + b`, in place or not, of tensors of which neither is scaled, and whose result is read once; null
 /// where `value` is none.

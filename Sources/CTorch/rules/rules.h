@@ -10,7 +10,12 @@ struct Rule {
   /// Replaces the pattern that ends in this node, and does nothing where there is none. Only nodes before this one, and
   /// this one itself, are removed.
   void (*apply)(torch::jit::Node *node);
+  /// Whether nodes within branches and loops are offered too: for rules that move nothing.
+  bool reaches_into_blocks = false;
 };
+
+/// Operands of PyTorch's fused encoder layer that are weights of products; a bias follows each.
+constexpr size_t kEncoderWeights[] = {3, 5, 14, 16};
 
 /// A linear layer whose weight is a parameter of float32, or a narrow one that is widened and scaled:
 ///
@@ -30,6 +35,9 @@ void traced_number(torch::jit::Node *node);
 void attention(torch::jit::Node *node);
 /// `scaled_dot_product_attention` of PyTorch 2 without dropout or grouped heads: planner::attention.
 void fused_attention(torch::jit::Node *node);
+/// The fused layer of `torch.nn.TransformerEncoder`, `_transformer_encoder_layer_fwd`: planner::encoder_layer, with the
+/// narrow weights that the code widens for it.
+void encoder_layer(torch::jit::Node *node);
 /// planner::attention with the views that split its operands into heads and join its result:
 /// planner::attention_of_heads.
 void heads(torch::jit::Node *node);
