@@ -44,7 +44,7 @@ constexpr size_t kDirectoryEndSize = 22, kLocatorSize = 20, kEntrySize = 46, kLo
 }  // namespace
 
 MappedArchive::MappedArchive(const std::string &path, Pages pages) {
-  // Nobody may ever write to a pipe.
+  // Opening a pipe that is never written to must not wait.
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) throw std::runtime_error(std::strerror(errno));
   struct stat status {};
@@ -160,7 +160,7 @@ void MappedArchive::read_directory() {
 }
 
 void MappedArchive::check_names() const {
-  // Folders and records that somebody looks for.
+  // Folders and records that the library looks for.
   static const std::unordered_set<std::string> known = {"data.pkl", "constants.pkl", "version", ".data",
                                                         "data",     "constants",     "code"};
   std::unordered_set<std::string> seen;

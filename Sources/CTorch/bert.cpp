@@ -1,6 +1,7 @@
 // Writes BERT encoders with a question-answering head as TorchScript, without Python: parameters are registered on
 // a module, and its `forward` is compiled from source text. See CTorch.h for the conventions.
 #include "convert.h"
+#include "precisions.h"
 #include "shim.h"
 
 #include <cmath>
@@ -138,7 +139,8 @@ const char *problem(const ct_bert &bert) {
     if (value < 1) return "every dimension of a model must be at least 1";
   }
   if (bert.hidden % bert.heads != 0) return "the hidden size must be a multiple of the heads";
-  if (bert.precision < CT_PRECISION_FP32 || bert.precision > CT_PRECISION_INT8) return "unknown precision";
+  if (bert.precision != CT_PRECISION_FP32 && ctorch::find_precision(bert.precision) == nullptr)
+    return "unknown precision";
   return nullptr;
 }
 

@@ -2,10 +2,13 @@
 #include "convert.h"
 #include "graph.h"
 #include "load.h"
+#include "precisions.h"
+#include "rules/rules.h"
 #include "shim.h"
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <map>
 #include <set>
 #include <torch/csrc/jit/ir/constants.h>
@@ -20,11 +23,11 @@ using torch::jit::Value;
 
 namespace {
 
-constexpr int64_t kFloat32 = 6;  // as TorchScript writes the type
+constexpr char kEncoderLayer[] = "aten::_transformer_encoder_layer_fwd";
 
 class Converter {
  public:
-  Converter(const torch::jit::Module &module, ct_precision precision)
+  Converter(const torch::jit::Module &module, const Precision &precision)
       : module_(module), precision_(precision), result_(torch::jit::Module("__torch__.Converted")) {}
 
   Conversion run() {
@@ -34,8 +37,14 @@ class Converter {
     for (const char *kind : {"aten::addmm", "aten::matmul", "aten::mm"}) each(kind, [this](Node *n) { unify(n); });
     // Codes before all else: in the file they then lie side by side, and a page that a model has packed is not
     // brought back because something small beside it is read.
-    each("aten::linear", [this](Node *node) { register_codes(node); });
-    each("aten::linear", [this](Node *node) { narrow_linear(node); });
+    each("aten::linear", [this](Node *node) { register_codes(node, 1); });
+    each(kEncoderLayer, [this](Node *node) {
+      for (const size_t operand : rules::kEncoderWeights) register_codes(node, operand);
+    });
+    each("aten::linear", [this](Node *node) { narrow(node, {1}); });
+    each(kEncoderLayer, [this](Node *node) {
+      narrow(node, {std::begin(rules::kEncoderWeights), std::end(rules::kEncoderWeights)});
+    });
     if (conversion_.linear_layers == 0)
       throw std::runtime_error("it has no linear layer with float32 weights, so there is nothing to convert");
     each("aten::embedding", [this](Node *node) { narrow_embedding(node); });
@@ -108,7 +117,7 @@ class Converter {
     }
   }
 
-  /// The new module's name of what is made of the old one's parameter; `make` is called for the first who asks.
+  /// The new module's name of what is made of the old one's parameter; `make` is called when it is first asked for.
   template <typename Make> const std::string &name_of(const AttributePath &path, const std::string &role, Make make) {
     std::string &name = names_[{path, role}];
     if (name.empty()) {
@@ -145,50 +154,64 @@ class Converter {
                                        graph_->insertConstant(c10::IValue())});
   }
 
-  /// The float32 weight of a linear layer, outputs first.
+  /// A float32 weight that is multiplied by, outputs first.
   struct Weight {
     AttributePath path;
     at::Tensor values;
     std::string role;
   };
 
-  c10::optional<Weight> weight_of(const Node *linear) const {
-    const Node *turn = producer(linear->input(1), "aten::t");
-    const Value *stored = turn == nullptr ? linear->input(1) : turn->input(0);
+  c10::optional<Weight> weight_of(const Value *factor) const {
+    const Node *turn = producer(factor, "aten::t");
+    const Value *stored = turn == nullptr ? factor : turn->input(0);
     const at::Tensor values = parameter(stored);
     if (!is_matrix(values)) return {};
     const std::string form = turn == nullptr ? "" : "_t";
     return Weight{path_of(stored), turn == nullptr ? values : values.t(),
-                  form + (precision_ == CT_PRECISION_INT8 ? "_int8" : "_bf16")};
-  }
-
-  /// Symmetric, a scale for each output; a row of noughts keeps its noughts.
-  static at::Tensor scales_of(const at::Tensor &weight) {
-    return (weight.abs().amax({1}, true) / 127.0).clamp_min(1e-12);
+                  form + precision_.suffix};
   }
 
   const std::string &codes_of(const Weight &weight) {
     return name_of(weight.path, weight.role, [&] {
-      if (precision_ == CT_PRECISION_BF16) return weight.values.to(at::kBFloat16);
-      return at::round(weight.values / scales_of(weight.values)).clamp(-127, 127).to(at::kChar);
+      return precision_.narrow(weight.values, precision_.has_scales ? precision_.scales(weight.values) : at::Tensor());
     });
   }
 
-  void register_codes(const Node *linear) {
-    if (const auto weight = weight_of(linear)) codes_of(*weight);
+  void register_codes(const Node *node, size_t operand) {
+    if (const auto weight = weight_of(node->input(operand))) codes_of(*weight);
   }
 
-  void narrow_linear(Node *linear) {
-    const auto weight = weight_of(linear);
-    if (!weight) return;
-    Value *by = widened(linear, read(linear, codes_of(*weight)));
-    if (precision_ == CT_PRECISION_INT8) {
-      const std::string &scales =
-          name_of(weight->path, weight->role + "_scale", [&] { return scales_of(weight->values); });
-      by = insert(linear, "aten::mul", {by, read(linear, scales)});
+  /// The weight as a layer reads it: narrow, widened and scaled.
+  Value *reading(Node *before, const Weight &weight) {
+    const std::string codes = codes_of(weight);
+    narrowed_[weight.path] = codes;
+    Value *by = widened(before, read(before, codes));
+    if (!precision_.has_scales) return by;
+    const std::string &scales =
+        name_of(weight.path, weight.role + "_scale", [&] { return precision_.scales(weight.values); });
+    return insert(before, "aten::mul", {by, read(before, scales)});
+  }
+
+  /// Narrows a node's weights, which these operands are, where all of them are float32 parameters.
+  void narrow(Node *node, const std::vector<size_t> &operands) {
+    std::vector<Value *> inputs = node->inputs().vec();
+    std::vector<Weight> weights;
+    for (const size_t operand : operands) {
+      const auto weight = weight_of(inputs[operand]);
+      if (!weight) return;
+      weights.push_back(*weight);
     }
-    replace(linear, insert(linear, "aten::linear", {linear->input(0), by, linear->input(2)}));
-    conversion_.linear_layers++;
+    for (size_t i = 0; i < operands.size(); i++) inputs[operands[i]] = reading(node, weights[i]);
+    replace(node, insert(node, node->kind().toQualString(), inputs));
+    conversion_.linear_layers += static_cast<int32_t>(operands.size());
+  }
+
+  /// Code that asks where a narrowed weight lies, or whether it is being trained, need not keep the float32 one.
+  void redirect(const char *kind) {
+    each(kind, [this](Node *node) {
+      const auto narrow = narrowed_.find(path_of(node->input(0)));
+      if (narrow != narrowed_.end()) node->replaceInput(0, read(node, narrow->second));
+    });
   }
 
   void narrow_embedding(Node *embedding) {
@@ -204,6 +227,8 @@ class Converter {
 
   /// What is still read from the old module moves to the new one as it is.
   void move_attributes() {
+    redirect("prim::device");
+    redirect("prim::requires_grad");
     torch::jit::EliminateDeadCode(graph_);
     std::vector<Node *> leaves;
     collect(graph_->block(), c10::prim::GetAttr, leaves);
@@ -254,10 +279,12 @@ class Converter {
   }
 
   const torch::jit::Module &module_;
-  const ct_precision precision_;
+  const Precision &precision_;
   torch::jit::Module result_;
   std::shared_ptr<Graph> graph_;
   std::map<std::pair<AttributePath, std::string>, std::string> names_;
+  /// Names of narrow weights by the paths of those that they are made of.
+  std::map<AttributePath, std::string> narrowed_;
   /// Reads of the new module.
   std::set<Node *> made_;
   Conversion conversion_;
@@ -267,7 +294,9 @@ class Converter {
 
 Conversion convert(const torch::jit::Module &module, ct_precision precision) {
   torch::NoGradGuard no_gradients;
-  return Converter(module, precision).run();
+  const Precision *known = find_precision(precision);
+  if (known == nullptr) throw std::runtime_error("a model can be converted to bf16 or int8");
+  return Converter(module, *known).run();
 }
 
 }  // namespace ctorch
@@ -276,8 +305,7 @@ extern "C" int ct_model_convert(const char *path, ct_precision precision, const 
                                 char *error) {
   using ctorch::fail;
   return ctorch::guarded(error, [&] {
-    if (precision != CT_PRECISION_BF16 && precision != CT_PRECISION_INT8)
-      return fail(error, "a model can be converted to bf16 or int8");
+    if (ctorch::find_precision(precision) == nullptr) return fail(error, "a model can be converted to bf16 or int8");
     // Packed weights are for this processor alone, and what is not converted is written as it is.
     const auto loaded = ctorch::load_module(path, ctorch::Placement(), ctorch::Packing::kNone);
     if (!loaded.module.find_method("forward")) return fail(error, "the model has no method 'forward'");

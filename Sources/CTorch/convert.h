@@ -14,7 +14,8 @@ struct Conversion {
 
 /// A module with the same `forward` and narrower weights: those of linear layers in `precision`, embeddings in
 /// bfloat16; everything else, also what flows between layers, stays float32. The result is plain TorchScript: layers
-/// widen their weights before they multiply, which `rewrite_forward` takes for what it is.
+/// widen their weights before they multiply, which `rewrite_forward` takes for what it is. The fused layers of
+/// `torch.nn.TransformerEncoder` are four linear layers each.
 ///
 /// Throws where the module is no float32 model or has no linear layer whose weight is a parameter.
 Conversion convert(const torch::jit::Module &module, ct_precision precision);

@@ -14,6 +14,9 @@ using AttributePath = std::vector<std::string>;
 /// of who reads what.
 std::shared_ptr<torch::jit::Graph> flat_forward(const torch::jit::Module &module);
 
+/// The type float32 as TorchScript writes it.
+constexpr int64_t kFloat32 = 6;
+
 /// Path of an attribute that `value` reads from the module; empty where it is no attribute.
 AttributePath path_of(const torch::jit::Value *value);
 /// The attribute itself.
@@ -28,7 +31,7 @@ c10::optional<std::vector<int64_t>> constant_ints(const torch::jit::Value *value
 bool is_constant_int(const torch::jit::Value *value, int64_t expected);
 bool is_none(const torch::jit::Value *value);
 
-/// Replaces the only output of `old` and removes what nobody reads any more, from `old` upwards.
+/// Replaces the only output of `old` and removes what is no longer read, from `old` upwards.
 void replace(torch::jit::Node *old, torch::jit::Value *by);
 /// A new node before `before`, whose one output is a tensor.
 torch::jit::Value *insert(torch::jit::Node *before, const char *kind, std::vector<torch::jit::Value *> inputs);

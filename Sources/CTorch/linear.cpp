@@ -3,6 +3,7 @@
 #include "linear.h"
 #include "kernels.h"
 #include "parallel.h"
+#include "precisions.h"
 #include "products.h"
 #include "workspace.h"
 
@@ -11,8 +12,6 @@
 namespace ctorch {
 
 namespace {
-
-at::ScalarType element_type(WeightKind kind) { return kind == WeightKind::kInt8 ? at::kChar : at::kBFloat16; }
 
 void free_packed(void *packed) { delete static_cast<PackedWeight *>(packed); }
 
@@ -55,7 +54,7 @@ void apply_block(const Layer &layer, const float *x, int64_t rows, float *out) {
       }
     }
   });
-  // Rows of padding are multiplied too, and nobody looks at the result.
+  // Rows of padding are multiplied too, and their results are not read.
   std::memset(codes + static_cast<size_t>(rows * inputs) * code_size, 0,
               static_cast<size_t>((padded - rows) * inputs) * code_size);
   multiply_packed(*layer.weight, codes, padded, sums);
@@ -81,18 +80,19 @@ bool is_row(const at::Tensor &tensor, int64_t width) {
 }
 
 /// The fast way, where every operand is what a checked model has; undefined elsewhere.
-at::Tensor try_packed(const at::Tensor &x, const at::Tensor &weight, const at::Tensor *scales,
+at::Tensor try_packed(WeightKind kind, const at::Tensor &x, const at::Tensor &weight, const at::Tensor &scales,
                       const c10::optional<at::Tensor> &bias, bool gelu) {
   const PackedWeight *packed = packed_of(weight);
-  if (packed == nullptr || !is_plain_float(x) || x.dim() < 1 || x.size(-1) != packed->inputs || x.numel() == 0)
+  if (packed == nullptr || packed->kind != kind || !is_plain_float(x) || x.dim() < 1 ||
+      x.size(-1) != packed->inputs || x.numel() == 0)
     return {};
   const bool has_bias = bias && bias->defined();
   // A number for each output is added in the same pass over memory, and any other bias by the library.
   const bool is_fused = !has_bias || is_row(*bias, packed->outputs);
   Layer layer{packed, nullptr, has_bias && is_fused ? bias->data_ptr<float>() : nullptr, gelu && is_fused};
-  if (scales != nullptr) {
-    if (!scales_outputs(*scales, packed->outputs)) return {};
-    layer.scales = scales->data_ptr<float>();
+  if (precision_of(kind).has_scales) {
+    if (!scales_outputs(scales, packed->outputs)) return {};
+    layer.scales = scales.data_ptr<float>();
   }
   const at::Tensor dense = x.contiguous();
   auto sizes = x.sizes().vec();
@@ -120,7 +120,7 @@ bool can_pack(WeightKind kind, int64_t outputs, int64_t inputs) { return can_mul
 
 at::Tensor pack(const at::Tensor &weight, WeightKind kind) {
   if (is_packed(weight) || !weight.device().is_cpu() || weight.dim() != 2 || !weight.is_contiguous() ||
-      weight.scalar_type() != element_type(kind))
+      weight.scalar_type() != precision_of(kind).element)
     return {};
   auto packed = pack_weight(weight.data_ptr(), kind, weight.size(0), weight.size(1));
   if (packed == nullptr || packed->byte_count < weight.nbytes()) return {};
@@ -140,19 +140,12 @@ bool scales_outputs(const at::Tensor &scales, int64_t outputs) {
 
 bool is_packed(const at::Tensor &weight) { return packed_of(weight) != nullptr; }
 
-at::Tensor linear_bfloat16(const at::Tensor &x, const at::Tensor &weight, const c10::optional<at::Tensor> &bias,
-                           bool gelu) {
-  if (at::Tensor out = try_packed(x, weight, nullptr, bias, gelu); out.defined()) return out;
+at::Tensor linear_narrow(WeightKind kind, const at::Tensor &x, const at::Tensor &weight, const at::Tensor &scales,
+                         const c10::optional<at::Tensor> &bias, bool gelu) {
+  if (at::Tensor out = try_packed(kind, x, weight, scales, bias, gelu); out.defined()) return out;
   require_plain(weight);
-  const at::Tensor out = at::linear(x, weight.to(at::kFloat), bias);
-  return gelu ? at::gelu(out) : out;
-}
-
-at::Tensor linear_int8(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &scales,
-                       const c10::optional<at::Tensor> &bias, bool gelu) {
-  if (at::Tensor out = try_packed(x, weight, &scales, bias, gelu); out.defined()) return out;
-  require_plain(weight);
-  const at::Tensor out = at::linear(x, weight.to(at::kFloat) * scales, bias);
+  const at::Tensor widened = weight.to(at::kFloat);
+  const at::Tensor out = at::linear(x, scales.defined() ? widened * scales : widened, bias);
   return gelu ? at::gelu(out) : out;
 }
 

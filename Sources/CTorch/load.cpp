@@ -1,6 +1,8 @@
 // Loading modules densely: the code of an architecture is compiled once, weights are mapped and not copied.
 #include "load.h"
 #include "archive.h"
+#include "explain.h"
+#include "linear.h"
 #include "pickle.h"
 
 #include <ATen/Context.h>
@@ -104,6 +106,22 @@ void pack_weights(const torch::jit::Module &module, const Forward &forward, cons
   }
 }
 
+/// What only the library's own loader restores.
+struct NeedsLibrary : std::runtime_error {
+  NeedsLibrary() : std::runtime_error("it has an attribute of a type that is not in its code") {}
+};
+
+/// What the library makes of a file, or why a file that is whole cannot be used.
+template <typename Body> auto explaining(Body body) {
+  try {
+    return body();
+  } catch (const NeedsLibrary &) {
+    throw;
+  } catch (const std::exception &problem) {
+    explain(problem);
+  }
+}
+
 /// Everything that models of one code share.
 class Architecture {
  public:
@@ -141,7 +159,7 @@ class Architectures {
     auto unit = std::make_shared<torch::jit::CompilationUnit>();
     torch::jit::ExtraFilesMap no_extra_files;
     std::shared_ptr<caffe2::serialize::ReadAdapterInterface> adapter = archive;
-    torch::jit::import_ir_module(unit, adapter, c10::Device(c10::kCPU), no_extra_files);
+    explaining([&] { return torch::jit::import_ir_module(unit, adapter, c10::Device(c10::kCPU), no_extra_files); });
     for (auto entry = known_.begin(); entry != known_.end();)
       entry = entry->second.expired() ? known_.erase(entry) : std::next(entry);
     auto made = std::make_shared<Architecture>(std::move(unit));
@@ -240,11 +258,6 @@ class RecordReader {
   size_t remaining_;
 };
 
-/// What only the library's own loader restores.
-struct NeedsLibrary : std::runtime_error {
-  NeedsLibrary() : std::runtime_error("it has an attribute of a type that is not in its code") {}
-};
-
 /// - `pickled`: the checked record `data.pkl`.
 torch::jit::Module instantiate(const Archive &archive, RecordReader pickled, const Unit &unit, uint64_t version) {
   auto resolve = [unit](const c10::QualifiedName &name) {
@@ -319,7 +332,8 @@ LoadedModule load_mapped(const Archive &archive, const MappedArchive::Record &pi
   const char *pickled = archive->verified(pickle);
   check_pickle(pickled, pickle.size);
   const auto architecture = architectures().of(archive);
-  loaded.module = instantiate(archive, RecordReader(pickled, pickle.size), architecture->unit(), version);
+  loaded.module = explaining(
+      [&] { return instantiate(archive, RecordReader(pickled, pickle.size), architecture->unit(), version); });
   loaded.module.eval();
   loaded.forward = architecture->forward(loaded.module);
   loaded.architecture = architecture;
@@ -338,7 +352,7 @@ LoadedModule load_copied(const std::string &path, const Archive &archive, const 
     caffe2::serialize::PyTorchStreamReader reader(archive);
     check_pickles(*archive, reader);
   }
-  loaded.module = torch::jit::load(path, c10::Device(c10::kCPU));
+  loaded.module = explaining([&] { return torch::jit::load(path, c10::Device(c10::kCPU)); });
   check_sizes(loaded.module);
   if (!place.device.is_cpu()) loaded.module.to(place.device);
   loaded.module.eval();

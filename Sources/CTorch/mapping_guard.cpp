@@ -55,7 +55,7 @@ void on_bus_error(int signal, siginfo_t *info, void *context) {
     errno = saved_errno;
     if (zeros != MAP_FAILED) return;
   }
-  // Nothing of ours: whoever was there before, or the system, ends the process.
+  // Not one of our mappings: the handler that was there before, or the system, ends the process.
   if ((previous.sa_flags & SA_SIGINFO) != 0) {
     previous.sa_sigaction(signal, info, context);
   } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {

@@ -103,6 +103,15 @@ void collect(ct_result &result, const c10::IValue &value) {
   }
 }
 
+int32_t count_operators(const torch::jit::Block *block, c10::Symbol kind) {
+  int32_t count = 0;
+  for (const torch::jit::Node *node : block->nodes()) {
+    count += node->kind() == kind ? 1 : 0;
+    for (const torch::jit::Block *inner : node->blocks()) count += count_operators(inner, kind);
+  }
+  return count;
+}
+
 }  // namespace
 
 extern "C" {
@@ -111,8 +120,8 @@ int ct_initialize(int inter_op_threads, char *error) {
   return guarded(error, [&] {
     static std::once_flag once;
     std::call_once(once, [&] {
-      // oneDNN keeps its compiled kernels in a cache of 1,024, keyed by a layer's own scales. Sixty int8 models of
-      // 24 layers overflow it, every pass then compiles anew, and takes twice as long. Whoever set it knows better.
+      // oneDNN keeps its compiled kernels in a cache of 1,024, keyed by a layer's own scales. Sixty int8 models of 24
+      // layers overflow it, every pass then compiles anew, and takes twice as long. A value that is set already stays.
       setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "1000000", 0);
       // Once a process, by the library's own rule.
       at::set_num_interop_threads(inter_op_threads);
@@ -187,11 +196,8 @@ const char *ct_model_input_name(const ct_model *model, int32_t index) {
 }
 
 int32_t ct_model_operator_count(const ct_model *model, const char *kind) {
-  int32_t count = 0;
-  if (model->loaded.forward->graph == nullptr) return count;
-  for (const auto *node : model->loaded.forward->graph->block()->nodes())
-    count += node->kind() == c10::Symbol::fromQualString(kind) ? 1 : 0;
-  return count;
+  if (model->loaded.forward->graph == nullptr) return 0;
+  return count_operators(model->loaded.forward->graph->block(), c10::Symbol::fromQualString(kind));
 }
 
 int32_t ct_model_is_whole(const ct_model *model) {

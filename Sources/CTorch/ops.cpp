@@ -1,121 +1,21 @@
 // What rewritten graphs call, and its registration as `planner::…` operators. A model file may name them as well, with
 // any operands: see ops.h.
 #include "ops.h"
+#include "attention.h"
 #include "kernels.h"
 #include "linear.h"
+#include "operators.h"
 #include "parallel.h"
-#include "workspace.h"
-
-#include <ATen/EmptyTensor.h>
-#include <ATen/ExpandUtils.h>
-#include <torch/csrc/jit/runtime/custom_operator.h>
+#include "precisions.h"
+#include "tensors.h"
 
 namespace ctorch {
 
 namespace {
 
-bool is_plain(const at::Tensor &tensor) {
-  return tensor.device().is_cpu() && tensor.scalar_type() == at::kFloat && tensor.layout() == at::kStrided &&
-         tensor.numel() > 0;
-}
-
-/// A dense tensor of float32, without asking the library's dispatcher who makes it.
-at::Tensor empty(at::IntArrayRef sizes) { return at::detail::empty_cpu(sizes, at::kFloat); }
-
-bool is_row(const at::Tensor &tensor, int64_t width) {
-  return is_plain(tensor) && tensor.dim() == 1 && tensor.is_contiguous() && tensor.size(0) == width;
-}
-
 /// Whether a normalization is of whole rows of `width`, with parameters for each of their elements.
 bool normalizes_rows(int64_t width, at::IntArrayRef shape, const at::Tensor &gamma, const at::Tensor &beta) {
   return shape.size() == 1 && shape[0] == width && is_row(gamma, width) && is_row(beta, width);
-}
-
-/// Where one head's operands lie.
-struct Head {
-  const float *q, *k, *v, *mask;
-  float *out;
-};
-
-/// Strides and sizes that all heads share.
-struct Heads {
-  int64_t rows, keys, size;
-  int64_t q_row, k_size, k_key, v_key, mask_row, out_row;
-  float scale;
-};
-
-/// Where the heads of all rows of a batch lie: elements from one to the next.
-struct Lying {
-  const float *data;
-  int64_t batch, head;
-};
-
-/// A block of rows at a time, so that its scores stay in a near cache.
-void attend(const Heads &all, const Head &head) {
-  constexpr int64_t kRows = 24;
-  const Kernels &kernel = kernels();
-  const int64_t width = (all.keys + 15) / 16 * 16;
-  thread_local Workspace workspace;
-  auto *keys = reinterpret_cast<float *>(
-      workspace.of(static_cast<size_t>(width * (all.size + kRows)) * sizeof(float)));
-  float *scores = keys + width * all.size;
-  for (int64_t i = 0; i < all.size; i++) {
-    float *row = keys + i * width;
-    for (int64_t key = 0; key < all.keys; key++) row[key] = head.k[i * all.k_size + key * all.k_key];
-    // Whole vectors of scores are computed, and what is beyond the last key is not looked at.
-    for (int64_t key = all.keys; key < width; key++) row[key] = 0;
-  }
-  for (int64_t first = 0; first < all.rows; first += kRows) {
-    const int64_t rows = std::min(kRows, all.rows - first);
-    kernel.multiply(head.q + first * all.q_row, all.q_row, keys, width, rows, all.size, width, scores, width);
-    for (int64_t row = 0; row < rows; row++) {
-      const float *mask = head.mask == nullptr ? nullptr : head.mask + (first + row) * all.mask_row;
-      kernel.softmax(scores + row * width, all.keys, all.scale, mask);
-    }
-    kernel.multiply(scores, width, head.v, all.v_key, rows, all.keys, all.size, head.out + first * all.out_row,
-                    all.out_row);
-  }
-}
-
-/// The mask as every head and row sees it; false where the fast way does not cover it.
-bool expand_mask(const c10::optional<at::Tensor> &mask, at::IntArrayRef scores, at::Tensor &expanded) {
-  if (!mask || !mask->defined()) return true;
-  // A larger one makes more scores, which is not for here.
-  if (!is_plain(*mask) || !at::is_expandable_to(mask->sizes(), scores)) return false;
-  expanded = mask->expand(scores);
-  return scores[3] == 1 || expanded.stride(3) == 1;
-}
-
-/// All heads of a batch; the result is dense, [batch, rows, heads, size].
-void attend_all(Heads all, const Lying &q, const Lying &k, const Lying &v, const at::Tensor &mask, int64_t batch,
-                int64_t heads, float *out) {
-  all.out_row = heads * all.size;
-  all.mask_row = mask.defined() ? mask.stride(2) : 0;
-  const auto *from_mask = mask.defined() ? mask.data_ptr<float>() : nullptr;
-  parallel_for(batch * heads, 2 * all.rows * all.keys * all.size, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; i++) {
-      const int64_t b = i / heads, h = i % heads;
-      const float *own = from_mask == nullptr ? nullptr : from_mask + b * mask.stride(0) + h * mask.stride(1);
-      attend(all, {q.data + b * q.batch + h * q.head, k.data + b * k.batch + h * k.head,
-                   v.data + b * v.batch + h * v.head, own, out + (b * all.rows * heads + h) * all.size});
-    }
-  });
-}
-
-/// Whether the fast way covers these operands.
-bool fits(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v) {
-  if (!is_plain(q) || !is_plain(k) || !is_plain(v) || q.dim() != 4 || k.dim() != 4 || v.dim() != 4) return false;
-  const bool agree = q.size(0) == k.size(0) && q.size(0) == v.size(0) && q.size(1) == k.size(1) &&
-                     q.size(1) == v.size(1) && q.size(3) == k.size(2) && k.size(3) == v.size(2) &&
-                     q.size(3) == v.size(3);
-  return agree && q.stride(3) == 1 && v.stride(3) == 1;
-}
-
-/// Whether `joined`, [batch, rows, heads · size], is what `shape` makes four dimensions of, each where it was.
-bool is_joined(const at::Tensor &joined, at::IntArrayRef shape) {
-  return is_plain(joined) && joined.dim() == 3 && joined.stride(2) == 1 && shape.size() == 4 &&
-         shape[0] == joined.size(0) && shape[1] == joined.size(1) && shape[2] > 0 && shape[3] > 0 &&
-         shape[2] <= joined.size(2) && shape[3] <= joined.size(2) && shape[2] * shape[3] == joined.size(2);
 }
 
 /// Rows that are summed to embed tokens: those of a table that ids name, or one for each token.
@@ -154,13 +54,6 @@ bool add_rows(const at::Tensor &plus, int64_t batch, int64_t tokens, int64_t wid
                           plus.stride(-1) == 1 && plus.size(-2) == tokens && (dims == 2 || plus.size(0) == batch);
   if (is_covered) found = {plus.data_ptr<float>(), nullptr, dims == 3 ? plus.stride(0) : 0, plus.stride(-2)};
   return is_covered;
-}
-
-at::Tensor attention_by_parts(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
-                              const c10::optional<at::Tensor> &mask, double scale) {
-  at::Tensor scores = at::matmul(q, k) * scale;
-  if (mask && mask->defined()) scores = scores + *mask;
-  return at::matmul(at::softmax(scores, -1), v);
 }
 
 }  // namespace
@@ -260,102 +153,71 @@ at::Tensor embed_normalize(const c10::List<at::Tensor> &tables, const c10::List<
   return out;
 }
 
-at::Tensor attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
-                     const c10::optional<at::Tensor> &mask, double scale) {
-  if (!fits(q, k, v)) return attention_by_parts(q, k, v, mask, scale);
-  const int64_t batch = q.size(0), heads = q.size(1), rows = q.size(2), size = q.size(3), keys = k.size(3);
-  at::Tensor added;
-  if (!expand_mask(mask, {batch, heads, rows, keys}, added)) return attention_by_parts(q, k, v, mask, scale);
-  at::Tensor out = empty({batch, rows, heads, size});
-  const Heads all{rows, keys, size, q.stride(2), k.stride(2), k.stride(3), v.stride(2), 0, 0,
-                  static_cast<float>(scale)};
-  attend_all(all, {q.data_ptr<float>(), q.stride(0), q.stride(1)}, {k.data_ptr<float>(), k.stride(0), k.stride(1)},
-             {v.data_ptr<float>(), v.stride(0), v.stride(1)}, added, batch, heads, out.data_ptr<float>());
-  return out.permute({0, 2, 1, 3});
-}
-
-at::Tensor attention_of_heads(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, at::IntArrayRef q_shape,
-                              at::IntArrayRef k_shape, at::IntArrayRef v_shape, const c10::optional<at::Tensor> &mask,
-                              double scale, at::IntArrayRef shape) {
-  const bool is_covered = is_joined(q, q_shape) && is_joined(k, k_shape) && is_joined(v, v_shape) &&
-                          k_shape.equals(v_shape) && q_shape[0] == k_shape[0] && q_shape[2] == k_shape[2] &&
-                          q_shape[3] == k_shape[3] && shape.equals(q.sizes());
-  at::Tensor added;
-  if (!is_covered || !expand_mask(mask, {q_shape[0], q_shape[2], q_shape[1], k_shape[1]}, added)) {
-    // Step by step as the model wrote it, whose shapes need not be of four.
-    return attention(q.reshape(q_shape).transpose(1, 2), k.reshape(k_shape).transpose(1, 2).transpose(-1, -2),
-                     v.reshape(v_shape).transpose(1, 2), mask, scale)
-        .transpose(1, 2)
-        .reshape(shape);
-  }
-  const int64_t batch = q_shape[0], heads = q_shape[2], size = q_shape[3];
-  at::Tensor out = empty(shape);
-  const Heads all{q_shape[1], k_shape[1], size, q.stride(1), 1, k.stride(1), v.stride(1), 0, 0,
-                  static_cast<float>(scale)};
-  attend_all(all, {q.data_ptr<float>(), q.stride(0), size}, {k.data_ptr<float>(), k.stride(0), size},
-             {v.data_ptr<float>(), v.stride(0), size}, added, batch, heads, out.data_ptr<float>());
-  return out;
-}
-
 namespace {
 
-using torch::jit::Operator;
-using torch::jit::Stack;
-
-c10::optional<at::Tensor> optional_tensor(const c10::IValue &value) {
-  return value.isNone() ? c10::optional<at::Tensor>() : value.toTensor();
+Scoring scoring(const c10::IValue &mask, const c10::IValue &scale, const c10::IValue &is_causal,
+                const c10::IValue &is_fused) {
+  return {mask.isNone() ? at::Tensor() : mask.toTensor(), scale.toOptional<double>(), is_causal.toBool(),
+          is_fused.toBool()};
 }
 
-/// An operator whose `COUNT` operands become one tensor.
-template <size_t COUNT, typename Body> auto operation(Body body) {
-  return [body](Stack &stack) {
-    at::Tensor out = body(torch::jit::last(stack, COUNT));
-    torch::jit::drop(stack, COUNT);
-    stack.emplace_back(std::move(out));
-  };
+/// The layers of narrow weights, one for each precision.
+std::vector<c10::optional<torch::jit::Operator>> narrow_layers() {
+  std::vector<c10::optional<torch::jit::Operator>> made;
+  for (const Precision &one : precisions()) {
+    const std::string schema = std::string(one.layer) + "(Tensor x, Tensor weight, " +
+                               (one.has_scales ? "Tensor scales, " : "") + "Tensor? bias, bool gelu) -> Tensor";
+    const WeightKind kind = one.kind;
+    if (one.has_scales) {
+      made.push_back(operation<5>(schema, [kind](Operands in) {
+        return linear_narrow(kind, in[0].toTensor(), in[1].toTensor(), in[2].toTensor(), optional_tensor(in[3]),
+                             in[4].toBool());
+      }));
+    } else {
+      made.push_back(operation<4>(schema, [kind](Operands in) {
+        return linear_narrow(kind, in[0].toTensor(), in[1].toTensor(), {}, optional_tensor(in[2]), in[3].toBool());
+      }));
+    }
+  }
+  return made;
 }
 
-using Operands = at::ArrayRef<c10::IValue>;
-const auto kPure = c10::AliasAnalysisKind::FROM_SCHEMA;
+const torch::jit::RegisterOperators kNarrowLayers(narrow_layers());
 
 const torch::jit::RegisterOperators kOperators({
-    Operator("planner::linear_bfloat16(Tensor x, Tensor weight, Tensor? bias, bool gelu) -> Tensor",
-             operation<4>([](Operands in) {
-               return linear_bfloat16(in[0].toTensor(), in[1].toTensor(), optional_tensor(in[2]), in[3].toBool());
-             }), kPure),
-    Operator("planner::linear_int8(Tensor x, Tensor weight, Tensor scales, Tensor? bias, bool gelu) -> Tensor",
-             operation<5>([](Operands in) {
-               return linear_int8(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(), optional_tensor(in[3]),
-                                  in[4].toBool());
-             }), kPure),
-    Operator("planner::linear_float32(Tensor x, Tensor weight, Tensor? bias, bool gelu) -> Tensor",
-             operation<4>([](Operands in) {
-               return linear_float32(in[0].toTensor(), in[1].toTensor(), optional_tensor(in[2]), in[3].toBool());
-             }), kPure),
-    Operator("planner::add_normalize(Tensor a, Tensor b, int[] shape, Tensor gamma, Tensor beta, float epsilon) -> "
-             "Tensor",
-             operation<6>([](Operands in) {
-               return add_normalize(in[0].toTensor(), in[1].toTensor(), in[2].toDimVector(), in[3].toTensor(),
-                                    in[4].toTensor(), in[5].toDouble());
-             }), kPure),
-    Operator("planner::embed_normalize(Tensor[] tables, Tensor[] ids, Tensor? plus, int[] shape, Tensor gamma, "
-             "Tensor beta, float epsilon) -> Tensor",
-             operation<7>([](Operands in) {
-               return embed_normalize(in[0].toTensorList(), in[1].toTensorList(), optional_tensor(in[2]),
-                                      in[3].toDimVector(), in[4].toTensor(), in[5].toTensor(), in[6].toDouble());
-             }), kPure),
-    Operator("planner::attention_of_heads(Tensor q, Tensor k, Tensor v, int[] q_shape, int[] k_shape, int[] v_shape, "
-             "Tensor? mask, float scale, int[] shape) -> Tensor",
-             operation<9>([](Operands in) {
-               return attention_of_heads(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(), in[3].toDimVector(),
-                                         in[4].toDimVector(), in[5].toDimVector(), optional_tensor(in[6]),
-                                         in[7].toDouble(), in[8].toDimVector());
-             }), kPure),
-    Operator("planner::attention(Tensor q, Tensor k, Tensor v, Tensor? mask, float scale) -> Tensor",
-             operation<5>([](Operands in) {
-               return attention(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(), optional_tensor(in[3]),
-                                in[4].toDouble());
-             }), kPure),
+    operation<4>("planner::linear_float32(Tensor x, Tensor weight, Tensor? bias, bool gelu) -> Tensor",
+                 [](Operands in) {
+                   return linear_float32(in[0].toTensor(), in[1].toTensor(), optional_tensor(in[2]), in[3].toBool());
+                 }),
+    operation<6>("planner::add_normalize(Tensor a, Tensor b, int[] shape, Tensor gamma, Tensor beta, float epsilon) "
+                 "-> Tensor",
+                 [](Operands in) {
+                   return add_normalize(in[0].toTensor(), in[1].toTensor(), in[2].toDimVector(), in[3].toTensor(),
+                                        in[4].toTensor(), in[5].toDouble());
+                 }),
+    operation<7>("planner::embed_normalize(Tensor[] tables, Tensor[] ids, Tensor? plus, int[] shape, Tensor gamma, "
+                 "Tensor beta, float epsilon) -> Tensor",
+                 [](Operands in) {
+                   return embed_normalize(in[0].toTensorList(), in[1].toTensorList(), optional_tensor(in[2]),
+                                          in[3].toDimVector(), in[4].toTensor(), in[5].toTensor(), in[6].toDouble());
+                 }),
+    // The same tensor where it is no mask of booleans.
+    operation<1>("planner::additive_mask(Tensor(a) mask) -> Tensor(a)",
+                 [](Operands in) { return additive_mask(in[0].toTensor()); }),
+    operation<11>("planner::attention_of_heads(Tensor q, Tensor k, Tensor v, int[] q_shape, int[] k_shape, "
+                  "int[] v_shape, Tensor? mask, float? scale, int[] shape, bool is_causal=False, bool is_fused=False) "
+                  "-> Tensor",
+                  [](Operands in) {
+                    return attention_of_heads(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(),
+                                              in[3].toDimVector(), in[4].toDimVector(), in[5].toDimVector(),
+                                              scoring(in[6], in[7], in[9], in[10]), in[8].toDimVector());
+                  }),
+    operation<7>("planner::attention(Tensor q, Tensor k, Tensor v, Tensor? mask, float? scale, bool is_causal=False, "
+                 "bool is_fused=False) -> Tensor",
+                 [](Operands in) {
+                   return attention(in[0].toTensor(), in[1].toTensor(), in[2].toTensor(),
+                                    scoring(in[3], in[4], in[5], in[6]));
+                 }),
 });
 
 }  // namespace

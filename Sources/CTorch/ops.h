@@ -17,14 +17,5 @@ at::Tensor add_normalize(const at::Tensor &a, const at::Tensor &b, at::IntArrayR
 at::Tensor embed_normalize(const c10::List<at::Tensor> &tables, const c10::List<at::Tensor> &ids,
                            const c10::optional<at::Tensor> &plus, at::IntArrayRef shape, const at::Tensor &gamma,
                            const at::Tensor &beta, double epsilon);
-/// `softmax(q · k · scale + mask) · v`; q is [batch, heads, rows, size], k [batch, heads, size, keys], v
-/// [batch, heads, keys, size]. The result lies in memory as [batch, rows, heads, size].
-at::Tensor attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
-                     const c10::optional<at::Tensor> &mask, double scale);
-/// The same from and to tensors in which the heads lie side by side, [batch, rows, heads · size]: `q_shape`, `k_shape`
-/// and `v_shape` are [batch, rows, heads, size] as the model states them, `shape` is the result's.
-at::Tensor attention_of_heads(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, at::IntArrayRef q_shape,
-                              at::IntArrayRef k_shape, at::IntArrayRef v_shape, const c10::optional<at::Tensor> &mask,
-                              double scale, at::IntArrayRef shape);
 
 }  // namespace ctorch

@@ -38,7 +38,7 @@ struct Loop {
   std::atomic<bool> has_failed{false};
   std::exception_ptr failure = nullptr;
 
-  /// An exception may leave neither a helper, which nobody would catch it from, nor the caller while others are within.
+  /// An exception may leave neither a helper, where nothing would catch it, nor the caller while others are within.
   void work() noexcept {
     try {
       for (int64_t part = next.fetch_add(1); part < parts; part = next.fetch_add(1)) {
@@ -50,7 +50,7 @@ struct Loop {
     }
   }
 
-  /// Once everyone has left the loop.
+  /// Once all threads have left the loop.
   void finish() const {
     if (failure != nullptr) std::rethrow_exception(failure);
   }
@@ -90,7 +90,7 @@ class Team {
     while (inside_.load() != 0) cl_pause();
   }
 
-  /// Until the next loop nobody needs to be awake.
+  /// Until the next loop no helper needs to be awake.
   void dismiss() { is_called_.store(false, std::memory_order_relaxed); }
 
  private:
@@ -180,7 +180,7 @@ int64_t loop_threads(bool has_own_team) {
   std::mutex mutex;
   std::condition_variable has_come;
   std::set<std::thread::id> seen;
-  // Whoever comes waits for the others, so that nobody does another's part.
+  // Each part waits for the others, so that no thread takes a second part.
   const auto end = Clock::now() + std::chrono::seconds(1);
   parallel_for(static_cast<int64_t>(wanted), kThreadWork, [&](int64_t, int64_t) {
     std::unique_lock<std::mutex> lock(mutex);

@@ -8,8 +8,8 @@ namespace ctorch {
 constexpr int64_t kThreadWork = 1 << 19;
 
 /// Calls `body(first, last)` for parts of [0, count), as many at once as this thread's setting allows and the work is
-/// worth; parts are contiguous, and there are some more of them than threads. Where `body` throws, parts that nobody
-/// has begun are left out, and the first exception is the caller's once everyone has left the loop.
+/// worth; parts are contiguous, and there are some more of them than threads. Where `body` throws, parts that no thread
+/// has begun are left out, and the first exception is thrown to the caller once all threads have left the loop.
 ///
 /// Within a `Pass` that says so the threads are a team of our own, else libtorch's. Not `at::parallel_for`, which is a
 /// template: compiled here, without OpenMP, it would run on one thread whatever the setting is.
@@ -19,9 +19,9 @@ void parallel_for(int64_t count, int64_t item_work, const std::function<void(int
 
 /// A forward pass of the calling thread, while it lives.
 ///
-/// Whoever waits for a sleeping thread at each loop, as OpenMP does, loses more than the thread brings where passes are
+/// Waiting for a sleeping thread at each loop, as OpenMP does, costs more than the thread brings where passes are
 /// short; and OpenMP's threads go on polling after a pass, on the processors that its answer needs. Helpers of a team
-/// take parts when they have woken, nobody waits for them, and they sleep soon after the pass.
+/// take parts when they have woken, no thread waits for them, and they sleep soon after the pass.
 ///
 /// Not where a library brings OpenMP's threads to the pass anyway: two kinds of threads would take each other's place.
 class Pass {

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <shared_mutex>
+#include <stdexcept>
 #include <tuple>
 #endif
 
@@ -37,13 +38,24 @@ const dnnl::engine &processor() {
   return engine;
 }
 
-Type weight_type(WeightKind kind) { return kind == WeightKind::kInt8 ? Type::s8 : Type::bf16; }
+/// The library's types of a kind's weights, of the activations that they are multiplied by, and of the sums.
+struct Types {
+  Type weights, codes, sums;
+};
+
+Types types_of(WeightKind kind) {
+  switch (kind) {
+    case WeightKind::kBFloat16: return {Type::bf16, Type::bf16, Type::f32};
+    case WeightKind::kInt8: return {Type::s8, Type::u8, Type::s32};
+  }
+  throw std::logic_error("products by weights of an unknown kind");
+}
 
 dnnl::matmul::primitive_desc describe(WeightKind kind, int64_t rows, int64_t outputs, int64_t inputs,
                                       const dnnl::memory::desc &weights) {
-  const bool is_int8 = kind == WeightKind::kInt8;
-  const dnnl::memory::desc codes({rows, inputs}, is_int8 ? Type::u8 : Type::bf16, Tag::ab);
-  const dnnl::memory::desc sums({rows, outputs}, is_int8 ? Type::s32 : Type::f32, Tag::ab);
+  const Types types = types_of(kind);
+  const dnnl::memory::desc codes({rows, inputs}, types.codes, Tag::ab);
+  const dnnl::memory::desc sums({rows, outputs}, types.sums, Tag::ab);
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   return dnnl::matmul::primitive_desc(dnnl::matmul::desc(codes, weights, sums), attributes, processor());
@@ -51,7 +63,7 @@ dnnl::matmul::primitive_desc describe(WeightKind kind, int64_t rows, int64_t out
 
 /// The order of weights that the kernels of the largest block like best; the other blocks take it as it is.
 dnnl::memory::desc packed_order(WeightKind kind, int64_t outputs, int64_t inputs) {
-  const dnnl::memory::desc any({inputs, outputs}, weight_type(kind), Tag::any);
+  const dnnl::memory::desc any({inputs, outputs}, types_of(kind).weights, Tag::any);
   return describe(kind, kRowBlock, outputs, inputs, any).weights_desc();
 }
 
@@ -152,7 +164,7 @@ bool can_multiply(WeightKind kind, int64_t outputs, int64_t inputs) {
 std::unique_ptr<PackedWeight> pack_weight(const void *weights, WeightKind kind, int64_t outputs, int64_t inputs) {
   if (!can_multiply(kind, outputs, inputs)) return nullptr;
   const dnnl::memory::desc order = products().order_of(kind, outputs, inputs);
-  const dnnl::memory::desc plain({inputs, outputs}, weight_type(kind), Tag::ba);
+  const dnnl::memory::desc plain({inputs, outputs}, types_of(kind).weights, Tag::ba);
   auto packed = std::make_unique<PackedWeight>();
   packed->kind = kind;
   packed->outputs = outputs;

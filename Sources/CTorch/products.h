@@ -1,5 +1,5 @@
 #pragma once
-#include "linear.h"
+#include "weight_kind.h"
 #include <cstdint>
 #include <memory>
 

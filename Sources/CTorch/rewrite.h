@@ -1,6 +1,6 @@
 #pragma once
 #include "graph.h"
-#include "linear.h"
+#include "weight_kind.h"
 
 #include <set>
 
@@ -20,16 +20,9 @@ struct RewrittenForward {
   std::vector<PackableWeight> weights;
 };
 
-/// `forward` with the parts of encoders replaced by operators that do each in one pass (ops.h, linear.h):
-///
-///     linear(x, w, b)                       w a parameter
-///     linear(x, w.to(float32), b)           w bfloat16
-///     linear(x, w.to(float32) * scale, b)   w int8
-///     gelu(linear(x, w, b))
-///     layer_norm(a + b)
-///     softmax(q · k · scale + mask) · v
-///
-/// Answers are those of the original up to rounding. The graph is null where the module is left as it is.
+/// `forward` with the parts of encoders replaced by operators that do each in one pass (ops.h, linear.h), by the rules
+/// of rules/rules.h. Answers are those of the original up to rounding. The graph is null where the module is left as it
+/// is.
 RewrittenForward rewrite_forward(const torch::jit::Module &module);
 
 }  // namespace ctorch

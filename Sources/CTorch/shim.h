@@ -1,5 +1,6 @@
 #pragma once
 #include "CTorch.h"
+#include "explain.h"
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -34,6 +35,9 @@ inline std::string reason_of(const std::string &text) {
 template <typename Body> int guarded(char *error, Body body) {
   try {
     return body();
+  } catch (const Unsupported &e) {
+    fail(error, e.what());
+    return CT_UNSUPPORTED;
   } catch (const c10::Error &e) {
     return fail(error, reason_of(e.what_without_backtrace()).c_str());
   } catch (const std::exception &e) {

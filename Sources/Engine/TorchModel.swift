@@ -23,8 +23,14 @@ package final class TorchModel: @unchecked Sendable {
       throw EngineError(.badModel, path, "there is no such file, or it may not be read")
     }
     var loaded: OpaquePointer?
+    var status: Int32 = 0
     do {
-      try Engine.checked(path, kind: .badModel) { ct_model_load(path, device, &loaded, $0) }
+      try Engine.checked(path, kind: .badModel) {
+        status = ct_model_load(path, device, &loaded, $0)
+        return status
+      }
+    } catch where status == Int32(CT_UNSUPPORTED) {
+      throw EngineError(.badModel, path, "cannot be run here: \(error.message)")
     } catch {
       throw EngineError(.badModel, path, "is damaged or not a TorchScript model (\(error.message))")
     }

@@ -2,7 +2,8 @@
 //
 // Conventions, for every function that returns `int`:
 //   * 0 is success; anything else is failure, and `error` (at least CT_ERROR_CAPACITY bytes) then holds
-//     a NUL-terminated sentence. No C++ exception ever crosses this interface.
+//     a NUL-terminated sentence. CT_UNSUPPORTED says that a file is whole and needs a newer library. No C++
+//     exception ever crosses this interface.
 //   * Handles are freed by their `_free` function, which takes NULL.
 //   * A model may be run from several threads at once; the library's thread settings belong to the
 //     calling thread (OpenMP gives each its own pool).
@@ -16,7 +17,7 @@
 extern "C" {
 #endif
 
-enum { CT_ERROR_CAPACITY = 1024, CT_MAX_DIMENSIONS = 8 };
+enum { CT_ERROR_CAPACITY = 1024, CT_MAX_DIMENSIONS = 8, CT_UNSUPPORTED = 2 };
 
 typedef enum {
   CT_FLOAT32 = 0,
