@@ -56,7 +56,8 @@ package struct JSONReader {
   /// What stands next, where numbers may be `NaN` and `Infinity`.
   mutating func peekValue() throws(JSONError) -> Kind {
     skipSpace()
-    return current == UInt8(ascii: "N") || current == UInt8(ascii: "I") ? .number : try peek()
+    if current == UInt8(ascii: "N") || current == UInt8(ascii: "I") { return .number }
+    return try peek()
   }
 
   /// Calls `body` for each member with the reader before its value, which `body` must read or skip.
@@ -378,7 +379,8 @@ package struct JSONReader {
     var objects: UInt64 = 0
     let outside = depth
     repeat {
-      switch allowsNonFinite ? try peekValue() : try peek() {
+      let kind = allowsNonFinite ? try peekValue() : try peek()
+      switch kind {
       case .object:
         try open(UInt8(ascii: "{"), "an object")
         objects = objects << 1 | 1
@@ -392,7 +394,9 @@ package struct JSONReader {
         depth -= 1
         objects >>= 1
       case .string: _ = try readString()
-      case .number: if try !allowsNonFinite || readNonFinite() == nil { _ = try scanNumber() }
+      case .number:
+        let nonFinite = allowsNonFinite ? try readNonFinite() : nil
+        if nonFinite == nil { _ = try scanNumber() }
       case .bool: _ = try readBool()
       case .null: try readNull()
       }
