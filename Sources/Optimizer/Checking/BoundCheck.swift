@@ -84,7 +84,7 @@ struct BoundCheck {
   private func profiledCapacities(_ type: InstanceType) -> [Int] {
     guard type.accelerator == nil else { return [] }
     var result: [Int] = []
-    for profile in evidence.profiles where profile.host.instanceType == type.name {
+    for profile in evidence.profiles where profile.host.instanceType == type.name && !profile.host.isThrottled {
       for model in profile.models where plan.workload.isServed(by: model) {
         for cell in model.served where cell.tokens >= plan.workload.tokens {
           if cell.workers * cell.threads > type.vcpus || cell.workers < 1 { continue }

@@ -33,7 +33,9 @@ struct EvidenceCheck {
     guard type?.accelerator == nil, node.devices == 1 else { return [] }
     var sources: [Source] = []
     for profile in evidence.profiles
-    where node.instanceType == "local" || profile.host.instanceType == node.instanceType {
+    where node.instanceType == "local"
+      || profile.host.instanceType == node.instanceType && !profile.host.isThrottled
+    {
       for model in profile.models where workload.isServed(by: model) && model.precision == node.precision {
         let isBorneOut = model.served.contains { cell in
           cell.tokens >= workload.tokens && cell.workers == node.workers && cell.threads == node.threadsPerWorker

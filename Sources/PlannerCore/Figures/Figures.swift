@@ -50,7 +50,7 @@ public struct Figures: Sendable {
   /// Profiles of one type of the catalogue, in the order in which they speak: full before quick, then newest first.
   private func measured(on type: InstanceType) -> [Profile] {
     guard type.accelerator == nil else { return [] }
-    return Self.ranked(profiles.filter { $0.host.instanceType == type.name })
+    return Self.ranked(profiles.filter { $0.speaksFor(Machine(instanceType: type.name)) })
   }
 
   static func ranked(_ profiles: [Profile]) -> [Profile] {
@@ -66,7 +66,7 @@ public struct Figures: Sendable {
   ///
   /// - Returns: nil where no profile is of that processor.
   public func profile(of host: HostFingerprint, for query: FigureQuery, cores: Int) -> Profile? {
-    let own = profiles.filter { $0.host.isSameProcessor(as: host) }
+    let own = profiles.filter { $0.speaksFor(host.machine) }
     func first(_ query: FigureQuery) -> Profile? {
       own.first { profile in
         profile.models.contains { $0.isAsked(by: query) && !usableCells($0, query, cores: cores).isEmpty }
@@ -80,7 +80,7 @@ public struct Figures: Sendable {
   public func fastest(
     _ query: FigureQuery, preferring precision: Precision, on host: HostFingerprint, cores: Int, memoryBytes: Int64
   ) -> ServingFigures? {
-    for profile in profiles where profile.host.isSameProcessor(as: host) {
+    for profile in profiles where profile.speaksFor(host.machine) {
       let found = serving(
         query, by: profile, for: LocalMachine.name, cores: cores, memoryBytes: memoryBytes, isSuperseded: false)
       let preferred = found.filter { $0.variant.precision == precision }
@@ -126,7 +126,7 @@ public struct Figures: Sendable {
     if let longest = known.filter({ $0.batch == 1 }).map(\.tokens).max(), longest < query.size {
       return .onlyShorter(architecture: architecture, instanceFamily: family, longest: longest, size: query.size)
     }
-    if profiles.contains(where: { $0.host.instanceType == type.name }) {
+    if profiles.contains(where: { $0.speaksFor(Machine(instanceType: type.name)) }) {
       return .notInProfile(instanceType: type.name, query.modelName, size: query.size)
     }
     if !known.isEmpty { return .notUsable(architecture: architecture, instanceFamily: family) }
