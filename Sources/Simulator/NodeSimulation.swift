@@ -91,9 +91,9 @@ public struct NodePrediction: Sendable {
   /// Completed requests a second, of the whole node.
   public var throughputPerSecond: Double
   /// Median of the runs' latency quantiles, and their 95 % interval.
-  public var curve: RunRecord.Curve
-  public var curveLow: RunRecord.Curve
-  public var curveHigh: RunRecord.Curve
+  public var curve: LatencyCurve
+  public var curveLow: LatencyCurve
+  public var curveHigh: LatencyCurve
 
   /// As a scenario's simulation is summed up.
   public var summary: SimulationSummary {
@@ -236,8 +236,8 @@ private struct RunSpread {
       p95: quantile(0.95), p99: quantile(0.99))
   }
 
-  func curve(_ part: KeyPath<Estimate, Double>) -> RunRecord.Curve {
-    RunRecord.Curve(
+  func curve(_ part: KeyPath<Estimate, Double>) -> LatencyCurve {
+    LatencyCurve(
       probabilities: NodeSimulation.curveProbabilities,
       seconds: NodeSimulation.curveProbabilities.map { quantile($0)[keyPath: part] })
   }

@@ -254,7 +254,7 @@ extension RunRecord.Asked {
   /// Without the thousands of single times that the plan was simulated with: they are the profile's.
   fileprivate var withoutTraces: Self {
     var asked = self
-    for index in asked.plan.nodes.indices { asked.plan.nodes[index].service.computeTraceSeconds = nil }
+    asked.plan.nodes = asked.plan.nodes.map(\.withoutTraces)
     return asked
   }
 }
@@ -263,11 +263,16 @@ extension RunRecord.Ran {
   /// Without the thousands of single times that the node was simulated with: they are the profile's.
   fileprivate var withoutTrace: Self {
     var ran = self
-    ran.node.service.computeTraceSeconds = nil
+    ran.node = ran.node.withoutTraces
     return ran
   }
 }
 
-extension RunRecord {
-  public typealias Curve = LatencyCurve
+extension NodeGroup {
+  /// The node without the single times of any of its models.
+  fileprivate var withoutTraces: NodeGroup {
+    var node = self
+    for index in node.figures.entries.indices { node.figures.entries[index].service.computeTraceSeconds = nil }
+    return node
+  }
 }
