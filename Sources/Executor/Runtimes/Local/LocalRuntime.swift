@@ -191,7 +191,7 @@ public final class LocalRuntime: Runtime {
   }
 
   /// Looks again after a while at what does not tell by itself when it changes.
-  private func watch(_ number: Int, _ deployment: DeploymentID) {
+  private func watch(_ number: Int, _ deployment: DeploymentID, wasQuiet: Bool = false) {
     guard let feed = own.withLock({ $0.watchers[number]?.feed }) else { return }
     let records = (try? state.records(deployment)) ?? []
     let known = own.withLock { own in
@@ -199,8 +199,12 @@ public final class LocalRuntime: Runtime {
     }
     let isQuiet = !records.isEmpty && records.allSatisfy { readyLine($0, deployment) != nil }
     if isQuiet && known {
+      // That the last replica has become ready is a change as well.
+      if !wasQuiet { feed.yield() }
       // Ends are told by the children; this is for replicas that others add.
-      DispatchQueue.global().asyncAfter(deadline: .now() + 5) { [weak self] in self?.watch(number, deployment) }
+      DispatchQueue.global().asyncAfter(deadline: .now() + 5) { [weak self] in
+        self?.watch(number, deployment, wasQuiet: true)
+      }
     } else {
       feed.yield()
       DispatchQueue.global().asyncAfter(deadline: .now() + (isQuiet ? 0.25 : 0.01)) { [weak self] in
