@@ -170,8 +170,8 @@ public final class LocalRuntime: Runtime {
 
   // MARK: Signals
 
-  /// Nothing is looked at in turns once all replicas are ready and were started by this process: a node under
-  /// measurement is left alone.
+  /// Once all replicas are ready and were started by this process, little is looked at: a node under measurement is left
+  /// alone.
   public func signals(from deployment: DeploymentID) -> AsyncThrowingStream<Void, any Error> {
     let (stream, feed) = AsyncThrowingStream<Void, any Error>.makeStream(bufferingPolicy: .bufferingNewest(1))
     let number = own.withLock { own in
@@ -190,22 +190,19 @@ public final class LocalRuntime: Runtime {
     for feed in feeds { feed.yield() }
   }
 
-  /// Looks again after a while at what does not tell by itself when it changes.
-  private func watch(_ number: Int, _ deployment: DeploymentID) {
+  /// Looks again after a while at what does not tell by itself when it changes: that a replica has become ready, and
+  /// what other programs do. Once all are ready it looks once a second, and signals only what is new.
+  private func watch(_ number: Int, _ deployment: DeploymentID, seen: Set<ReplicaID> = []) {
     guard let feed = own.withLock({ $0.watchers[number]?.feed }) else { return }
     let records = (try? state.records(deployment)) ?? []
-    let known = own.withLock { own in
+    let ready = Set(records.filter { readyLine($0, deployment) != nil }.map(\.id))
+    let areOwn = own.withLock { own in
       records.allSatisfy { own.children[state.recordFile($0.id, deployment)] != nil }
     }
-    let isQuiet = !records.isEmpty && records.allSatisfy { readyLine($0, deployment) != nil }
-    if isQuiet && known {
-      // Ends are told by the children; this is for replicas that others add.
-      DispatchQueue.global().asyncAfter(deadline: .now() + 5) { [weak self] in self?.watch(number, deployment) }
-    } else {
-      feed.yield()
-      DispatchQueue.global().asyncAfter(deadline: .now() + (isQuiet ? 0.25 : 0.01)) { [weak self] in
-        self?.watch(number, deployment)
-      }
+    let isQuiet = !records.isEmpty && ready.count == records.count && areOwn
+    if !isQuiet || ready != seen { feed.yield() }
+    DispatchQueue.global().asyncAfter(deadline: .now() + (isQuiet ? 1 : ready.count == records.count ? 0.25 : 0.01)) {
+      [weak self] in self?.watch(number, deployment, seen: ready)
     }
   }
 }
