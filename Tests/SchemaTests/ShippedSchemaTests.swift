@@ -162,8 +162,8 @@ import Testing
   /// JSON has no infinity; where one is written all the same, as text, the document is not what was promised.
   @Test func figuresAreFinite() throws {
     var run = Samples.run
-    run.measured.p99Seconds = .infinity
-    run.measuredCurve.seconds[2] = .nan
+    run.figures.measured.p99Seconds = .infinity
+    run.figures.measuredCurve.seconds[2] = .nan
     let violations = try SchemaValidator.shipped("run").violations(in: JSONFile.encode(run))
     #expect(violations.map(\.path) == ["measured.p99Seconds", "measuredCurve.seconds[2]"])
   }
