@@ -58,6 +58,8 @@ import Testing
     let runtime = open(scratch, program, lifetime: .independent)
     let found = try await Rollout(runtime).run(DesiredDeployment(deployment, nodes: [node(scratch)]))
     let server = try pid(found.replicas[0].handle)
+    // The kernel counts starts in hundredths of a second.
+    try await Task.sleep(for: .milliseconds(100))
     // A stranger takes the place that the record names: same id, another start.
     let stranger = Process()
     stranger.executableURL = URL(fileURLWithPath: "/bin/sleep")
