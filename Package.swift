@@ -289,7 +289,8 @@ let package = Package(
     .executableTarget(
       name: "open-loop",
       dependencies: [
-        "CLinux", "LoadTest", "PlannerCore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "CLinux", "LoadTest", "PlannerCore", "ServerContract",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Benchmarks/Overhead", swiftSettings: strict),
     .testTarget(name: "BenchTests", dependencies: ["ModelServer", "PlannerCLI", "open-loop"], swiftSettings: strict),

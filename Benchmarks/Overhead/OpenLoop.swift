@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import LoadTest
 import PlannerCore
+import ServerContract
 
 /// Sends Poisson arrivals to one served model and prints what a request took beside its queue, its batch and its
 /// forward pass: HTTP, tokenizer, hand-over and loopback, as the client sees them.
@@ -44,7 +45,7 @@ struct OpenLoop: ParsableCommand {
     var passes: [Double] = []
     var lags: [Double] = []
     for (due, sample) in zip(due, samples) where due >= seconds / 4 {
-      guard let text = PollingClient.field(ServerTimings.headerName, of: sample.head[...]),
+      guard let text = PollingClient.field(TimingsHeader.name, of: sample.head[...]),
         let timings = ServerTimings(header: text)
       else { throw ValidationError("an answer does not carry its timings") }
       overheads.append(

@@ -29,7 +29,7 @@ package final class TorchModel: @unchecked Sendable {
         status = ct_model_load(path, device, &loaded, $0)
         return status
       }
-    } catch where status == Int32(CT_UNSUPPORTED) {
+    } catch  where status == Int32(CT_UNSUPPORTED) {
       throw EngineError(.badModel, path, "cannot be run here: \(error.message)")
     } catch {
       throw EngineError(.badModel, path, "is damaged or not a TorchScript model (\(error.message))")

@@ -76,7 +76,8 @@ import Testing
     #expect(simulated.status == 0)
     // The plan's own figure, to the last digit; another seed shows another.
     let latency = try #require(try simulated.json()["latencySeconds"] as? [String: [String: Double]])
-    let worst = try #require(nodes.compactMap { ($0["latencySeconds"] as? [String: [String: Double]])?["p99"] }.first)
+    let planned = nodes.compactMap { $0["latencySeconds"] as? [String: [String: Double]] }
+    let worst = try #require(planned.first?["p99"])
     #expect(latency["p99"] == worst)
     let other = try place.planner("simulate", "--plan", "plan.json", "--json", "--seed", "2").json()
     #expect((other["latencySeconds"] as? [String: [String: Double]])?["p99"] != worst)

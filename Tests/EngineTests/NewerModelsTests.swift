@@ -1,6 +1,6 @@
+import Engine
 import Foundation
 import PlannerCore
-import Engine
 import Testing
 
 /// Models as PyTorch 2.13 and transformers 5.24 write them with their defaults, which call operators that libtorch 1.13

@@ -29,9 +29,10 @@ import Testing
   @Test func aProfiledNodeIsPredictedTheSameAgain() throws {
     var profile = try Fixture.profile([.init(cells: [.init(computeSeconds: 0.002)])])
     var random = RandomStream(seed: 1, stream: "trace")
-    profile.models[0].served[0].dispatchGapSeconds = 0.0004
-    profile.models[0].served[0].wakeUpSeconds = 0.0003
-    profile.models[0].served[0].computeTraceSeconds = (0..<1000).map { _ in 0.0018 + 0.0006 * random.uniform() }
+    profile.models[0].served[0].times.dispatchGapSeconds = 0.0004
+    profile.models[0].served[0].times.wakeUpSeconds = 0.0003
+    profile.models[0].served[0].attach(
+      ComputeTrace(cell: "traced", seconds: [(0..<1000).map { _ in 0.0018 + 0.0006 * random.uniform() }]))
     let problem = try Fixture.local(models: 200, profile: profile, cores: 1, memoryBytes: 16 << 30)
     let plan = try readBack(try Optimizer.optimize(problem))
     let node = try #require(plan.nodes.first)

@@ -18,7 +18,7 @@ import Testing
   @Test(arguments: [(0.25, false), (0.26, true), (0.57, true)])
   func driftAboveAQuarterIsSaid(_ drift: Double, _ isSaid: Bool) async throws {
     var profile = try await Self.profile()
-    profile.models[0].served[1].betweenRunCV = drift
+    profile.models[0].served[1].times.betweenRunCV = drift
     let place = "bert-tiny fp32, 16 tokens, 1 × 2"
     #expect(
       ProfileCheck.violations(profile)
@@ -30,7 +30,7 @@ import Testing
     var profile = whole
     profile.models[1].served = []
     profile.models[2].memoryPerModelBytes = profile.models[2].weightBytes / 2 - 1
-    profile.models[0].served[0].computeSeconds = try Self.samples(0.5, count: 19)
+    profile.models[0].served[0].times.computeSeconds = try Self.samples(0.5, count: 19)
     let found = ProfileCheck.violations(profile)
     #expect(found.count == 3)
     #expect(found.contains("bert-tiny fp32, 16 tokens, 2 × 1: only 19 samples"))
@@ -38,7 +38,7 @@ import Testing
     #expect(found.contains { $0.hasPrefix("minilm fp32: ") && $0.contains("bytes a model are too few") })
 
     profile = whole
-    profile.models[0].served[0].computeSeconds = try Self.samples(1e-9, count: 100)
+    profile.models[0].served[0].times.computeSeconds = try Self.samples(1e-9, count: 100)
     #expect(
       ProfileCheck.violations(profile) == [
         "bert-tiny fp32, 16 tokens, 2 × 1: served requests took less than half of a forward pass alone"

@@ -175,12 +175,12 @@ private final class ServerUnderHandClock: Sendable {
     let limit = scenario.models[model].deadlineSeconds ?? 1
     plan(.check, at: now + Nanoseconds(seconds: limit))
     let tensor = NamedTensor(name: "x", datatype: .int64, shape: [1], elements: .int64([Int64(number)]))
-    var request = InferenceRequest(modelName: "m\(model)", inputs: [tensor], arrival: now)
+    var request = InferenceRequest(inputs: [tensor], arrival: now)
     request.priority = scenario.models[model].priority
     request.timeoutSeconds = limit
     do throws(InferenceError) {
       let service = service.withLock { $0! }
-      service.finish(try await service.infer(request, of: service.entry(request.modelName)))
+      service.finish(try await service.infer(request, of: service.entry("m\(model)")))
     } catch {
       note(error.kind == .deadlineExceeded ? .expire(number) : .reject(number))
     }
@@ -232,7 +232,7 @@ private final class ServerUnderHandClock: Sendable {
   func pass(_ numbers: [Int64]) {
     let model = scenario.models[0]
     guard case .deterministic(let mean) = model.service else { return }
-    let seconds = mean * (1 + node.batch.batchCostFactor * Double(numbers.count - 1))
+    let seconds = node.batch.passSeconds(first: mean, others: repeatElement(mean, count: numbers.count - 1))
     state.withLock { state in
       state.decisions.append(SimulatedDecision(time: state.now, what: .start(numbers.map { Int($0) })))
       state.events.append((state.now + Nanoseconds(seconds: seconds), .passDone))

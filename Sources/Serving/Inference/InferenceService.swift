@@ -17,6 +17,9 @@ package struct InferenceService: Sendable {
     self.options = options
   }
 
+  /// The time on the registry's clock, which is that of its pools too.
+  private func now() -> Nanoseconds { state.registry.clock() }
+
   // MARK: Inference
 
   /// Checks the tensors, computes, and picks the outputs that were asked for.
@@ -29,7 +32,7 @@ package struct InferenceService: Sendable {
     do {
       return try await answer(request, entry)
     } catch {
-      let time = WorkerPool.monotonicNow() - request.arrival
+      let time = now() - request.arrival
       entry.note { $0.failed(after: time) }
       throw error
     }
@@ -41,11 +44,11 @@ package struct InferenceService: Sendable {
     let timeout = Self.shorter(request.timeoutSeconds, options.requestTimeoutSeconds)
     func left(at time: Nanoseconds) -> Double? { timeout.map { $0 - (time - request.arrival).seconds } }
     let lease = try await acquire(
-      entry, priority: request.priority, timeoutSeconds: left(at: WorkerPool.monotonicNow()))
+      entry, priority: request.priority, timeoutSeconds: left(at: now()))
     defer { lease.release() }
     let model = lease.model
     let inputs = try InputCheck.check(request.inputs, for: model)
-    let submitted = WorkerPool.monotonicNow()
+    let submitted = now()
     let result: WorkerPool.Answer
     do {
       result = try await state.pool(of: model).infer(
@@ -57,7 +60,7 @@ package struct InferenceService: Sendable {
       }
       throw InferenceError(error)
     }
-    let returned = WorkerPool.monotonicNow()
+    let returned = now()
     if model.outputs.isEmpty { model.learnOutputs(result.outputs, batch: inputs.batch, tokens: inputs.tokens) }
     if inputs.tokens == nil { entry.note { $0.learn(request.inputs) } }
     let names = OutputNames.names(result.outputs, batch: inputs.batch, tokens: inputs.tokens)
@@ -74,7 +77,7 @@ package struct InferenceService: Sendable {
   package func finish(
     _ answer: InferenceAnswer, transport: ServerMetrics.Transport = .http
   ) -> AnswerTimings {
-    let timings = AnswerTimings(answer, finished: WorkerPool.monotonicNow())
+    let timings = AnswerTimings(answer, finished: now())
     answer.entry.note {
       $0.answered(rows: answer.batch, timings, isFirstOfBatch: answer.timings.isFirstOfBatch)
     }
