@@ -12,7 +12,8 @@ namespace {
 
 const std::string kLibrary = "libtorch " TORCH_VERSION;
 const std::string kRemedy =
-    "trace the model again without it (a Hugging Face model with attn_implementation=\"eager\"), or run it with a newer "
+    "trace the model again without it (a Hugging Face model with attn_implementation=\"eager\"), or run it with a "
+    "newer "
     "libtorch";
 
 /// The PyTorch that first had an operator, as far as it is known for certain.
@@ -85,7 +86,8 @@ void explain(const std::exception &problem) {
   const std::string highest = word_after(text, "the maximum supported version for reading is ");
   if (!highest.empty())
     throw Unsupported("its format is of version " + word_after(text, "with version ") + ", and " + kLibrary +
-                      " reads versions up to " + highest + "; save it with an older PyTorch, or run it with a newer "
+                      " reads versions up to " + highest + "; save it with an older PyTorch, or run it with a "
+    "newer "
                       "libtorch");
   throw;
 }

@@ -55,7 +55,7 @@ extension Search {
     let p99 = sizing.oracle.predict(candidate, modelsPerDevice: perDevice)?.latencySeconds.p99
     if perDevice > candidate.modelsPerDeviceByMemory {
       let reason =
-        candidate.hostMemoryShortage
+        candidate.hostMemoryReason
         ?? .packingMemory(models: models, candidate.modelMemory, capacityBytes: candidate.memoryCapacityBytes)
       return (false, p99, reason)
     }

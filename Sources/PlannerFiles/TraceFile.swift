@@ -29,7 +29,8 @@ public enum TraceFile {
   /// The traces of that file that a profile refers to.
   ///
   /// - Parameter profile: path of the profile, for messages.
-  /// - Throws: `FileError` where the file is missing, or a trace is missing in it or is not the one that the profile was
+  /// - Throws: `FileError` where the file is missing, or a trace is missing in it or is not the one that the profile
+  /// was
   ///   made from.
   static func read(
     _ path: String, wanted: [TraceReference], profile: String

@@ -150,7 +150,8 @@ public enum Format {
   /// At most three digits after the point, without zeros at the end: `0.5`, `20`, `99.99`
   package static func plain(_ value: Double) -> String { trimmed(decimal(value, places: 3)) }
 
-  /// A rate in requests a second with two or three significant digits: `0.49/s`, `29.4/s`, `1,470/s`, `0.001/s`. A rate that
+  /// A rate in requests a second with two or three significant digits: `0.49/s`, `29.4/s`, `1,470/s`, `0.001/s`. A rate
+  /// that
   /// is not 0 is never shown as 0.
   public static func rate(_ perSecond: Double) -> String {
     guard perSecond.isFinite else { return missing }

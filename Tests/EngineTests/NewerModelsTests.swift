@@ -59,7 +59,8 @@ import Testing
     }
   }
 
-  /// A trace of a Hugging Face model with its defaults is run like one that was made with `attn_implementation="eager"`:
+  /// A trace of a Hugging Face model with its defaults is run like one that was made with
+  /// `attn_implementation="eager"`:
   /// each part of a layer is one operator.
   @Test func tracesWithDefaultsAreRewritten() throws {
     _ = SetUp.engine
@@ -83,7 +84,8 @@ import Testing
     #expect(model.operators(ofKind: "aten::scaled_dot_product_attention") == 0)
   }
 
-  /// Masks of booleans and floats, of every shape, rows that they leave nothing of, causal, scaled, grouped heads, fewer
+  /// Masks of booleans and floats, of every shape, rows that they leave nothing of, causal, scaled, grouped heads,
+  /// fewer
   /// and more dimensions: as the operator, and as what rewriting makes of it.
   @Test(arguments: ["forms", "forms-in-a-loop"])
   func everyFormOfAttentionAnswersAsPyTorch(_ name: String) throws {

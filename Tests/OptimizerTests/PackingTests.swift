@@ -66,7 +66,7 @@ import Testing
   static let tamperings = [
     Tampering("cheaper", "cost is") { $0.cost -= 1 },
     Tampering("fewer bins", "are packed") { $0.bins[0].count -= 1 },
-    Tampering("overfull", "takes") { $0.bins[0].items[0].count += 20 },
+    Tampering("overfull", "takes") { $0.bins[0].items[0].count = 12 },
     Tampering("unknown type", "no such type") { $0.bins[0].type = "x" },
     Tampering("unknown item", "of 'x'") { $0.bins[0].items[0].name = "x" },
     Tampering("unknown option", "option 1") { $0.bins[0].items[0].option = 1 },

@@ -66,7 +66,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (Int64(1 << 30), Int64(1 << 40), 50, SliceReason.Limit.nodesModels),
+    (Int64(2 << 30), Int64(1 << 40), 50, SliceReason.Limit.nodesModels),
     (Int64(300 << 20), Int64(1 << 40), 10, .memory), (Int64(1 << 30), Int64(5), 4, .disk),
   ])
   func theTightestLimitCounts(memory: Int64, disk: Int64, models: Int, limit: SliceReason.Limit) throws {

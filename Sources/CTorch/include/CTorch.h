@@ -85,7 +85,8 @@ int32_t ct_model_operator_count(const ct_model *model, const char *kind);
 /// Most bytes of a float's text with what separates it from the next.
 #define CT_FLOAT_TEXT_CAPACITY 24
 /// Writes the shortest texts that read back as the same floats, separated by commas, and `NaN`, `Infinity` and
-/// `-Infinity` as Python writes them; `text` has room for CT_FLOAT_TEXT_CAPACITY bytes a float. Returns how many were written.
+/// `-Infinity` as Python writes them; `text` has room for CT_FLOAT_TEXT_CAPACITY bytes a float.
+/// Returns how many were written.
 size_t ct_floats_text(const float *values, size_t count, char *text);
 
 /// Whether the file is still there under the tensors that are used where they lie. Once it was cut off or its disk

@@ -24,7 +24,8 @@ struct NarrowWeight {
   const Precision *precision = nullptr;
 };
 
-/// The narrow weight that `value` widens and perhaps scales; nothing where it does something else. The code does not tell
+/// The narrow weight that `value` widens and perhaps scales; nothing where it does something else. The code does not
+/// tell
 /// the type of its elements: of precisions of one form the first is given.
 c10::optional<NarrowWeight> narrow_weight(torch::jit::Value *value);
 

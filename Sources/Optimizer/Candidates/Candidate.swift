@@ -100,3 +100,12 @@ extension OptimizationProblem {
     }
   }
 }
+
+extension Candidate {
+  /// Why the host of a device holds no model; nil where it does.
+  var hostMemoryReason: Reason? {
+    figures.hostMemoryShortage.map {
+      .hostMemory(neededBytes: $0.neededBytes, availableBytes: $0.availableBytes)
+    }
+  }
+}

@@ -77,7 +77,7 @@ struct NodeSizing {
   }
 
   private func memoryReason(_ candidate: Candidate) -> Reason {
-    candidate.hostMemoryShortage
+    candidate.hostMemoryReason
       ?? .memory(
         models: candidate.modelsPerDeviceByMemory, candidate.modelMemory,
         roomBytes: max(0, candidate.memoryCapacityBytes) / Int64(candidate.devices), place: candidate.place)

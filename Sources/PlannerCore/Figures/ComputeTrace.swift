@@ -65,7 +65,8 @@ public struct ComputeTrace: Hashable, Sendable {
   }
 }
 
-/// Which trace belongs to a cell, a plan or a run: enough to find it among files of traces, and to see that it is whole.
+/// Which trace belongs to a cell, a plan or a run: enough to find it among files of traces, and to see that it
+/// is whole.
 public struct TraceReference: Codable, Hashable, Sendable {
   /// Name of the cell that was measured.
   public var cell: String

@@ -59,7 +59,7 @@ extension Figures {
       provenance: size.provenance, executable: false, host: nil, serverMemoryBytes: nil, fileBytes: nil, label: label,
       meanFloorSeconds: mean * size.factor, p99FloorSeconds: PublishedLatency.floorSeconds(figure),
       isSuperseded: isSuperseded,
-      hostMemoryShortage: needed > host ? .hostMemory(neededBytes: needed, availableBytes: host) : nil)
+      hostMemoryShortage: needed > host ? HostMemoryShortage(neededBytes: needed, availableBytes: host) : nil)
   }
 
   private struct Sizing {

@@ -27,5 +27,16 @@ public struct ServingFigures: Sendable {
   /// A better figure exists for the same machine and variant; this one counts in the lower bound only.
   public var isSuperseded: Bool
   /// Memory of the host that a model needs though it lives on a device does not fit: the reason.
-  public var hostMemoryShortage: Reason?
+  public var hostMemoryShortage: HostMemoryShortage?
+}
+
+/// Memory of a host that a model on a device needs besides, and that is not there.
+public struct HostMemoryShortage: Hashable, Sendable {
+  public var neededBytes: Int64
+  public var availableBytes: Int64
+
+  public init(neededBytes: Int64, availableBytes: Int64) {
+    self.neededBytes = neededBytes
+    self.availableBytes = availableBytes
+  }
 }

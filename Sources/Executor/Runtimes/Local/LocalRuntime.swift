@@ -170,7 +170,8 @@ public final class LocalRuntime: Runtime {
 
   // MARK: Signals
 
-  /// Once all replicas are ready and were started by this process, little is looked at: a node under measurement is left
+  /// Once all replicas are ready and were started by this process, little is looked at: a node under measurement is
+  /// left
   /// alone.
   public func signals(from deployment: DeploymentID) -> AsyncThrowingStream<Void, any Error> {
     let (stream, feed) = AsyncThrowingStream<Void, any Error>.makeStream(bufferingPolicy: .bufferingNewest(1))
