@@ -180,7 +180,7 @@ public struct NodeMachine: Sendable {
 
   private mutating func followDispatched(now: Nanoseconds, actions: inout [NodeAction]) {
     // Taken out one by one from the end, which copies none of them.
-    dispatched.reverse()
+    if dispatched.count > 1 { dispatched.reverse() }
     while let action = dispatched.popLast() {
       switch action {
       case .start(let worker, let first, let others):
