@@ -146,6 +146,7 @@ package struct ModelServerApplication: Sendable {
       }
       if isDue { logger.info("\(done) models loaded") }
     }
+    for warning in state.registry.tokenizer?.warnings ?? [] { logger.warning("\(warning)") }
     for entry in state.registry.entries {
       if case .unavailable(let reason) = entry.state { logger.warning("\(entry.name) is unavailable: \(reason)") }
     }
