@@ -9,7 +9,7 @@ public enum ExecutorError: Error, Equatable, CustomStringConvertible {
   /// The process ended before it said that it was ready.
   case endedBeforeReady(binary: String, status: ExitStatus, logTail: [String], logFile: String)
   case notReadyInTime(binary: String, seconds: Double, logTail: [String], logFile: String)
-  /// The process ended though nobody had asked it to.
+  /// The process ended without having been asked to.
   case crashed(pid: Int32, status: ExitStatus, logTail: [String], logFile: String)
   /// Nothing new is started once an interrupt was seen.
   case interrupted

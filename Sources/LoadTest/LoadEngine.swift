@@ -8,8 +8,8 @@ import ServerContract
 
 /// The state of one run.
 ///
-/// Unchecked because every property is touched on `loop` only, but for those that `init` sets before anybody
-/// else has the object; `run` and `cancel`, which are called from elsewhere, hop onto it.
+/// Unchecked because every property is touched on `loop` only, but for those that `init` sets before any caller
+/// has the object; `run` and `cancel`, which are called from elsewhere, hop onto it.
 final class LoadEngine: @unchecked Sendable {
   private let loop: any EventLoop
   private let host: String
@@ -188,7 +188,7 @@ final class LoadEngine: @unchecked Sendable {
     guard !finished, connecting < waiting.count, open.count + connecting < options.connectionCap else { return }
     lateConnections += 1
     connect().assumeIsolated().whenFailure { error in
-      // Nobody listens any more: the request that asked for this connection has failed.
+      // No request waits for it any more: the request that asked for this connection has failed.
       guard let request = self.popWaiting() else { return }
       self.settle(request, .failed, complaint: "cannot connect: \(error)")
       self.openForWaiting()

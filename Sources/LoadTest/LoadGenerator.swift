@@ -53,8 +53,9 @@ public struct LoadProgress: Hashable, Sendable {
   public var completed: Int
   /// Rejected, timed out or failed.
   public var notCompleted: Int
-  /// Of the requests completed so far, seconds; 0 before the first.
+  /// Median latency of the requests completed so far, seconds; 0 before the first.
   public var p50Seconds: Double
+  /// The 99th percentile of latency so far, seconds; 0 before the first completed request.
   public var p99Seconds: Double
 }
 

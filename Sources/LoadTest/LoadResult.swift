@@ -6,7 +6,7 @@ import ServerContract
 public enum LoadOutcome: String, Hashable, Sendable {
   /// Not settled yet; never in a finished result.
   case pending
-  /// Answered 2xx.
+  /// The server answered with a 2xx status.
   case completed
   /// Turned away: 429 or 503.
   case rejected
@@ -36,7 +36,7 @@ public struct LoadSample: Hashable, Sendable {
     self.model = model
   }
 
-  /// As a schedule orders its requests.
+  /// Whether a schedule orders this request before the other.
   func isBefore(_ other: LoadSample) -> Bool { (dueSeconds, model) < (other.dueSeconds, other.model) }
 }
 
@@ -103,7 +103,7 @@ public struct LoadResult: Sendable {
     invalidReason = Self.reasonAgainst(samples: samples, latencies: latencies, busyShare: generatorBusyShare)
   }
 
-  /// The same run without the requests that were due in its first `seconds`.
+  /// This run without the requests that were due in its first `seconds`.
   public func excludingFirst(seconds: Double) -> LoadResult {
     LoadResult(
       samples: samples, fromSeconds: max(fromSeconds, seconds), durationSeconds: durationSeconds,
@@ -228,7 +228,7 @@ extension LoadResult {
       throughputPerSecond: throughputPerSecond, memoryBytes: memoryBytes)
   }
 
-  /// For a percentile plot; finite as in `figures`.
+  /// Latency quantiles for a percentile plot, seconds; finite as in `figures`.
   public func curve(probabilities: [Double] = QuantileTable.standardProbabilities) -> LatencyCurve {
     LatencyCurve(probabilities: probabilities, seconds: probabilities.map(finite))
   }

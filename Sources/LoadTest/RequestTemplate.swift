@@ -59,7 +59,7 @@ public struct RequestTemplate: Hashable, Sendable {
     return RequestBytes(Array(head.utf8) + Array(body.utf8))
   }
 
-  /// The same with `tokens` ids drawn from `0 ..< vocabulary`, the same for the same seed and index.
+  /// `POST /v2/models/{model}/infer` with `tokens` ids drawn from `0 ..< vocabulary`, equal for equal seed and index.
   public func tokens(model: String, tokens: Int, vocabulary: Int, seed: UInt64 = 1, index: Int) -> RequestBytes {
     var random = RandomStream(seed: seed, stream: "request tokens", index: UInt64(index))
     return tokenIDs(model: model, ids: (0..<tokens).map { _ in random.integer(below: vocabulary) })

@@ -6,7 +6,7 @@ public struct LoadVerdict: Hashable, Sendable {
   /// Probability, before the run, of seeing less convincing evidence were the truth exactly at the target;
   /// for `undecided`, of the side that the evidence leans to; 0 where the run says nothing.
   public var confidence: Double
-  /// In a sentence.
+  /// Reason of the verdict, a sentence.
   public var reason: String
   /// Measured p99 with its interval, seconds; infinite where unanswered requests or too few of them leave no bound.
   public var p99: Estimate

@@ -20,7 +20,7 @@ struct ProcessorOptions: ParsableArguments {
     }
   }
 
-  /// Once the engine is initialized.
+  /// Applies the options to the engine, which must be initialized.
   ///
   /// - Returns: the devices that are meant, of which the first is the process's own.
   @discardableResult

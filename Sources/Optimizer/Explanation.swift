@@ -42,7 +42,7 @@ extension Search {
     .machineAtHandTakes(models: option.models, of: workload.models, option.reason)
   }
 
-  /// Of a fleet of one type, the cluster included, dollars an hour.
+  /// Price of a fleet of one type, the cluster included, dollars an hour.
   func cost(of nodes: Int, at pricePerHour: Double) -> Double {
     NodePattern.dollars(NodePattern.nanodollars(pricePerHour) * Int64(nodes) + clusterCost)
   }

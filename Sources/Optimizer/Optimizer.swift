@@ -171,8 +171,8 @@ struct Search {
     nodes.map(\.latencySeconds).max { $0.p99.estimate < $1.p99.estimate }
   }
 
-  /// The same cover over capacities that rest on memory and utilization below 1 alone: nothing that was simulated
-  /// enters, and no fleet of the types with a figure costs less.
+  /// Price below which no fleet of the types with a figure lies, dollars an hour: a cover over capacities that rest on
+  /// memory and utilization below 1 alone, into which nothing enters that was simulated.
   private func lowerBound(_ results: [TypeResult]) -> Double? {
     CoverSolver().solve(packing(results.map { ($0.type, $0.relaxedModels) })).map {
       NodePattern.dollars(NodePattern.nanodollars($0.lowerBound) + clusterCost)

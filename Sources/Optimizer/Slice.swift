@@ -95,7 +95,7 @@ extension FigureQuery {
 public struct Slice: Sendable {
   /// The node as it runs here, with one machine and its own figures.
   public var node: NodeGroup
-  /// nil where the plan's own node runs here in full.
+  /// Why the node is not the plan's own in full; nil where it is.
   public var reason: SliceReason?
 
   /// Models of the node.

@@ -32,8 +32,9 @@ struct LoadCommand: PlannerCommand {
     var valid: Bool
     var p50Seconds: Double
     var p99Seconds: Double
-    /// Of those whose model was in memory, and of those that waited for it.
+    /// Latency quantile p99 of requests whose model was in memory, seconds.
     var hitP99Seconds: Double?
+    /// Latency quantile p99 of requests that waited for their model, seconds.
     var missP99Seconds: Double?
     var misses: Int
     var invalidReason: String?

@@ -31,7 +31,7 @@ enum Output {
     return ProcessInfo.processInfo.environment["COLUMNS"].flatMap { Int($0) }.map { max(40, $0) } ?? 100
   }
 
-  /// For what goes to standard output.
+  /// Style of what goes to standard output.
   static var style: TextStyle { TextStyle(width: width, isStyled: isTerminal(1)) }
 
   private static func write(_ text: String, to descriptor: Int32) {
@@ -42,7 +42,7 @@ enum Output {
         Foundation.write(descriptor, $0.baseAddress! + offset, bytes.count - offset)
       }
       if written < 0, errno == EINTR { continue }
-      // Nobody reads any more (a closed pipe): there is no one to tell.
+      // The reader has closed the pipe: the failure cannot be reported.
       if written <= 0 { return }
       offset += written
     }

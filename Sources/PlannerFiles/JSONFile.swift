@@ -12,7 +12,7 @@ public enum JSONFile {
     return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
   }
 
-  /// The same on one line, for files that hold a value a line.
+  /// JSON of a value on one line, for files that hold a value a line.
   ///
   /// - Returns: text that ends in the only line break in it.
   public static func encodeLine(_ value: some Encodable) throws -> String {

@@ -1,4 +1,4 @@
-/// Writes the requests of a run one a line, for whoever wants to look closer than at quantiles.
+/// Writes the requests of a run one a line, for analyses that look closer than at quantiles.
 public enum SamplesFile {
   /// One request; times in seconds.
   public struct Row: Sendable {

@@ -22,7 +22,7 @@ public struct ProfileCheckpoint: Sendable {
     var kind = "profile-checkpoint"
     var request: ProfileRequest
     var host: HostFingerprint
-    /// `ProfilerTools.serverIdentity`.
+    /// Identity of the server, as `ProfilerTools.serverIdentity` has it.
     var server: String
 
     init(request: ProfileRequest, host: HostFingerprint, server: String) {
@@ -108,7 +108,7 @@ final class CheckpointedTools: ProfilerTools {
       dispatchGap = samples.map { $0.dispatchGap.map(nanoseconds) ?? -1 }
     }
 
-    /// nil where the columns are not equally long.
+    /// Samples that the columns hold; nil where the columns are not equally long.
     var samples: [ServedSample]? {
       let columns = [latency, queue, compute, ahead, dispatchGap]
       guard columns.allSatisfy({ $0.count == due.count }) else { return nil }
@@ -136,7 +136,7 @@ final class CheckpointedTools: ProfilerTools {
   /// Cells that the file held at the start.
   let knownCells: Int
   private let known: [String: Entry]
-  /// By folder.
+  /// Models that are to be written once a cell in their folder must be measured, by folder.
   private let pending = Mutex<[String: Models]>([:])
 
   init(tools: any ProfilerTools, file: CheckpointFile, known: [Entry], reasonToStartAnew: String?) {

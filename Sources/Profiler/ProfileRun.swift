@@ -47,8 +47,8 @@ public struct ProfileRun {
     try await run(measuredAt: measuredAt, tools: tools)
   }
 
-  /// The same, with a file in which everything that is measured is kept at once. What an earlier run left there is not
-  /// measured again, where it was of the same request, machine and server.
+  /// Makes a profile with a file in which everything that is measured is kept at once. What an earlier run left there
+  /// is not measured again, where it was of the same request, machine and server.
   ///
   /// The file stays where it is: its owner removes it once the profile is written.
   ///

@@ -64,9 +64,9 @@ public struct NodeUnderLoad: Sendable {
 
   /// What a node is being sent requests for.
   public enum Stage: Hashable, Sendable {
-    /// Until its times no longer change by themselves.
+    /// Requests are sent until the node's times no longer change by themselves.
     case settling
-    /// To find out how fast the machine is.
+    /// Requests are sent to find out how fast the machine is.
     case calibrating
     /// The run itself.
     case measuring

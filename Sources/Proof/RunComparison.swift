@@ -13,7 +13,7 @@ public struct RunComparison: Sendable {
   public var plan: Plan
   public var choice: Slice
   public var prediction: NodePrediction
-  /// nil where the prediction is the profile's own.
+  /// What the machine's speed did to the prediction; nil where the prediction is the profile's own.
   public var calibration: CalibrationNote?
   public var result: LoadResult
   public var measuredMemoryBytes: Int64

@@ -17,7 +17,7 @@ struct CacheFolder: Sendable {
     var digests: [Digest]
     /// SHA-256 that the content was found to have.
     var sha256: String?
-    /// Of the system's start during which a part was begun: after a crash of the machine its end may be missing.
+    /// Id of the system's start during which a part was begun: after a crash of the machine its end may be missing.
     var bootID: String?
   }
 
@@ -61,7 +61,7 @@ struct CacheFolder: Sendable {
     }
   }
 
-  /// nil where nothing, or nothing legible, is known of it.
+  /// What is known of a file's origin; nil where nothing, or nothing legible, is.
   func origin(_ file: String, of place: Place) -> Origin? {
     guard let data = FileManager.default.contents(atPath: file), data.count < 1 << 16,
       let origin = try? JSONDecoder().decode(Origin.self, from: data), origin.path == place.relative

@@ -25,10 +25,10 @@ public enum Format {
     return value < 0 && digits != 0 ? minus + text : text
   }
 
-  /// `3,000`
+  /// A count with commas between thousands: `3,000`.
   public static func count(_ value: Int) -> String { count(Int64(value)) }
 
-  /// `3,000`
+  /// A count with commas between thousands: `3,000`.
   public static func count(_ value: Int64) -> String {
     (value < 0 ? minus : "") + grouped(value.magnitude)
   }
@@ -54,7 +54,7 @@ public enum Format {
     return "\(grouped(minutes / 60)) h" + (minutes % 60 == 0 ? "" : " \(minutes % 60) min")
   }
 
-  /// A time that somebody set, without zeros that they did not write: `10 ms`, `1.5 s`.
+  /// A time that a user set, without zeros that were not written: `10 ms`, `1.5 s`.
   public static func setting(_ seconds: Double) -> String {
     let text = duration(seconds)
     guard let space = text.firstIndex(of: " "), !text.contains("min"), !text.contains("h") else { return text }
@@ -210,7 +210,7 @@ public enum Format {
     return text
   }
 
-  /// Without zeros at the end of the fraction.
+  /// A decimal number without zeros at the end of its fraction.
   private static func trimmed(_ text: String) -> String {
     guard text.contains(".") else { return text }
     var text = text

@@ -21,7 +21,7 @@ public enum Phrases {
     return node.devices == 1 ? each : "\(Format.count(node.devices)) × \(each)"
   }
 
-  /// The same in words: `2 workers of 1 thread each`.
+  /// Workers of a node in words: `2 workers of 1 thread each`.
   static func workersInWords(_ node: NodeGroup) -> String {
     let each =
       Format.count(node.workers, "worker", "workers") + " of "
@@ -102,7 +102,7 @@ public enum Phrases {
       + Format.factor(speed.overheadFactor)
   }
 
-  /// What the machine's speed just before the run did to the prediction; nil where nobody looked.
+  /// What the machine's speed just before the run did to the prediction; nil where that was not measured.
   static func calibration(_ record: RunRecord) -> String? {
     guard let calibration = record.comparison.calibration else { return nil }
     let profile = calibration.profileOnly
@@ -115,7 +115,7 @@ public enum Phrases {
       + "(\(Format.signedPercent(profile.errorP99)))."
   }
 
-  /// nil for a full run.
+  /// How a slice of a plan differs from the plan, in sentences; nil for a full run.
   static func scope(_ record: RunRecord) -> String? {
     guard record.ran.scope != .full else { return nil }
     let reason = record.ran.scopeReason.map { " " + Format.sentence($0) } ?? ""
@@ -246,7 +246,7 @@ public enum Phrases {
       + "what is measured here is the throttled machine"
   }
 
-  /// Of which machine a profile is, seen from the machine at hand, as the end of a sentence that begins with "it is".
+  /// The machine of a profile, seen from the machine at hand, as the end of a sentence that begins with "it is".
   public static func whose(_ profile: Profile, here: HostFingerprint) -> String {
     let host = profile.host
     if !host.isThrottled, profile.speaksFor(here.machine) { return "of this machine" }

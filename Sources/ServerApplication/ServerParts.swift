@@ -55,7 +55,7 @@ final class BoundPort: Sendable {
 
   init() { (ends, end) = AsyncStream.makeStream() }
 
-  /// nil until it is bound.
+  /// Number of the port; nil until it is bound.
   var number: Int? { value.withLock { $0 } }
 
   func bind(to number: Int) {

@@ -20,7 +20,7 @@ public struct ReadyLine: Codable, Hashable, Sendable {
     self.pid = pid
   }
 
-  /// nil unless `line` says that a server is ready.
+  /// The contents of `line`; nil unless it says that a server is ready.
   public static func parse(_ line: some StringProtocol) -> ReadyLine? {
     let found = try? JSONDecoder().decode(ReadyLine.self, from: Data(line.utf8))
     return found.flatMap { $0.ready ? $0 : nil }

@@ -7,7 +7,7 @@ import NIOSSL
 struct GRPCListener: HTTP2ServerTransport.ListenerFactory {
   let host: String
   let port: Int
-  /// nil speaks plain text.
+  /// Keys and settings of TLS; nil speaks plain text.
   let tls: NIOSSLContext?
   let group: MultiThreadedEventLoopGroup
   /// Called once with the port, as soon as it is bound.

@@ -12,7 +12,7 @@ struct AuthorizingResponder<Inner: HTTPResponder>: HTTPResponder {
   static var openPaths: Set<String> { ["/", "/ping", "/v2/health/live", "/v2/health/ready"] }
 
   let inner: Inner
-  /// nil lets everybody through.
+  /// Token that requests must carry; nil lets all requests through.
   let token: BearerToken?
   let openPaths: Set<String>
   let metrics: ServerMetrics

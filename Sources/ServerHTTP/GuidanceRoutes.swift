@@ -157,7 +157,7 @@ package struct AnswerSpan: Equatable, Sendable {
 
 /// What the guidance's server answers to where a request names no texts.
 enum DefaultTexts {
-  /// Its inputs are cut there, in word pieces.
+  /// Length at which inputs are cut, in word pieces.
   static let maxTokens = 128
   static let question = "What does the little engine say"
   static let context =

@@ -10,7 +10,7 @@ import Serving
 package struct InferenceBody: Sendable {
   package struct Output: Hashable, Sendable {
     package var name: String
-    /// nil: as the request says of all.
+    /// Whether the output is wanted in binary; nil where the request decides it for all outputs.
     package var isBinary: Bool?
 
     package init(name: String, isBinary: Bool?) {
@@ -21,7 +21,7 @@ package struct InferenceBody: Sendable {
 
   package var id: String?
   package var inputs: [NamedTensor] = []
-  /// nil: all.
+  /// Outputs that are wanted; nil stands for all.
   package var outputs: [Output]?
   package var wantsBinaryOutputs = false
   /// Where the answer's time went is to be in its `parameters`.

@@ -220,7 +220,7 @@ package struct JSONReader {
     return .nan
   }
 
-  /// nil, and nothing consumed, where a finite number or no number stands here.
+  /// Reads an infinity or NaN; nil, and nothing consumed, where a finite number or no number stands here.
   private mutating func readNonFinite() throws(JSONError) -> Double? {
     let isNegative = current == UInt8(ascii: "-")
     let next = position + (isNegative ? 1 : 0)

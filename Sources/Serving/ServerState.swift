@@ -12,7 +12,7 @@ enum ServerPhase: UInt8, AtomicRepresentable, Sendable {
 package final class ServerState: Sendable {
   /// The queues, one for each device.
   package let pools: [WorkerPool]
-  /// Without models until the repository has been read.
+  /// The repository's models; it has none until the repository has been read.
   package let registry: ModelRegistry
   package let metrics: ServerMetrics
   private let phase = Atomic<ServerPhase>(.loading)

@@ -12,7 +12,7 @@ struct ArrivalFeed {
     mutating func next() -> NextArrival? { draw.next(from: &random) }
   }
 
-  /// nil for a model without arrivals; empty where there is a schedule.
+  /// Arrivals of each model, nil for a model without arrivals; empty where there is a schedule.
   private var models: [ModelSource?]
   private let schedule: [ScheduledRequest]?
   private var scheduled = 0

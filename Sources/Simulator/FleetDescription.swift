@@ -3,12 +3,12 @@ import PlannerCore
 extension FleetRun {
   /// Everything that a run needs to know of one model.
   struct Model {
-    /// nil where a schedule brings the model's requests.
+    /// Arrivals of the model's requests; nil where a schedule brings them.
     var arrivals: Arrivals?
     var service: ServiceTimes
     var networkDelay: TimeDistribution?
     var priority = 0
-    /// From arrival.
+    /// Time from a request's arrival to its deadline.
     var deadline: Nanoseconds?
     var hosts = Hosts.all
     /// Bytes in memory; looked at on nodes with a budget.
@@ -47,7 +47,7 @@ extension FleetRun {
 
   /// Where the seconds of a model's forward passes come from.
   enum ServiceTimes {
-    /// Independent draws.
+    /// Times are independent draws from a distribution.
     case drawn(TimeDistribution)
     /// Measured times in spells, from the run's trace of that index. The models of a node that name one trace share its
     /// place in it, since a slow spell is the machine's and not a model's.
@@ -66,7 +66,7 @@ extension FleetRun {
     var wake = Nanoseconds.zero
     /// The way in to the queue and out again; nil takes no time.
     var frontEnd: FrontEnd?
-    /// nil keeps all models in memory.
+    /// How models share the node's memory; nil keeps all models in memory.
     var residency: ResidencyPolicy?
     var expiry = ExpiryPolicy.atStart
   }

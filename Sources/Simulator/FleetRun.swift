@@ -21,13 +21,13 @@ struct FleetRun {
   private(set) var recorder: Recorder
   private var requests = RequestTable()
   private var events: EventQueue
-  /// Of the node at hand.
+  /// Actions of the node at hand.
   private var actions: [NodeAction] = []
   private var serviceRandom: [RandomStream]
   private var delayRandom: [RandomStream]
-  /// Empty where no node has a budget.
+  /// Random streams of load times; empty where no node has a budget.
   private var loadRandom: [RandomStream] = []
-  /// Empty where no client leaves.
+  /// Random streams of clients' patience; empty where no client leaves.
   private var patienceRandom: [RandomStream] = []
 
   /// - Parameters:
@@ -88,7 +88,7 @@ struct FleetRun {
     return recorder.observation
   }
 
-  /// As `run`, and says what was decided, in order.
+  /// Runs the fleet as `run` does, and says what was decided, in order.
   mutating func decide() -> [SimulatedDecision] {
     recorder.decisions = []
     _ = run()

@@ -61,9 +61,9 @@ public struct SimulationEffort: Sendable {
     self.requestsPerReplication = requestsPerReplication
   }
 
-  /// While looking for how many models fit.
+  /// Effort of each try while looking for how many models fit.
   public static let search = SimulationEffort(replications: 8, requestsPerReplication: 4_000)
-  /// For the figure that is printed.
+  /// Effort for the figure that is printed.
   public static let final = SimulationEffort(replications: 24, requestsPerReplication: 12_000)
 }
 
@@ -78,7 +78,7 @@ public struct NodePrediction: Sendable {
   /// Latency on the fullest device. The interval is a 95 % prediction interval for one run: it holds both the chance
   /// of the requests and the drift of the machine between occasions.
   public var latencySeconds: LatencyEstimates
-  /// The same for each group of the node.
+  /// Latency of each group of the node, with intervals as in `latencySeconds`.
   public var groups: [Group]
   /// Mean time from the front end to a worker, seconds.
   public var meanWaitSeconds: Estimate
@@ -95,7 +95,7 @@ public struct NodePrediction: Sendable {
   public var curveLow: LatencyCurve
   public var curveHigh: LatencyCurve
 
-  /// As a scenario's simulation is summed up.
+  /// This prediction in the form in which a scenario's simulation is summed up.
   public var summary: SimulationSummary {
     SimulationSummary(
       latencySeconds: latencySeconds, waitSeconds: .init(mean: meanWaitSeconds), requests: requests,

@@ -23,7 +23,7 @@ extension FleetRun {
     var busyNanoseconds = 0.0
     var workers = 0
     var windowSeconds = 0.0
-    /// nil where no node has a budget.
+    /// What was seen of models' loads and memory; nil where no node has a budget.
     var residency: ResidencyObservation?
   }
 }
@@ -31,7 +31,7 @@ extension FleetRun {
 /// Writes down what happens in a run: counts, latencies, busyness, and on request every decision.
 struct Recorder {
   private(set) var observation = FleetRun.Observation()
-  /// nil unless decisions are asked for.
+  /// Decisions in order; nil unless decisions are asked for.
   var decisions: [SimulatedDecision]?
 
   private let warmup: Nanoseconds

@@ -8,7 +8,8 @@ struct ServiceTrace: Sendable {
   /// Shortest spell: long beside those that matter to a queue.
   static let leastSpell = 400
 
-  /// Of a long trace an eighth: a machine also drifts over many seconds, and short spells would mix that away.
+  /// Length of a spell, in measurements. A long trace has an eighth: a machine also drifts over many seconds, and short
+  /// spells would mix that away.
   let spell: Int
   let seconds: [Double]
   var random = RandomStream(seed: 0, stream: "service trace")

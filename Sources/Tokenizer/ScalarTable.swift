@@ -12,7 +12,7 @@ enum ScalarClass: UInt8 {
   case punctuation
   /// A non-spacing mark: dropped where accents are.
   case mark
-  /// The same, but marks before it do not change places with marks after it.
+  /// A mark that is dropped where accents are; marks before it do not change places with marks after it.
   case startingMark
   /// A mark that stays; canonical ordering may move it past its neighbours.
   case ordered

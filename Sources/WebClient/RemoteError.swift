@@ -5,7 +5,7 @@ package struct RemoteError: Error, Sendable, CustomStringConvertible {
     case badData
     /// It is not there, may not be read, or could not be reached or stored: exit code 69.
     case unavailable
-    /// The same as `unavailable`, but another attempt may succeed; attempts are used up when a caller sees it.
+    /// A failure as in `unavailable`, but another attempt may succeed; attempts are used up when a caller sees it.
     case transient
     /// What came does not belong to what had come before, or is damaged; `badData` for the caller, when it stays so.
     case changed

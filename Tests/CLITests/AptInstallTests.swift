@@ -70,7 +70,7 @@ struct AptInstallTests {
   }
 
   private struct Installation {
-    /// Its folders stay as long as the installation is looked at.
+    /// Apt of the installation, kept so that its folders stay as long as the installation is looked at.
     let apt: Apt
     let process: Process
     let log: String

@@ -59,7 +59,7 @@ import Testing
     #expect(Self.problem(bytes, in: folder)?.contains("the archive is damaged") == true)
   }
 
-  /// What is beyond it is another tensor, or somebody else's memory.
+  /// What is beyond it is another tensor, or memory of other parts.
   @Test(arguments: [4, 100_000]) func recordsThatAreShorterThanTheirTensorsAreRefused(_ bytes: Int) throws {
     let folder = try Folder()
     var model = try Self.model(folder)
@@ -89,7 +89,7 @@ import Testing
     #expect(Self.problem(model, in: folder)?.contains("holds no code") == true)
   }
 
-  /// Nobody ever writes to it: opening it waits for ever.
+  /// A pipe that has no writer is not opened, since opening it waits for ever.
   @Test func aPipeIsNoModel() throws {
     let folder = try Folder()
     #expect(mkfifo(folder.path + "/pipe.pt", 0o600) == 0)

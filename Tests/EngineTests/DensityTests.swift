@@ -71,11 +71,11 @@ import Testing
       loaded += 1
       _ = try? Self.answer(model)
     }
-    // Some damage lies where nobody looks; most of it does not.
+    // Some damage lies where no code looks; most of it does not.
     #expect(loaded < 200)
   }
 
-  /// The same, with checksums that fit the damage: what a file written in bad faith looks like.
+  /// Damaged files never crash where their checksums fit the damage: so looks a file written in bad faith.
   @Test(arguments: [Precision.fp32, .int8])
   func forgedFilesNeverCrash(_ precision: Precision) throws {
     let folder = try Folder()
@@ -106,7 +106,7 @@ import Testing
 /// Where a stored record and its checksums lie in a zip archive.
 struct ZipRecord {
   var data: Range<Int>
-  /// Of the checksum's two copies: local header or data descriptor, and directory.
+  /// Places of the checksum's two copies: local header or data descriptor, and directory.
   var checksums: [Int]
 
   static func find(_ name: String, in bytes: [UInt8]) -> ZipRecord? {

@@ -3,7 +3,7 @@ import Foundation
 import PlannerCore
 import Testing
 
-/// The same weights give the same answers as transformers 4.30 (`scripts/make-parity-fixtures` made the figures).
+/// Equal weights give the same answers as transformers 4.30 (`scripts/make-parity-fixtures` made the figures).
 @Suite struct ParityTests {
   struct Fixture: Decodable {
     struct Weight: Decodable {

@@ -11,7 +11,7 @@ import Testing
   /// A runtime with nothing in it, and what the tests need to know of its kind.
   struct Bench: Sendable {
     let runtime: any Runtime
-    /// The same runtime, opened by another program.
+    /// What another program sees that opens the same runtime.
     let another: any Runtime
     let deployment = DeploymentID("shop")!
     /// Node that answers once it was started; `models` also tell settings apart.

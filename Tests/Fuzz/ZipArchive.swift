@@ -10,7 +10,7 @@ struct ZipArchive {
 
   private(set) var records: [Record] = []
 
-  /// nil where there is no directory.
+  /// Reads an archive's directory; nil where there is none.
   init?(_ bytes: [UInt8]) {
     func number(_ at: Int, _ width: Int) -> Int? {
       guard at >= 0, at + width <= bytes.count else { return nil }

@@ -32,7 +32,7 @@ import Testing
     #expect(abs(try #require(plan.lowerBoundPerHour) - 45.592) < 1e-9)
     #expect(plan.gap == 0)
     #expect(plan.binding == .memory)
-    // Nobody has measured HTTP and tokenizer here: the allowance counts, and is called one.
+    // HTTP and tokenizer were not measured here: the allowance counts, and is called one.
     #expect(node.service.overheadProvenance.kind == .estimated)
     #expect(node.service.overheadSeconds.quantile(0.99) == 0.002)
     let p99 = try #require(plan.latencySeconds?.p99)

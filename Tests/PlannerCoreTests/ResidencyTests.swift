@@ -112,7 +112,7 @@ import Testing
         "refuse 0 exceedsBudget", "load 0", "refuse 2 tooManyWaiting", "refuse 3 withdrawn", "refuse 1 withdrawn",
         "refuse 4 withdrawn",
       ])
-    // It was under way; nobody may have it.
+    // It was under way; no request may have it.
     #expect(Self.script(&residency) { $0.loaded(0, now: $1, actions: &$2) } == ["evict 0"])
     #expect(residency.usedBytes == 0 && residency.residentModels == 0)
   }

@@ -157,7 +157,7 @@ final class KnownMachine: ProfilerTools {
   @Test func servedRequestsAreTakenApart() async throws {
     let profile = try await Self.profile(KnownMachine())
     let cell = try #require(profile.models[0].served.first { $0.tokens == 32 && $0.threads == 1 })
-    // Compute is the worker's time; overhead is all else of the requests that met nobody, and no queueing.
+    // Compute is the worker's time; overhead is all else of the requests that met no other, and no queueing.
     #expect(abs(cell.computeSeconds.mean - 0.0016) < 1e-9)
     #expect(abs(cell.overheadSeconds.quantile(1) - 0.0003) < 1e-9)
     // Rounds alike: what they cannot show remains.

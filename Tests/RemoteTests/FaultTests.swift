@@ -43,7 +43,7 @@ import WebClient
     #expect(try store.log().count == 10)
   }
 
-  /// The same bytes again and again are no progress.
+  /// Sending the same bytes again and again is no progress.
   @Test func aStoreThatCannotResumeAndCutsIsGivenUp() throws {
     let (store, _, remote, manifest) = try Self.one()
     try store.fault("model0.pt", "untagged", after: 40_000, times: 99)
@@ -136,7 +136,7 @@ import WebClient
     let (store, sample, remote, manifest) = try Self.one(own: [])
     _ = try remote.pull(manifest)
     var environment = store.environment
-    // Nobody listens there.
+    // No server listens there.
     environment["AWS_ENDPOINT_URL"] = "http://127.0.0.1:\(store.port)"
     kill(store.server.process.processIdentifier, SIGKILL)
     store.server.process.waitUntilExit()

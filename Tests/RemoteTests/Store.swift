@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 import WebClient
 
-/// `Fixtures/store.py`, running.
+/// A running process of `Fixtures/store.py`.
 final class StoreProcess: @unchecked Sendable {
   /// Serves all tests that want no store of their own: moto takes seconds to start.
   static let shared = Result { try StoreProcess("s3", []) }
@@ -80,7 +80,7 @@ final class Store: Sendable {
   /// Address of the test's folder in the bucket.
   var bucket: String { "s3://models/" + prefix }
 
-  /// Environment of somebody who uses this store with the key that never ends.
+  /// Environment of a user of this store with the key that never ends.
   var environment: [String: String] {
     [
       "AWS_ENDPOINT_URL": "http://127.0.0.1:\(port)", "AWS_ACCESS_KEY_ID": "AKIDSTATIC",
@@ -123,7 +123,7 @@ final class Store: Sendable {
   }
 }
 
-/// A repository of files that nobody loads, and where it is pulled to.
+/// A repository of files that no test loads, and where it is pulled to.
 struct Sample {
   var models: [String: Data]
   var names: [String]

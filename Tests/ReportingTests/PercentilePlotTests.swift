@@ -113,7 +113,7 @@ import Testing
     #expect(abs(target / predicted - 3) < 0.01)
   }
 
-  /// The same distance for each nine: 90, 99 and 99.9 % are evenly spaced.
+  /// Each nine takes the same distance: 90, 99 and 99.9 % are evenly spaced.
   @Test func percentilesAreSpacedByNines() throws {
     let page = HTMLReport.render(Samples.run())
     let svg = try #require(page.components(separatedBy: "<svg class=\"plot wide\"").last)

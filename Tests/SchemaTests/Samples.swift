@@ -87,7 +87,7 @@ enum Samples {
     }
   }
 
-  /// Of scores, of embeddings, and none.
+  /// Agreements of scores, of embeddings, and none.
   static let agreements: [VariantAgreement?] = [
     VariantAgreement(
       task: .choice, reference: "a", texts: 24, fewestTokens: 3, mostTokens: 250, sameChoices: 0.98, worstCosine: nil,
@@ -121,7 +121,7 @@ enum Samples {
     name: "bert-tiny-1000", architecture: "bert-tiny", vocabulary: 2000, models: 1000, tokens: 32,
     ratePerModelPerSecond: 0.6, targetP99Seconds: 0.010, source: "demo workload")
 
-  /// At the standard probabilities, which are then left out.
+  /// Quantiles at the standard probabilities, which are then left out.
   static func measuredTable() -> QuantileTable {
     guard let table = QuantileTable(samples: (0..<200).map { 0.0003 + 0.000001 * Double($0) }) else {
       preconditionFailure("times above 0 have quantiles")
@@ -153,7 +153,7 @@ enum Samples {
     return node
   }
 
-  /// On a host that tells little of itself.
+  /// A measured node on a host that tells little of itself.
   static func bareNode() -> NodeGroup {
     var node = measuredNode()
     node.host = bareHost
@@ -293,7 +293,8 @@ enum Samples {
         invalidReason: nil))
   }
 
-  /// Of an infeasible plan's workload, with so many unanswered requests that p99 is the client's time limit.
+  /// A run of a slice of an infeasible plan's workload, with so many unanswered requests that p99 is the client's time
+  /// limit.
   static var slice: RunRecord {
     var run = run
     run.ran.scope = .slice

@@ -16,7 +16,7 @@ import Testing
     (0..<count).map { _ in String(UnicodeScalar(UInt8(97 + random.integer(below: 26)))) }.joined(separator: "+")
   }
 
-  /// The same answers at a text's own length and padded to 128, over texts of all lengths.
+  /// Texts of all lengths have the same answers at their own length and padded to 128.
   @Test func paddingChangesNoAnswer() async throws {
     let (own, padded) = (try ServerProcess.ready(), try ServerProcess.ready(["--pad-text"]))
     defer {

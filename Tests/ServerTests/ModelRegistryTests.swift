@@ -116,7 +116,7 @@ private final class TestSource: ModelSource {
     }
     #expect(registry.entries.map(\.record.failure.count) == [2, 1, 2])
     let totals = registry.totals
-    // What is loaded at the start is nobody's miss.
+    // What is loaded at the start is no request's miss.
     #expect(totals.hits + totals.misses == 5 && totals.evictions == totals.loads - 2)
     #expect(totals.misses == totals.loads - 2 && totals.loads > 2)
   }
@@ -222,7 +222,7 @@ private final class TestSource: ModelSource {
     registry.stop()
   }
 
-  /// A file that is replaced by a larger one takes the room of models that nobody uses.
+  /// A file that is replaced by a larger one takes the room of models that no request uses.
   @Test func aModelsNewSizeCounts() async throws {
     let source = TestSource(["a", "b", "c"])
     let registry = Self.registry(source, budget: 30)

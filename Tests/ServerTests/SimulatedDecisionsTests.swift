@@ -267,7 +267,7 @@ private final class OneThread: TaskExecutor {
   }
 }
 
-/// The server's parts are stopped before the test ends, and with them whoever holds this.
+/// The server's parts are stopped before the test ends, and with them all holders of this.
 private struct Unowned: Sendable {
   unowned let value: ServerUnderHandClock
   init(_ value: ServerUnderHandClock) { self.value = value }

@@ -121,8 +121,8 @@ private final class HandClock: Sendable {
     #expect(pool.load == WorkerPool.Load(waiting: 0, busyWorkers: 0))
   }
 
-  /// The same arrivals and completions through the dispatcher alone and through the server's pool: the same
-  /// decisions, which is what makes a simulation speak for the server.
+  /// Equal arrivals and completions lead to equal decisions in the dispatcher alone and in the server's pool, which is
+  /// what makes a simulation speak for the server.
   @Test(arguments: [Int?.none, 0, 2])
   func decidesAsTheDispatcherAlone(_ capacity: Int?) async throws {
     let script: [Character] = Array("aaaafafaaffafff")

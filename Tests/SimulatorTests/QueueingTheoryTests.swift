@@ -127,8 +127,8 @@ import Testing
       theory, relativeHalfWidth: 0.08, "short first: \(shortFirst)")
   }
 
-  /// The same classes without priorities wait as M/G/1 with the mixture of their service times, and two kinds of
-  /// exponential service have the tail of M/H₂/1.
+  /// Requests of mixed classes without priorities wait as M/G/1 with the mixture of their service times, and two kinds
+  /// of exponential service have the tail of M/H₂/1.
   @Test func mixturesFollowPollaczekKhinchine() throws {
     let runs = Self.mixed(
       [(60, .exponential(mean: 0.004), 0), (10, .exponential(mean: 0.040), 0)], duration: 2_500)

@@ -46,7 +46,7 @@ import Testing
     #expect(latency.p50.estimate <= latency.p90.estimate && latency.p90.estimate <= latency.p99.estimate)
   }
 
-  /// The same with clients that leave and ask again: each try is a request.
+  /// Requests are conserved also where clients leave and ask again: each try is a request.
   @Test(arguments: 0..<40)
   func requestsOfImpatientClientsAreConserved(_ seed: UInt64) throws {
     var scenario = Self.scenario(seed: seed)

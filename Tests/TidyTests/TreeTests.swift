@@ -30,6 +30,8 @@ import Testing
         + scripts, Rules.banned)
   }
 
+  @Test func documentationStandsAlone() throws { try Tree.check(Tree.swift(), Rules.fragments) }
+
   /// Exits of libraries, each with the reason.
   static let exits = [
     "Sources/ServerApplication/ServerParts.swift _exit is for programs, not for libraries":

@@ -18,7 +18,7 @@ struct ReferenceCase {
   var firstLength: Int
   var text: String
   var pair: String?
-  /// Without padding.
+  /// Token ids of the reference, without padding.
   var ids: [Int64]
   /// The reference's text for `ids` without the first and the last; kept for some cases.
   var decoded: String?

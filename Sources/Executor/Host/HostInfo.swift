@@ -34,7 +34,7 @@ public enum HostInfo {
   }
 
   /// Restricts all threads of this process to `cpus`: what is to be measured on the others is then left alone.
-  /// Children inherit it, so whoever starts one that needs more says so to it.
+  /// Children inherit it, so callers that start one that needs more say so to it.
   ///
   /// - Throws: `ExecutorError.host`.
   public static func confine(to cpus: [Int]) throws {

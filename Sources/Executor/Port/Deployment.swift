@@ -41,7 +41,7 @@ public struct NodeProblem: Hashable, Sendable, CustomStringConvertible {
   public enum Kind: String, Sendable {
     /// No machine has room for it: type, memory, taints or quota.
     case noCapacity
-    /// Its image or program cannot be had.
+    /// The node's image or program cannot be had.
     case image
     /// It ended before it was ready, or was not ready in time.
     case notReady
@@ -74,7 +74,7 @@ public enum ReplicaPhase: Hashable, Sendable {
   case pending
   /// It runs, and does not answer yet. A problem tells what it waits for, where that is known.
   case starting(NodeProblem?)
-  /// It answers.
+  /// The node answers at this address.
   case ready(NodeAddress)
   /// It was asked to end.
   case stopping
@@ -102,10 +102,10 @@ public struct ObservedReplica: Hashable, Sendable {
     self.handle = handle
   }
 
-  /// nil unless it is ready.
+  /// Where the replica answers; nil unless it is ready.
   public var address: NodeAddress? { if case .ready(let address) = phase { address } else { nil } }
 
-  /// nil unless it failed, or waits for something that is known.
+  /// Why the replica failed, or what it waits for; nil where neither is the case or nothing is known.
   public var problem: NodeProblem? {
     switch phase {
     case .failed(let problem): problem
@@ -118,7 +118,7 @@ public struct ObservedReplica: Hashable, Sendable {
 /// A deployment as a runtime finds it: what the runtime created for it, and nothing else.
 public struct ObservedDeployment: Hashable, Sendable {
   public var id: DeploymentID
-  /// Ascending by id.
+  /// Replicas of the deployment, ascending by id.
   public var replicas: [ObservedReplica]
 
   public init(id: DeploymentID, replicas: [ObservedReplica]) {

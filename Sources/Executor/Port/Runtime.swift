@@ -8,7 +8,7 @@
 /// All functions throw `RuntimeError`, or `CancellationError` where the task was cancelled.
 /// `Tests/ExecutorTests/RuntimeContractTests.swift` holds every runtime to this.
 public protocol Runtime: Sendable {
-  /// As `--runtime` takes it.
+  /// Name of the runtime, as `--runtime` takes it.
   var name: String { get }
 
   /// Deployments that exist, ascending.
@@ -115,7 +115,7 @@ public enum RuntimeName: String, CaseIterable, Sendable {
   case local
   /// Containers of one host.
   case docker
-  /// A cluster.
+  /// Pods of a Kubernetes cluster.
   case kubernetes
 
   /// `local, docker or kubernetes`

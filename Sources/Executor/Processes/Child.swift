@@ -46,7 +46,7 @@ final class Child: Sendable {
     return await ended.value()
   }
 
-  /// To the child alone, or to its whole group.
+  /// Sends a signal to the child alone, or to its whole group.
   func signal(_ number: Int32, group: Bool = false) {
     state.withLock { state in
       guard state.status == nil else { return }
@@ -66,14 +66,14 @@ final class Child: Sendable {
     DispatchQueue.global().asyncAfter(deadline: .now() + (grace / .seconds(1))) { self.signal(SIGKILL, group: true) }
   }
 
-  /// The same, and waits for the end.
+  /// Asks the child to end, kills its group if it has not after `grace`, and waits for the end.
   @discardableResult
   func stop(grace: Duration) async -> ExitStatus {
     beginStop(grace: grace)
     return await exitStatus()
   }
 
-  /// At once and without asking.
+  /// Kills the child's whole group at once, without asking.
   func killGroup() {
     state.withLock { $0.stopRequested = true }
     signal(SIGKILL, group: true)
@@ -144,7 +144,7 @@ final class Children: Sendable {
 
   var alive: [Child] { state.withLock { state in state.alive.values.sorted { $0.pid < $1.pid } } }
 
-  /// From now on nothing new is started.
+  /// Refuses to start further children from now on.
   func refuseNew() { state.withLock { $0.isClosed = true } }
 
   func stopAll(grace: Duration) async {

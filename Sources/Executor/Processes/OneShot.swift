@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A value that is settled once, by whoever comes first, and awaited by one task.
+/// A value that is settled once, by the first of its callers, and awaited by one task.
 final class OneShot<Value: Sendable>: Sendable {
   private enum State: Sendable {
     case open

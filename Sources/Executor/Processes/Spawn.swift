@@ -9,7 +9,7 @@ import Foundation
 struct Spawn {
   var binary: String
   var arguments: [String]
-  /// On top of this process's own environment.
+  /// Variables that are added to this process's own environment.
   var environment: [String: String]
   /// Descriptors that become the child's standard input, output and error.
   var input: Int32

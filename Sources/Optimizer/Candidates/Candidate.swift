@@ -62,7 +62,7 @@ extension Candidate {
       models: [ModelShare(group: workload.groups[0].name, variant: figures.variant, count: models)])
   }
 
-  /// As many models on every device.
+  /// A node of this candidate with so many models on every device.
   func spec(modelsPerDevice models: Int, of workload: Workload) -> NodeSpec {
     spec(models: models * figures.server.devices, of: workload)
   }

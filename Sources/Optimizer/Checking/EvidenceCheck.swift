@@ -147,7 +147,7 @@ struct EvidenceCheck {
 struct PublishedSplit {
   var devices: Int
   var workers: Int
-  /// By which the published time grows.
+  /// Factor by which the published time grows on the type.
   var factor: Double
 
   /// - Returns: nil where the rule has no answer.

@@ -11,7 +11,7 @@ struct LatencyOracle: Sendable {
   private let shouldStop: @Sendable () -> Bool
   /// Answers since then are nil, and mean nothing.
   private(set) var wasStopped = false
-  /// For looking up only; never iterated.
+  /// Answers so far, for looking up only; they are never iterated.
   private var known: [Question: NodePrediction?] = [:]
 
   private struct Question: Hashable {

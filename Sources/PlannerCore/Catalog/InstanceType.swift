@@ -2,11 +2,11 @@
 public struct Offering: Codable, Hashable, Sendable {
   /// How the machine is paid for.
   public enum Purchase: String, Codable, CaseIterable, Sendable {
-    /// By the hour, for as long as it is wanted.
+    /// Paid by the hour, for as long as the node is wanted.
     case onDemand
-    /// By the hour, until the cloud takes it back.
+    /// Paid by the hour, until the cloud takes the node back.
     case spot
-    /// For a year or longer, in advance.
+    /// Paid in advance, for a year or longer.
     case reserved
   }
 
@@ -172,13 +172,13 @@ extension InstanceType {
     set { allocatable[.memory] = newValue }
   }
 
-  /// Most pods.
+  /// Largest number of pods on a node.
   public var maxPods: Int {
     get { Int(allocatable[.pods] ?? 0) }
     set { allocatable[.pods] = Int64(newValue) }
   }
 
-  /// Its devices, all alike; nil where it has none.
+  /// Devices of the type, all alike; nil where it has none.
   public var accelerator: Accelerator? {
     get {
       acceleratorName.map {

@@ -32,7 +32,7 @@ public struct ResourceList: Hashable, Sendable {
     set { quantities[name] = newValue }
   }
 
-  /// Ascending by name.
+  /// Names of the resources, ascending.
   public var names: [ResourceName] { quantities.keys.sorted() }
 
   public var isEmpty: Bool { quantities.isEmpty }

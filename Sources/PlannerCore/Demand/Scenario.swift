@@ -50,7 +50,7 @@ public enum Placement: Hashable, Sendable {
 public struct ScenarioModel: Sendable {
   public var name: String
   public var count: Int
-  /// Of each copy.
+  /// Arrivals of each copy's requests.
   public var arrivals: Arrivals
   public var service: TimeDistribution
   /// Larger is served first.
@@ -59,13 +59,13 @@ public struct ScenarioModel: Sendable {
   public var deadlineSeconds: Double?
   /// Added to each answer without occupying a worker: network, HTTP, parsing.
   public var networkDelay: TimeDistribution?
-  /// Of one copy in memory; looked at on nodes with a budget.
+  /// Bytes of one copy in memory; looked at on nodes with a budget.
   public var memoryBytes: Int64
   /// Time of loading one copy; looked at on nodes with a budget.
   public var load: TimeDistribution?
-  /// From arrival: a client that has no answer by then leaves. nil is any time.
+  /// Time from arrival after which a client without an answer leaves; nil is any time.
   public var patience: TimeDistribution?
-  /// nil gives up at once.
+  /// How clients that got no answer ask again; nil gives up at once.
   public var retries: ClientRetries?
 
   public init(

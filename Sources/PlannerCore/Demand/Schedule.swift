@@ -11,7 +11,7 @@ public struct ScheduledRequest: Hashable, Sendable {
 
 /// Open-loop arrivals made before a run, so that the simulator and the load generator see the same ones.
 public struct Schedule: Hashable, Sendable {
-  /// Ascending in time.
+  /// Requests of the run, ascending in time.
   public let requests: [ScheduledRequest]
   public let durationSeconds: Double
   /// Number of models that requests may name.

@@ -66,7 +66,7 @@ extension Figures {
     var devices: Int
     var workers: Int
     var threads: Int
-    /// By which the published time grows.
+    /// Factor by which the published time grows on the type.
     var factor: Double
     var provenance: Provenance
   }

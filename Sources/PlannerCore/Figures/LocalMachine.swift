@@ -1,6 +1,6 @@
 /// The machine at hand as one more place to run: there is one of it, and it costs nothing.
 public struct LocalMachine: Sendable {
-  /// Its name among instance types, in plans and on the command line.
+  /// Name of the machine at hand among instance types, in plans and on the command line.
   public static let name = "local"
 
   public var profile: Profile

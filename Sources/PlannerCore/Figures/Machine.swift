@@ -29,7 +29,7 @@ public struct Machine: Hashable, Sendable {
 
   /// The cloud's name of its type, such as `c7g.4xlarge`; nil where the machine does not tell.
   public var instanceType: String?
-  /// nil for a type of a catalogue, of which no more than the name is known.
+  /// Features of the processor; nil for a type of a catalogue, of which no more than the name is known.
   public var features: Features?
 
   /// The machine of a fingerprint.

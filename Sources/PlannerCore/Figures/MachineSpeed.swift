@@ -75,8 +75,7 @@ extension ServiceModel {
     return measured
   }
 
-  /// The same distributions on a machine of that speed. Waking and hand-over are the worker's time: they go with
-  /// compute.
+  /// These distributions on a machine of that speed. Waking and hand-over are the worker's time: they go with compute.
   public func at(_ speed: MachineSpeed) -> ServiceModel {
     var scaled = self
     scaled.computeSeconds = computeSeconds.scaled(by: speed.computeFactor)

@@ -39,7 +39,7 @@ public struct FigureQuery: Hashable, Sendable {
     self.isExact = isExact
   }
 
-  /// The same question with that very size and input.
+  /// This question, answered only by measurements of that very size and input.
   public var exactly: FigureQuery {
     var query = self
     query.isExact = true

@@ -9,8 +9,9 @@ public struct Plan: Codable, Sendable {
   public var kind = "plan"
   public var seed: UInt64
   public var feasible: Bool
-  /// nil where no plan is feasible.
+  /// Price of the plan, dollars an hour; nil where no plan is feasible.
   @ExplicitNull public var costPerHour: Double?
+  /// Price of the plan, dollars a month; nil where no plan is feasible.
   @ExplicitNull public var costPerMonth: Double?
   /// No plan over the types considered can cost less; nil where it is proven that there is none.
   @ExplicitNull public var lowerBoundPerHour: Double?
@@ -181,7 +182,7 @@ public struct ExecutablePlan: Codable, Hashable, Sendable {
 /// What one instance type alone would give.
 public struct Alternative: Codable, Hashable, Sendable {
   public var instanceType: String
-  /// nil where no figure says.
+  /// Whether this type alone is feasible; nil where no figure says.
   @ExplicitNull public var feasible: Bool?
   @ExplicitNull public var nodes: Int?
   @ExplicitNull public var modelsPerNode: Int?
@@ -221,9 +222,10 @@ public struct Alternative: Codable, Hashable, Sendable {
 /// A row of the guidance's cost table, with what the planner makes of that type and of that packing beside it.
 public struct GuidanceRow: Codable, Hashable, Sendable {
   public var instanceType: String
-  /// As the guidance prints them.
+  /// Price of one node as the guidance prints it, dollars an hour.
   public var guidancePricePerHour: Double
   public var guidanceNodes: Int
+  /// Price of all nodes as the guidance prints it, dollars an hour.
   public var guidanceTotalPerHour: Double
   public var guidanceModelsPerNode: Int
   /// That packing at the catalogue's price, EKS included, and whether it keeps the target.

@@ -92,10 +92,10 @@ public indirect enum Reason: Hashable, Sendable {
   /// The packing of a row of the guidance, on the cheapest type with the same chip.
   case packingOfAnotherType(instanceType: String, models: Int, Reason)
   case packingMemory(models: Int, ModelMemory, capacityBytes: Int64)
-  /// nil where so many models have no steady state.
+  /// Latency of a packing beside the target, seconds; nil where so many models have no steady state.
   case packing(models: Int, p99Seconds: Estimate?, targetSeconds: Double)
 
-  /// As a plan file says it.
+  /// A reason in the words of a plan file.
   case stated(String)
 }
 

@@ -14,9 +14,9 @@ public struct RepositoryManifest: Codable, Hashable, Sendable {
     /// Names of `forward`'s inputs, in order.
     public var inputs: [String]
     public var fileBytes: Int64
-    /// Of the file, 64 lower-case hexadecimal digits; nil where nobody computed it.
+    /// SHA-256 of the file, 64 lower-case hexadecimal digits; nil where it was not computed.
     public var sha256: String?
-    /// How a variant's answers compare with those of the model it was made from; nil where nobody measured it.
+    /// How a variant's answers compare with those of the model it was made from; nil where it was not measured.
     public var agreement: VariantAgreement?
 
     private enum CodingKeys: String, CodingKey {

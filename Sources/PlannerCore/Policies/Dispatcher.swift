@@ -65,7 +65,7 @@ public struct Dispatcher: Sendable {
 
   public mutating func arrived(_ request: PendingRequest, now: Nanoseconds, actions: inout [DispatchAction]) {
     if expiry == .atDeadline { expireWaiting(now: now, actions: &actions) }
-    // The common case by far: a free worker and nobody ahead.
+    // The common case by far: a free worker and no request ahead.
     if waiting == 0, startsAlone, expiry == .atStart || request.deadline > now, let worker = idle.popLast() {
       actions.append(.start(worker: worker, first: request, others: []))
       return

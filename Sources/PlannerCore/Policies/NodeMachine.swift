@@ -46,7 +46,7 @@ public enum NodeAction: Hashable, Sendable {
 /// Complexity: that of `Residency` and `Dispatcher`.
 public struct NodeMachine: Sendable {
   public private(set) var dispatcher: Dispatcher
-  /// nil where every model is always in memory.
+  /// Which models are in memory; nil where every model always is.
   public private(set) var residency: Residency?
   /// Most bytes of models in memory or being loaded at one time.
   public private(set) var peakBytes: Int64 = 0

@@ -56,11 +56,11 @@ public struct ResidencyPolicy: Hashable, Sendable {
 
 /// Why a request cannot have its model.
 public enum ResidencyRefusal: Hashable, Sendable {
-  /// As many wait for models as may.
+  /// The limit of requests that wait for models is reached.
   case tooManyWaiting
   /// The model is larger than the whole budget.
   case exceedsBudget
-  /// Its last load failed; the next is not tried before then.
+  /// The model's last load failed; the next is not tried before then.
   case failing(until: Nanoseconds)
   /// It is not offered, or no longer.
   case withdrawn
@@ -88,12 +88,13 @@ public enum ResidencyAction: Hashable, Sendable {
 /// evicting the model that was released longest ago. One load serves all requests that wait for the model. Loads start
 /// in the order of priority, then of their first request; one that finds no room waits for it and lets none pass, so
 /// that a large model is not passed over for ever. A request that waits beyond its deadline is given up, and a load
-/// that nobody waits for any more is not started. Whether the budget is kept depends on sizes being given truthfully.
+/// that no request waits for any more is not started. Whether the budget is kept depends on sizes being given
+/// truthfully.
 ///
 /// Complexity: amortized O(log requests waiting) an event; O(1) for a model that is in memory.
 public struct Residency: Sendable {
   public let policy: ResidencyPolicy
-  /// Of models in memory or being loaded.
+  /// Bytes of models in memory or being loaded.
   public private(set) var usedBytes: Int64 = 0
   public private(set) var residentModels = 0
 
@@ -140,7 +141,7 @@ public struct Residency: Sendable {
   /// Loads under way.
   public private(set) var activeLoads = 0
   private var nextSequence: UInt64 = 0
-  /// Ends of the list of models in memory that nobody uses: the first was released longest ago.
+  /// Ends of the list of models in memory that no request uses: the first was released longest ago.
   private var firstIdle = -1
   private var lastIdle = -1
   private var idleBytes: Int64 = 0
@@ -163,7 +164,7 @@ public struct Residency: Sendable {
   /// Whether requests may use the model, or load it: from `offer` to `withdraw`.
   public func isOffered(_ model: Int) -> Bool { model < slots.count && slots[model].isOffered }
 
-  /// In memory or on its way there.
+  /// Whether the model is in memory or being loaded.
   public func isHeld(_ model: Int) -> Bool {
     model < slots.count && (slots[model].phase == .resident || slots[model].phase == .loading)
   }
@@ -179,7 +180,7 @@ public struct Residency: Sendable {
     slots[model].retryAt = Nanoseconds(.min)
   }
 
-  /// Nobody may use the model any more: it goes at once, or with the last request that uses it.
+  /// No request may use the model any more: it goes at once, or with the last request that uses it.
   public mutating func withdraw(_ model: Int, now: Nanoseconds, actions: inout [ResidencyAction]) {
     guard model < slots.count else { return }
     slots[model].isOffered = false
@@ -265,7 +266,7 @@ public struct Residency: Sendable {
     startLoads(now: now, actions: &actions)
   }
 
-  /// What is in memory of the model has another size than was thought; models that nobody uses make room.
+  /// What is in memory of the model has another size than was thought; models that no request uses make room.
   public mutating func resized(_ model: Int, bytes: Int64, actions: inout [ResidencyAction]) {
     precondition(isResident(model), "the model is not in memory")
     let growth = max(0, bytes) - slots[model].reservedBytes
@@ -387,7 +388,7 @@ public struct Residency: Sendable {
     }
   }
 
-  /// Evicts models that nobody uses, the one that was released longest ago first, until no more bytes are in use.
+  /// Evicts models that no request uses, the one that was released longest ago first, until no more bytes are in use.
   private mutating func makeRoom(within bytes: Int64, _ actions: inout [ResidencyAction]) {
     while usedBytes > bytes, firstIdle >= 0 {
       let oldest = firstIdle
@@ -404,14 +405,14 @@ public struct Residency: Sendable {
     actions.append(.evict(model: model))
   }
 
-  // MARK: Models that nobody uses
+  // MARK: Models that no request uses
 
   private mutating func pin(_ model: Int) {
     if slots[model].pins == 0 { unlink(model) }
     slots[model].pins += 1
   }
 
-  /// A model that nobody uses may be evicted; one that is no longer offered goes.
+  /// A model that no request uses may be evicted; one that is no longer offered goes.
   private mutating func settle(_ model: Int, _ actions: inout [ResidencyAction]) {
     guard slots[model].isOffered else { return evict(model, &actions) }
     slots[model].before = lastIdle

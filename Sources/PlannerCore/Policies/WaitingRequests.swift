@@ -29,7 +29,7 @@ protocol WaitingMachine: Sendable {
 ///
 /// A policy of a further kind has its machine here, as one more optional to forward to.
 struct WaitingRequests: Sendable {
-  /// nil unless there is nothing to decide but the order of priority and arrival.
+  /// The machine of a policy that decides nothing but the order of priority and arrival; nil for other policies.
   private var ordered: OrderedQueue?
   /// The machine of `BatchPolicy.grouped`.
   private var grouped: BatchQueue?

@@ -4,7 +4,7 @@
 /// is inversion of that piecewise-linear distribution: what is drawn lies between the smallest and the
 /// largest time that was seen. The points are dense in the upper tail because p99 is what is planned for.
 public struct QuantileTable: Hashable, Sendable {
-  /// Ascending in [0, 1], first 0, last 1.
+  /// Probabilities of the points, ascending; the first is 0, the last 1.
   public let probabilities: [Double]
   /// Seconds, ascending, one for each probability.
   public let seconds: [Double]

@@ -51,7 +51,7 @@ public enum TimeDistribution: Hashable, Sendable {
     }
   }
 
-  /// The same shape with every time multiplied by `factor`.
+  /// This distribution with every time multiplied by `factor`.
   public func scaled(by factor: Double) -> TimeDistribution {
     switch self {
     case .deterministic(let mean): .deterministic(mean: mean * factor)

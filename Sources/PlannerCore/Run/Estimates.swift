@@ -55,8 +55,9 @@ public struct SimulationSummary: Codable, Sendable {
     public var evictions = 0
     /// Most bytes of models in memory or being loaded at one time, on any node.
     public var peakMemoryBytes: Int64 = 0
-    /// nil where no request of the kind completed.
+    /// Latency of requests whose model was in memory, seconds; nil where none completed.
     @ExplicitNull public var hitLatencySeconds: LatencyEstimates?
+    /// Latency of requests that waited for their model, seconds; nil where none completed.
     @ExplicitNull public var missLatencySeconds: LatencyEstimates?
 
     public init() {
@@ -65,14 +66,14 @@ public struct SimulationSummary: Codable, Sendable {
     }
   }
 
-  /// nil where no request completed.
+  /// Latency of completed requests, seconds; nil where none completed.
   @ExplicitNull public var latencySeconds: LatencyEstimates?
   @ExplicitNull public var waitSeconds: Wait?
   public var requests: RequestCounts
   /// Busy workers over workers.
   public var utilization: Double
   public var simulatedSeconds: Double
-  /// nil, and left out of the JSON, where no node has a memory budget.
+  /// Loads, evictions and latency under memory budgets; nil, and left out of the JSON, where no node has a budget.
   public var residency: Residency?
 
   public init(

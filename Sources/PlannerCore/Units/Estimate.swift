@@ -10,7 +10,7 @@ public struct Estimate: Codable, Hashable, Sendable {
     self.high = high
   }
 
-  /// The same figure in another unit, or shifted.
+  /// This figure in another unit, or shifted.
   public func mapped(_ transform: (Double) -> Double) -> Estimate {
     Estimate(estimate: transform(estimate), low: transform(low), high: transform(high))
   }

@@ -3,7 +3,7 @@ public struct Provenance: Codable, Hashable, Sendable {
   public enum Kind: String, Codable, Sendable, CaseIterable {
     /// Measured by this program; `source` names the host fingerprint and the date.
     case measured
-    /// Printed by somebody else; `source` says by whom and where.
+    /// Published by others; `source` says by whom and where.
     case published
     /// Computed by a stated method; `source` is the method and its interval.
     case estimated

@@ -95,7 +95,7 @@ struct PercentilePlot {
     return inside
   }
 
-  /// nil outside of the curve.
+  /// Seconds of a curve at a probability; nil outside of the curve.
   private static func value(_ curve: [Point], at probability: Double) -> Double? {
     guard let above = curve.firstIndex(where: { $0.probability >= probability }) else { return nil }
     if curve[above].probability == probability { return curve[above].seconds }

@@ -46,7 +46,7 @@ public enum RunText {
 struct ComparedFigure {
   var name: String
   var predicted: String
-  /// Empty where the record has none.
+  /// Interval of the prediction; empty where the record has none.
   var interval = ""
   var measured: String
   /// Predicted over measured, less 1; NaN where it means nothing.

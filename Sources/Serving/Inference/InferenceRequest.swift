@@ -5,7 +5,7 @@ package struct InferenceRequest: Sendable {
   /// Echoed in the answer.
   package var id: String?
   package var inputs: [NamedTensor]
-  /// nil or empty: all, in the model's order.
+  /// Names of the outputs that are wanted; nil or empty stands for all, in the model's order.
   package var requestedOutputs: [String]?
   /// Larger is served first; `priority(level:)` makes one of the protocol's number.
   package var priority = 0

@@ -70,7 +70,7 @@ package struct ModelStatistics: Sendable {
   package var lastInference: Int64
   /// Rows of the requests that were answered.
   package var inferenceCount: Int
-  /// Forward passes.
+  /// Number of forward passes.
   package var executionCount: Int
   package var success: DurationStatistic
   package var failure: DurationStatistic

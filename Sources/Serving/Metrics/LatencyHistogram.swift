@@ -2,7 +2,7 @@ import Synchronization
 
 /// Upper bounds of a histogram's buckets, and how Prometheus writes them.
 package struct BucketBounds: Sendable {
-  /// Ascending.
+  /// Upper bounds of the buckets, ascending.
   package let upper: [Double]
   let labels: [String]
 

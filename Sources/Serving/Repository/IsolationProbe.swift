@@ -12,7 +12,7 @@ package final class IsolationProbe: Sendable {
   private enum Verdict: Sendable {
     case running
     case good
-    /// Its code cannot be trusted, and why.
+    /// The code cannot be trusted, and why.
     case bad(String)
   }
 

@@ -16,7 +16,7 @@ package final class ModelEntry: Sendable {
   }
 
   package let name: String
-  /// The same for the entry's whole life and no other's: what requests are batched by.
+  /// Number that is the entry's for its whole life and no other's: requests are batched by it.
   package let index: Int
 
   /// What is known of a model. Written by `ModelTable` alone, which lies under the registry's lock; read from anywhere.

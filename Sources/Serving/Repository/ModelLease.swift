@@ -18,7 +18,7 @@ package final class ModelLease: Sendable {
     self.onRelease = onRelease
   }
 
-  /// Once is enough; more do no harm.
+  /// Gives the model back. Calling it once is enough; further calls do nothing.
   package func release() {
     if !isReleased.exchange(true, ordering: .acquiringAndReleasing) { onRelease() }
   }

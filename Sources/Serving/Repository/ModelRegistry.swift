@@ -85,7 +85,7 @@ package final class ModelRegistry: Sendable {
 
   // MARK: Looking
 
-  /// nil where the repository has no model of that name.
+  /// The model of that name; nil where the repository has none.
   package func entry(named name: some StringProtocol) -> ModelEntry? {
     let name = String(name)
     return table.withLock { $0.entry(named: name) }
@@ -135,7 +135,7 @@ package final class ModelRegistry: Sendable {
     }
   }
 
-  /// nil where the model is not in memory.
+  /// A lease of the model; nil where the model is not in memory.
   func lease(_ entry: ModelEntry, for purpose: ModelTable.Purpose) -> ModelLease? {
     table.withLock { $0.use(entry, for: purpose) }.map { makeLease(entry, $0, waited: nil) }
   }

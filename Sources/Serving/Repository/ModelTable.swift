@@ -67,7 +67,7 @@ struct ModelTable {
 
   // MARK: Looking
 
-  /// nil where the repository has no model of that name.
+  /// The model of that name; nil where the repository has none.
   func entry(named name: String) -> ModelEntry? { byName[name] }
 
   var totals: ModelRegistry.Totals {

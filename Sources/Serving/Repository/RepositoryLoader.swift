@@ -34,7 +34,8 @@ package struct RepositoryLoader: Sendable {
     return Self.manifest(ofFiles: models.map { ($0, 0) }, hasVocabulary: names.contains("vocab.txt"))
   }
 
-  /// Of what `manifest()` reads: another one where it may have another answer; nil where there is nothing to be read.
+  /// Stamp of what `manifest()` reads: another one where it may have another answer; nil where there is nothing to
+  /// read.
   func stamp() -> FileStamp? {
     FileStamp(path: folder + "/" + RepositoryManifest.fileName) ?? FileStamp(path: folder)
   }

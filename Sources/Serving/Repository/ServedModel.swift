@@ -32,7 +32,7 @@ package final class ServedModel: Sendable {
   /// Which of the server's queues is its own.
   package var queue: Int { place?.index ?? 0 }
 
-  /// Empty until the model has run once.
+  /// Outputs as the model's answers show them; empty until it has run once.
   package var outputs: [Output] { learned.withLock { $0 } }
 
   func learnOutputs(_ tensors: [HostTensor], batch: Int, tokens: Int?) {

@@ -68,7 +68,7 @@ package final class BatchLayout: Sendable {
   struct Joined {
     var inputs: [HostTensor]
     var rows: [Int]
-    /// Of each request, and of the padded rows; nil where the inputs are no tokens.
+    /// Lengths of each request and of the padded rows, in tokens; nil where the inputs are no tokens.
     var lengths: [Int]?
     var longest = 0
   }

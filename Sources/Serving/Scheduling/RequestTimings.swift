@@ -2,7 +2,7 @@
 package enum SchedulingError: Error, Hashable, Sendable {
   /// As many wait as may: 429. Until then the queue will have been worked off, by the usual times.
   case queueFull(retryAfterSeconds: Int)
-  /// Its deadline passed while it waited: 504.
+  /// The request's deadline passed while it waited: 504.
   case deadlinePassed
   /// The server is shutting down: 503.
   case draining

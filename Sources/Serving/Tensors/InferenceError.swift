@@ -9,7 +9,7 @@ package struct InferenceError: Error, Hashable, Sendable {
     case forbidden
     /// The body is above the limit: 413, RESOURCE_EXHAUSTED.
     case tooLarge
-    /// As many requests wait as may: 429, RESOURCE_EXHAUSTED.
+    /// The queue holds as many requests as it may: 429, RESOURCE_EXHAUSTED.
     case queueFull
     /// The model or the server cannot answer now: 503, UNAVAILABLE.
     case unavailable
@@ -34,7 +34,7 @@ package struct InferenceError: Error, Hashable, Sendable {
     .invalidArgument, "is of datatype BYTES, which TorchScript models do not take; send text to /predictions")
   package static let beyondInt64 = InferenceError(.invalidArgument, "has a number beyond the range of INT64")
 
-  /// The same error, said of one tensor.
+  /// This error, said of one tensor.
   package func about(_ tensor: String) -> InferenceError {
     var error = self
     error.message = "\(tensor.prefix(200)): \(message)"

@@ -24,7 +24,7 @@ package struct NamedTensor: Equatable, Sendable {
 /// Name, type and shape of one of a model's tensors.
 package struct TensorMetadata: Hashable, Sendable {
   package var name: String
-  /// nil where it is not known: a TorchScript model does not say, until a request has shown it.
+  /// Type of the elements; nil where it is not known: a TorchScript model does not say, until a request has shown it.
   package var datatype: TensorDatatype?
   /// −1 is any size.
   package var shape: [Int]

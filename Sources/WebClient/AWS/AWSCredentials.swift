@@ -5,7 +5,7 @@ package struct AWSCredentials: Sendable, CustomStringConvertible, CustomReflecta
   var accessKeyID: String
   var secretAccessKey: String
   package var sessionToken: String?
-  /// nil for keys that stay valid.
+  /// Time at which the keys expire; nil for keys that stay valid.
   var expiration: Date?
 
   package var description: String { "AWSCredentials(…)" }
@@ -66,7 +66,7 @@ package struct AWSConfiguration: Sendable {
 package enum AWSProfileFile {
   package static let maxBytes = 1 << 20
 
-  /// Empty where the file cannot be read.
+  /// Settings of each section of a file; empty where the file cannot be read.
   package static func read(_ path: String) -> [String: [String: String]] {
     guard let file = FileHandle(forReadingAtPath: path),
       let data = try? file.read(upToCount: maxBytes)

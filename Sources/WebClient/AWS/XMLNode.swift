@@ -3,7 +3,7 @@ import FoundationXML
 
 /// An element of one of AWS' small XML answers.
 package final class XMLNode {
-  /// Without the namespace's prefix.
+  /// Name of the element, without the namespace's prefix.
   package let name: String
   package private(set) var children: [XMLNode] = []
   package private(set) var text = ""

@@ -11,9 +11,9 @@ import Synchronization
 public final class LocalRuntime: Runtime {
   /// What happens to servers when the planner ends.
   public enum Lifetime: Hashable, Sendable {
-    /// They end too, however the planner ends.
+    /// Servers end with the planner, however it ends.
     case planner
-    /// Once they are ready, they stay.
+    /// Servers that are ready stay when the planner ends.
     case independent
   }
 
@@ -258,7 +258,7 @@ extension LocalRuntime {
     var record = ReplicaRecord(
       node: node.id, settings: node.settings, isKept: lifetime == .independent, planner: .own, process: nil,
       binary: binary, host: "127.0.0.1", logFile: state.logFile(node.replica, deployment))
-    // The intent before the deed: whoever is killed between them is followed by one who looks for the marker.
+    // The intent before the deed: a planner killed between them is followed by one that looks for the marker.
     try state.write(record, deployment)
     do {
       let child = try spawn(record, deployment)
