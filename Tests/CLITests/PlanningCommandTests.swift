@@ -256,6 +256,9 @@ import Testing
     for name in names {
       let text = try String(contentsOfFile: folder + "/" + name, encoding: .utf8)
       _ = try place.file(name, text)
+      // The times in their order lie beside it.
+      let traces = name.dropLast(".json".count) + ".traces"
+      _ = try place.file(String(traces), try String(contentsOfFile: folder + "/" + traces, encoding: .utf8))
       let whole = try place.planner("profile", "check", name)
       #expect(whole.status == 0 && whole.output.hasPrefix("\(name): holds together"), "\(whole.output)")
       let drifted = text.replacing(/"driftCV" : [-0-9.e]+/, with: "\"driftCV\" : 0.42")
