@@ -11,10 +11,9 @@ namespace ctorch {
 namespace {
 
 const std::string kLibrary = "libtorch " TORCH_VERSION;
+const std::string kNewerLibrary = "run it with a newer libtorch";
 const std::string kRemedy =
-    "trace the model again without it (a Hugging Face model with attn_implementation=\"eager\"), or run it with a "
-    "newer "
-    "libtorch";
+    "trace the model again without it (a Hugging Face model with attn_implementation=\"eager\"), or " + kNewerLibrary;
 
 /// The PyTorch that first had an operator, as far as it is known for certain.
 std::string since(const std::string &name) {
@@ -86,9 +85,7 @@ void explain(const std::exception &problem) {
   const std::string highest = word_after(text, "the maximum supported version for reading is ");
   if (!highest.empty())
     throw Unsupported("its format is of version " + word_after(text, "with version ") + ", and " + kLibrary +
-                      " reads versions up to " + highest + "; save it with an older PyTorch, or run it with a "
-    "newer "
-                      "libtorch");
+                      " reads versions up to " + highest + "; save it with an older PyTorch, or " + kNewerLibrary);
   throw;
 }
 

@@ -86,11 +86,6 @@ public enum SliceError: Error, Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-extension FigureQuery {
-  /// The argument of `planner profile --case` that measures it: `bert-tiny:32` or `bert-tiny:32:2000`.
-  public var profileCase: String { "\(architecture):\(size)" + (vocabulary.map { ":\($0)" } ?? "") }
-}
-
 /// What of a plan one machine runs: a node, whole or as a slice.
 public struct Slice: Sendable {
   /// The node as it runs here, with one machine and its own figures.
@@ -154,7 +149,7 @@ public struct Slice: Sendable {
     let busySeconds = group.ratePerModelPerSecond * found.meanFloorSeconds
     let limits: [(count: Int, what: SliceReason.Limit)] = [
       (wanted, .nodesModels),
-      (Int(found.memoryCapacityBytes / max(1, found.memoryPerModelBytes)), .memory),
+      (found.modelsPerDeviceByMemory, .memory),
       (whole(fullestDisk * Double(machine.freeDiskBytes) / Double(max(1, found.fileBytes ?? 1))), .disk),
       (whole(fullestUtilization * Double(found.server.workers) / busySeconds), .processor),
     ]
@@ -162,11 +157,9 @@ public struct Slice: Sendable {
     guard models >= 1, let limit = limits.first(where: { $0.count == models }) else {
       throw .notEvenOne(cause, architecture: group.architecture)
     }
-    let spec = NodeSpec(
-      machine: .local, server: found.server,
-      models: [ModelShare(group: group.name, variant: found.variant, count: models)])
     let node = NodeGroup(
-      spec: spec, count: 1, fewestModels: models, figures: found.nodeFigures, costPerHour: 0,
+      spec: found.spec(models: models, ofGroup: group.name, on: .local), count: 1, fewestModels: models,
+      figures: found.nodeFigures, costPerHour: 0,
       provenance: found.provenance, executable: true, latencySeconds: planned.latencySeconds,
       utilization: planned.utilization)
     return Slice(node: node, reason: SliceReason(cause: cause, models: models, of: wanted, limit: limit.what))

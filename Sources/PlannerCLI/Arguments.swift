@@ -31,8 +31,8 @@ enum Arguments {
     return share
   }
 
-  @Sendable static func profileCase(_ text: String) throws -> ProfileCaseArgument {
-    guard let argument = ProfileCaseArgument(text) else {
+  @Sendable static func profileCase(_ text: String) throws -> ProfileCase {
+    guard let argument = ProfileCase(text) else {
       throw ValidationError(
         "'\(text)' is not FAMILY[:TOKENS[,TOKENS…][:VOCABULARY]], such as bert-tiny:32:2000; "
           + "families: \(ArchitecturePreset.allCases.map(\.rawValue).joined(separator: ", "))")

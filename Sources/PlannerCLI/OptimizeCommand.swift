@@ -116,7 +116,7 @@ struct OptimizeCommand: ComputingCommand {
         .unavailable,
         "no profile in \(profiles)/ is of this machine (\(host.cpuModel), \(host.cores) cores"
           + (host.isThrottled ? ", limited to \(host.cpuLimit)" : "") + "); measure it with: "
-          + "planner profile --case \(ProfileCaseArgument.describe(load))")
+          + "planner profile --case \(load.query.profileCase)")
     }
     return LocalMachine(
       profile: profile, cores: cores, memoryBytes: Int64(Double(try HostInfo.availableMemoryBytes()) * memoryShare))

@@ -6,9 +6,6 @@ import PlannerFiles
 import Profiler
 import Reporting
 
-/// A case as the command line names it.
-typealias ProfileCaseArgument = ProfileCase
-
 struct ProfileCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "profile",
@@ -23,7 +20,7 @@ struct ProfileCommand: AsyncParsableCommand {
       name: .customLong("case"),
       help: "FAMILY[:TOKENS[,TOKENS…][:VOCABULARY]], repeatable; default: every family at the usual lengths.",
       transform: Arguments.profileCase)
-    var cases: [ProfileCaseArgument] = []
+    var cases: [ProfileCase] = []
     @Option(help: "A model repository to measure instead: models of your own.") var models: String?
     @Option(help: "Lengths for --models, separated by commas.") var tokens = "16,32,128"
     @Option(help: "Precisions, separated by commas.") var precisions = "fp32,bf16,int8"

@@ -30,8 +30,7 @@ public enum TraceFile {
   ///
   /// - Parameter profile: path of the profile, for messages.
   /// - Throws: `FileError` where the file is missing, or a trace is missing in it or is not the one that the profile
-  /// was
-  ///   made from.
+  ///   was made from.
   static func read(
     _ path: String, wanted: [TraceReference], profile: String
   ) throws(FileError) -> [TraceReference: ComputeTrace] {

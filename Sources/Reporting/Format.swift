@@ -151,8 +151,7 @@ public enum Format {
   package static func plain(_ value: Double) -> String { trimmed(decimal(value, places: 3)) }
 
   /// A rate in requests a second with two or three significant digits: `0.49/s`, `29.4/s`, `1,470/s`, `0.001/s`. A rate
-  /// that
-  /// is not 0 is never shown as 0.
+  /// that is not 0 is never shown as 0.
   public static func rate(_ perSecond: Double) -> String {
     guard perSecond.isFinite else { return missing }
     var places = TimeUnit.places(perSecond.magnitude)

@@ -1,7 +1,7 @@
 import GRPCCore
 import Serving
 
-/// A request that cannot be answered as asked, in gRPC's words and as metrics count it.
+/// A request that cannot be answered as asked, in gRPC's words.
 extension InferenceError {
   /// The code that clients of Triton and KServe look for.
   var rpcCode: RPCError.Code {
@@ -13,20 +13,6 @@ extension InferenceError {
     case .unavailable: .unavailable
     case .deadlineExceeded: .deadlineExceeded
     case .internalError: .internalError
-    }
-  }
-
-  /// What HTTP answers in the same case: one set of metrics counts both protocols.
-  var httpStatus: Int {
-    switch kind {
-    case .invalidArgument: 400
-    case .notFound: 404
-    case .forbidden: 403
-    case .tooLarge: 413
-    case .queueFull: 429
-    case .unavailable: 503
-    case .deadlineExceeded: 504
-    case .internalError: 500
     }
   }
 

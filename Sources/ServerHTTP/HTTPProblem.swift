@@ -17,17 +17,7 @@ struct HTTPProblem: Error {
   }
 
   init(_ error: InferenceError) {
-    let status: HTTPResponse.Status =
-      switch error.kind {
-      case .invalidArgument: .badRequest
-      case .notFound: .notFound
-      case .forbidden: .forbidden
-      case .tooLarge: .contentTooLarge
-      case .queueFull: .tooManyRequests
-      case .unavailable: .serviceUnavailable
-      case .deadlineExceeded: .gatewayTimeout
-      case .internalError: .internalServerError
-      }
-    self.init(status, error.message, retryAfterSeconds: error.retryAfterSeconds)
+    self.init(
+      HTTPResponse.Status(code: error.httpStatus), error.message, retryAfterSeconds: error.retryAfterSeconds)
   }
 }

@@ -40,7 +40,7 @@ package enum TensorText {
     enum Kind {
       case floats([Double])
       /// Printed as they are: integers, and truth values as True and False.
-      case texts([String])
+      case texts(count: Int, (Int) -> String)
     }
 
     let type: String
@@ -49,7 +49,7 @@ package enum TensorText {
     var count: Int {
       switch kind {
       case .floats(let values): values.count
-      case .texts(let values): values.count
+      case .texts(let count, _): count
       }
     }
 
@@ -61,13 +61,18 @@ package enum TensorText {
         (type, kind) = ("float16", .floats(bits.map { Double(HalfFloat.value(float16: $0)) }))
       case .bfloat16(let bits):
         (type, kind) = ("bfloat16", .floats(bits.map { Double(HalfFloat.value(bfloat16: $0)) }))
-      case .int64(let values): (type, kind) = ("int64", .texts(values.map(String.init)))
-      case .int32(let values): (type, kind) = ("int32", .texts(values.map(String.init)))
-      case .int16(let values): (type, kind) = ("int16", .texts(values.map(String.init)))
-      case .int8(let values): (type, kind) = ("int8", .texts(values.map(String.init)))
-      case .uint8(let values): (type, kind) = ("uint8", .texts(values.map(String.init)))
-      case .bool(let values): (type, kind) = ("bool", .texts(values.map { $0 == 0 ? "False" : "True" }))
+      case .int64(let values): (type, kind) = ("int64", Self.integers(values))
+      case .int32(let values): (type, kind) = ("int32", Self.integers(values))
+      case .int16(let values): (type, kind) = ("int16", Self.integers(values))
+      case .int8(let values): (type, kind) = ("int8", Self.integers(values))
+      case .uint8(let values): (type, kind) = ("uint8", Self.integers(values))
+      case .bool(let values):
+        (type, kind) = ("bool", .texts(count: values.count) { values[$0] == 0 ? "False" : "True" })
       }
+    }
+
+    private static func integers(_ values: [some FixedWidthInteger]) -> Kind {
+      .texts(count: values.count) { String(values[$0]) }
     }
   }
 
@@ -88,9 +93,9 @@ package enum TensorText {
         let format = NumberFormat(shown.map { floats[$0] })
         bare = { format.bare(floats[$0]) }
         width = format.width
-      case .texts(let texts):
-        bare = { texts[$0] }
-        width = shown.map { texts[$0].count }.max() ?? 1
+      case .texts(_, let text):
+        bare = text
+        width = shown.map { text($0).count }.max() ?? 1
       }
     }
 

@@ -29,7 +29,7 @@ struct RequestTable {
   private var free: [Int] = []
 
   subscript(id: Int) -> SimulatedRequest {
-    get { slots[id] }
+    _read { yield slots[id] }
     _modify { yield &slots[id] }
   }
 

@@ -85,8 +85,7 @@ import Testing
   }
 
   /// Masks of booleans and floats, of every shape, rows that they leave nothing of, causal, scaled, grouped heads,
-  /// fewer
-  /// and more dimensions: as the operator, and as what rewriting makes of it.
+  /// fewer and more dimensions: as the operator, and as what rewriting makes of it.
   @Test(arguments: ["forms", "forms-in-a-loop"])
   func everyFormOfAttentionAnswersAsPyTorch(_ name: String) throws {
     _ = SetUp.engine

@@ -25,8 +25,7 @@ struct NarrowWeight {
 };
 
 /// The narrow weight that `value` widens and perhaps scales; nothing where it does something else. The code does not
-/// tell
-/// the type of its elements: of precisions of one form the first is given.
+/// tell the type of its elements: of precisions of one form the first is given.
 c10::optional<NarrowWeight> narrow_weight(torch::jit::Value *value);
 
 /// An addition `a + b`, in place or not, of tensors of which neither is scaled, and whose result is read once; null

@@ -1,10 +1,35 @@
 import PlannerFiles
 
+/// A name that is safe as it is in file names, DNS, container names and labels; written as a string, and read only
+/// where it is such a name.
+public protocol LabelID: Hashable, Sendable, Comparable, Codable, CustomStringConvertible {
+  var text: String { get }
+
+  /// - Returns: nil unless `text` is such a name.
+  init?(_ text: String)
+}
+
+extension LabelID {
+  public var description: String { text }
+
+  public static func < (a: Self, b: Self) -> Bool { a.text < b.text }
+
+  public init(from decoder: any Decoder) throws {
+    let text = try decoder.singleValueContainer().decode(String.self)
+    guard let id = Self(text) else { throw decoder.noLabel(text) }
+    self = id
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var box = encoder.singleValueContainer()
+    try box.encode(text)
+  }
+}
+
 /// What a deployment is known by, on disk, in a container engine and in a cluster.
-public struct DeploymentID: Hashable, Sendable, Comparable, CustomStringConvertible {
+public struct DeploymentID: LabelID {
   public static let mostCharacters = 40
   public let text: String
-  public var description: String { text }
 
   /// - Returns: nil unless `text` is a label that every runtime takes as it is: 1 to 40 lower-case letters, digits and
   ///   hyphens, the first a letter, the last no hyphen.
@@ -17,15 +42,12 @@ public struct DeploymentID: Hashable, Sendable, Comparable, CustomStringConverti
   public init(naming name: String, at moment: String) {
     text = Label.make(name, suffix: moment, mostCharacters: Self.mostCharacters)
   }
-
-  public static func < (a: DeploymentID, b: DeploymentID) -> Bool { a.text < b.text }
 }
 
 /// What a node of a deployment is known by. It stays when the node's settings change.
-public struct NodeID: Hashable, Sendable, Comparable, CustomStringConvertible {
+public struct NodeID: LabelID {
   public static let mostCharacters = 40
   public let text: String
-  public var description: String { text }
 
   /// - Returns: nil unless `text` is such a label as `DeploymentID` takes.
   public init?(_ text: String) {
@@ -35,8 +57,6 @@ public struct NodeID: Hashable, Sendable, Comparable, CustomStringConvertible {
 
   /// The node with that place in its deployment: `node-0`, `node-1`, …
   public init(index: Int) { text = "node-\(index)" }
-
-  public static func < (a: NodeID, b: NodeID) -> Bool { a.text < b.text }
 }
 
 /// One node with one set of settings. While a node's settings change, two replicas of it stand side by side.
@@ -62,7 +82,7 @@ public struct ReplicaID: Hashable, Sendable, Comparable, CustomStringConvertible
   public static func < (a: ReplicaID, b: ReplicaID) -> Bool { (a.node, a.revision) < (b.node, b.revision) }
 }
 
-/// Names that are safe as they are in file names, DNS, container names and labels.
+/// How a `LabelID` is spelled.
 enum Label {
   static func isValid(_ text: String, mostCharacters: Int) -> Bool {
     let bytes = Array(text.utf8)
@@ -90,32 +110,6 @@ enum Label {
   static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
   static func isHexadecimal(_ byte: UInt8) -> Bool {
     isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
-  }
-}
-
-extension DeploymentID: Codable {
-  public init(from decoder: any Decoder) throws {
-    let text = try decoder.singleValueContainer().decode(String.self)
-    guard let id = Self(text) else { throw decoder.noLabel(text) }
-    self = id
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var box = encoder.singleValueContainer()
-    try box.encode(text)
-  }
-}
-
-extension NodeID: Codable {
-  public init(from decoder: any Decoder) throws {
-    let text = try decoder.singleValueContainer().decode(String.self)
-    guard let id = Self(text) else { throw decoder.noLabel(text) }
-    self = id
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var box = encoder.singleValueContainer()
-    try box.encode(text)
   }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import PlannerCore
 
 /// What a node is, on whatever runtime: which models its server holds and how it computes. Facts of one process or
 /// container (program, port, log file, CPUs) are no part of it.
@@ -44,12 +45,9 @@ public struct NodeSettings: Codable, Hashable, Sendable {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     // Strings and integers only: there is nothing that could not be encoded.
     guard let bytes = try? encoder.encode(self) else { preconditionFailure("settings are plain values") }
-    // FNV-1a, 64 bits.
-    let hash = bytes.reduce(into: 0xcbf2_9ce4_8422_2325 as UInt64) { hash, byte in
-      hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3
-    }
-    let digits = String(hash, radix: 16)
-    return String((String(repeating: "0", count: 16 - digits.count) + digits).prefix(10))
+    var hash = StableHash()
+    hash.mix(bytes)
+    return String(hash.hexadecimal.prefix(10))
   }
 
   /// What the node answers for: its models by name, or the whole repository where it names none.

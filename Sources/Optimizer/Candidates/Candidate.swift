@@ -12,12 +12,6 @@ struct Candidate {
 
   var precision: Precision { figures.variant.precision }
 
-  /// Most models on one device by memory alone.
-  var modelsPerDeviceByMemory: Int {
-    guard figures.hostMemoryShortage == nil, figures.memoryPerModelBytes > 0 else { return 0 }
-    return Int(max(0, figures.memoryCapacityBytes) / Int64(figures.server.devices) / figures.memoryPerModelBytes)
-  }
-
   /// Most models on one device whose requests the workers can keep up with, going by `meanSeconds` a request.
   func modelsPerDeviceByCompute(
     ratePerModelPerSecond rate: Double, meanSeconds: Double, belowUtilization utilization: Double
@@ -36,7 +30,7 @@ struct Candidate {
     let compute = modelsPerDeviceByCompute(
       ratePerModelPerSecond: workload.ratePerModelPerSecond, meanSeconds: figures.meanFloorSeconds,
       belowUtilization: 1)
-    return min(modelsPerDeviceByMemory, compute) * figures.server.devices
+    return min(figures.modelsPerDeviceByMemory, compute) * figures.server.devices
   }
 
   /// Models on the fullest device of a node with so many.
@@ -45,6 +39,13 @@ struct Candidate {
   /// Memory of one model as reasons name it.
   var modelMemory: Reason.ModelMemory {
     Reason.ModelMemory(bytes: figures.memoryPerModelBytes, kind: figures.memoryProvenance.kind)
+  }
+
+  /// Why the host of a device holds no model; nil where it does.
+  var hostMemoryReason: Reason? {
+    figures.hostMemoryShortage.map {
+      .hostMemory(neededBytes: $0.neededBytes, availableBytes: $0.availableBytes)
+    }
   }
 
   /// What a device stands for: `Inferentia2 core`, `A10G`, or the whole node.
@@ -57,9 +58,7 @@ struct Candidate {
 extension Candidate {
   /// A node of this candidate with so many models of the workload's group.
   func spec(models: Int, of workload: Workload) -> NodeSpec {
-    NodeSpec(
-      machine: MachineRef(type.name), server: figures.server,
-      models: [ModelShare(group: workload.groups[0].name, variant: figures.variant, count: models)])
+    figures.spec(models: models, ofGroup: workload.groups[0].name, on: MachineRef(type.name))
   }
 
   /// A node of this candidate with so many models on every device.
@@ -97,15 +96,6 @@ extension OptimizationProblem {
       return Prospects(type: type, candidates: found.map { Candidate(type: type, figures: $0) })
     } catch {
       return Prospects(type: type, candidates: [], missing: error)
-    }
-  }
-}
-
-extension Candidate {
-  /// Why the host of a device holds no model; nil where it does.
-  var hostMemoryReason: Reason? {
-    figures.hostMemoryShortage.map {
-      .hostMemory(neededBytes: $0.neededBytes, availableBytes: $0.availableBytes)
     }
   }
 }

@@ -67,8 +67,7 @@ struct ExecuteCommand: PlannerCommand {
     let choice = try Slice.choose(from: plan, on: try machine(host, cpus, plan), figures: figures)
     if let reason = choice.reason { Output.note("slice: \(reason)") }
     let workload = plan.workload
-    let vocabulary =
-      workload.vocabulary ?? ArchitecturePreset(rawValue: workload.architecture)?.shape.vocabulary ?? 30522
+    let vocabulary = workload.query.meantVocabulary ?? 30522
     let repository =
       models.map(ModelRepository.init(folder:))
       ?? .shared(architecture: workload.architecture, vocabulary: vocabulary, precision: choice.node.precision)

@@ -45,23 +45,15 @@ public struct ComputeTrace: Hashable, Sendable {
     TraceReference(cell: cell, samples: sampleCount, checksum: checksum)
   }
 
-  /// FNV-1a of 64 bits over the length of each round and its ticks, as 16 hexadecimal digits: it tells damage and
-  /// files of other measurements apart from the trace that was meant; it is no protection against forgery.
+  /// `StableHash` of the length of each round and its ticks, as 16 hexadecimal digits: it tells damage and files of
+  /// other measurements apart from the trace that was meant.
   public var checksum: String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    func mix(_ value: Int) {
-      var rest = UInt64(bitPattern: Int64(value))
-      for _ in 0..<8 {
-        hash = (hash ^ (rest & 0xff)) &* 0x100_0000_01b3
-        rest >>= 8
-      }
-    }
+    var hash = StableHash()
     for round in rounds {
-      mix(round.count)
-      round.forEach(mix)
+      hash.mix(round.count)
+      for ticks in round { hash.mix(ticks) }
     }
-    let digits = String(hash, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
+    return hash.hexadecimal
   }
 }
 

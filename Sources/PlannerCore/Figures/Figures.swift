@@ -53,6 +53,7 @@ public struct Figures: Sendable {
     return Self.ranked(profiles.filter { $0.speaksFor(Machine(instanceType: type.name)) })
   }
 
+  /// Full profiles before quick ones, newer before older; equals stay in their order.
   static func ranked(_ profiles: [Profile]) -> [Profile] {
     profiles.enumerated().sorted { a, b in
       if a.element.quick != b.element.quick { return !a.element.quick }

@@ -23,16 +23,9 @@ struct Overhead: Hashable {
   ///
   /// Within a profile the cell of that input kind whose length is nearest, longer before shorter, fewest workers.
   static func best(for machine: String, query: FigureQuery, profiles: [Profile]) -> Overhead? {
-    let ranked = profiles.enumerated().sorted { a, b in
-      let (own, other) = (a.element.host.instanceType == machine, b.element.host.instanceType == machine)
-      if own != other { return own }
-      if a.element.quick != b.element.quick { return !a.element.quick }
-      if a.element.measuredAt != b.element.measuredAt { return a.element.measuredAt > b.element.measuredAt }
-      return a.offset < b.offset
-    }
-    for (_, profile) in ranked {
-      if let found = nearest(in: profile, query: query, isOwn: profile.host.instanceType == machine) {
-        return found
+    for isOwn in [true, false] {
+      for profile in Figures.ranked(profiles.filter { ($0.host.instanceType == machine) == isOwn }) {
+        if let found = nearest(in: profile, query: query, isOwn: isOwn) { return found }
       }
     }
     return allowance(query.input)

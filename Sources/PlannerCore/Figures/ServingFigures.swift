@@ -30,6 +30,14 @@ public struct ServingFigures: Sendable {
   public var hostMemoryShortage: HostMemoryShortage?
 }
 
+extension ServingFigures {
+  /// Most models on one device by memory alone.
+  public var modelsPerDeviceByMemory: Int {
+    guard hostMemoryShortage == nil, memoryPerModelBytes > 0 else { return 0 }
+    return Int(max(0, memoryCapacityBytes) / Int64(server.devices) / memoryPerModelBytes)
+  }
+}
+
 /// Memory of a host that a model on a device needs besides, and that is not there.
 public struct HostMemoryShortage: Hashable, Sendable {
   public var neededBytes: Int64

@@ -46,8 +46,11 @@ public struct FigureQuery: Hashable, Sendable {
     return query
   }
 
+  /// The argument of `planner profile --case` that measures it: `bert-tiny:32` or `bert-tiny:32:2000`.
+  public var profileCase: String { "\(architecture):\(size)" + (vocabulary.map { ":\($0)" } ?? "") }
+
   /// The vocabulary that is meant: a preset has one of its own, of another architecture any will do.
-  var meantVocabulary: Int? {
+  public var meantVocabulary: Int? {
     vocabulary ?? ArchitecturePreset(rawValue: architecture)?.shape.vocabulary
   }
 

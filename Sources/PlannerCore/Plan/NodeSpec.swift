@@ -88,6 +88,12 @@ public struct NodeFigures: Codable, Hashable, Sendable {
 }
 
 extension ServingFigures {
+  /// A node of one kind of machine with so many models of a group.
+  public func spec(models: Int, ofGroup group: String, on machine: MachineRef) -> NodeSpec {
+    NodeSpec(
+      machine: machine, server: server, models: [ModelShare(group: group, variant: variant, count: models)])
+  }
+
   /// What a node keeps of these figures.
   public var nodeFigures: NodeFigures {
     NodeFigures(

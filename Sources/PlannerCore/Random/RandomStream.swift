@@ -15,11 +15,10 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
   /// The stream called `stream` under `seed`; `index` tells apart its copies (model 0, model 1, …).
   public init(seed: UInt64, stream: StaticString, index: UInt64 = 0) {
     // FNV-1a over the name, then SplitMix64 over (seed, name, index): stable for ever.
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    stream.withUTF8Buffer { name in
-      for byte in name { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
-    }
-    var state = Self.mix(seed) ^ Self.mix(hash &+ 0x9e37_79b9_7f4a_7c15) ^ Self.mix(index &* 0xd134_2543_de82_ef95 &+ 1)
+    var hash = StableHash()
+    stream.withUTF8Buffer { hash.mix($0) }
+    var state =
+      Self.mix(seed) ^ Self.mix(hash.value &+ 0x9e37_79b9_7f4a_7c15) ^ Self.mix(index &* 0xd134_2543_de82_ef95 &+ 1)
     func next() -> UInt64 {
       state &+= 0x9e37_79b9_7f4a_7c15
       return Self.mix(state)

@@ -34,6 +34,20 @@ package struct InferenceError: Error, Hashable, Sendable {
     .invalidArgument, "is of datatype BYTES, which TorchScript models do not take; send text to /predictions")
   package static let beyondInt64 = InferenceError(.invalidArgument, "has a number beyond the range of INT64")
 
+  /// What HTTP answers; one set of metrics counts all protocols by it.
+  package var httpStatus: Int {
+    switch kind {
+    case .invalidArgument: 400
+    case .notFound: 404
+    case .forbidden: 403
+    case .tooLarge: 413
+    case .queueFull: 429
+    case .unavailable: 503
+    case .deadlineExceeded: 504
+    case .internalError: 500
+    }
+  }
+
   /// This error, said of one tensor.
   package func about(_ tensor: String) -> InferenceError {
     var error = self

@@ -1,4 +1,4 @@
-"""A store for the tests of Sources/Server/Remote: moto's S3, or files over HTTPS, with faults on demand.
+"""A store for the tests of Sources/RemoteModels: moto's S3, or files over HTTPS, with faults on demand.
 
 Unlike moto it checks every signature, with botocore's own code and not the program's. It also hands out credentials
 the way STS, containers and instances do. Prints its port as a line of JSON, then reads commands, a line of JSON each,

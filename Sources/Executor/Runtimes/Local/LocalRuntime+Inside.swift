@@ -91,11 +91,9 @@ private struct LogFollower: Sendable {
     guard (try? file.seek(toOffset: offset)) != nil, let data = try? file.readToEnd(), !data.isEmpty else { return [] }
     offset += UInt64(data.count)
     rest += data
-    var lines: [String] = []
-    while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-      lines.append(String(decoding: rest[..<end], as: UTF8.self))
-      rest.removeFirst(end + 1)
-    }
-    return lines
+    var lines = rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    // What comes behind the last line's end is a line that has only begun.
+    rest = lines.popLast().map(Array.init) ?? []
+    return lines.map { String(decoding: $0, as: UTF8.self) }
   }
 }

@@ -171,8 +171,7 @@ public final class LocalRuntime: Runtime {
   // MARK: Signals
 
   /// Once all replicas are ready and were started by this process, little is looked at: a node under measurement is
-  /// left
-  /// alone.
+  /// left alone.
   public func signals(from deployment: DeploymentID) -> AsyncThrowingStream<Void, any Error> {
     let (stream, feed) = AsyncThrowingStream<Void, any Error>.makeStream(bufferingPolicy: .bufferingNewest(1))
     let number = own.withLock { own in
@@ -202,7 +201,7 @@ public final class LocalRuntime: Runtime {
     }
     let isQuiet = !records.isEmpty && ready.count == records.count && areOwn
     if !isQuiet || ready != seen { feed.yield() }
-    DispatchQueue.global().asyncAfter(deadline: .now() + (isQuiet ? 1 : ready.count == records.count ? 0.25 : 0.01)) {
+    DispatchQueue.global().asyncAfter(deadline: .now() + (isQuiet ? 1 : ready.count == records.count ? 0.25 : 0.05)) {
       [weak self] in self?.watch(number, deployment, seen: ready)
     }
   }
