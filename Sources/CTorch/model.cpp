@@ -145,6 +145,9 @@ int ct_initialize(int inter_op_threads, char *error) {
 int ct_set_threads(int threads, char *error) {
   return guarded(error, [&] {
     if (threads < 1) return fail(error, "a forward pass needs at least one thread");
+    // A thread's first look at its number, which a first pass takes too, sets it to what any thread set last: that look
+    // has to come before this thread's own number.
+    at::get_num_threads();
     at::set_num_threads(threads);
     return 0;
   });

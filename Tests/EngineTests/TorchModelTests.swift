@@ -57,6 +57,27 @@ import Tokenizer
     }
   }
 
+  /// Also where another thread sets its own before this one has computed anything.
+  @Test func aThreadKeepsWhatItSet() {
+    _ = SetUp.engine
+    let found = Mutex<Int?>(nil)
+    let done = DispatchSemaphore(value: 0)
+    Thread.detachNewThread {
+      let set = DispatchSemaphore(value: 0)
+      try? Engine.setThreads(2)
+      Thread.detachNewThread {
+        try? Engine.setThreads(3)
+        set.signal()
+      }
+      set.wait()
+      let threads = Engine.loopThreads
+      found.withLock { $0 = threads }
+      done.signal()
+    }
+    done.wait()
+    #expect(found.withLock { $0 } == 2)
+  }
+
   @Test func threadsGetTheSameAnswers() throws {
     let folder = try Folder()
     try Self.repository(folder)
