@@ -9,10 +9,18 @@ public struct CPUSplit: Hashable, Sendable {
   ///   more compute than the control group's quota of CPU time pays for.
   /// - Throws: `ExecutorError`.
   public static func current(servingCores: Int) throws -> CPUSplit {
-    let allowed = try HostInfo.allowedCPUs()
-    let paid = HostInfo.cpuQuota().map { max(1, Int($0)) } ?? allowed.count
+    try CPUSplit(allowed: HostInfo.allowedCPUs(), quota: HostInfo.cpuQuota(), servingCores: servingCores)
+  }
+
+  /// - Parameters:
+  ///   - allowed: CPUs that this process may run on; at least one.
+  ///   - quota: CPUs' worth of time that the control group allows; nil for no limit.
+  ///   - servingCores: how many are to compute.
+  package init(allowed: [Int], quota: Double?, servingCores: Int) {
+    let paid = quota.map { max(1, Int($0)) } ?? allowed.count
     let serving = min(max(1, servingCores), max(1, allowed.count - 1), paid)
-    return CPUSplit(workers: Array(allowed.prefix(serving)), others: Array(allowed.dropFirst(serving)))
+    workers = Array(allowed.prefix(serving))
+    others = Array(allowed.dropFirst(serving))
   }
 
   /// CPUs to bind workers to. Only workers of one thread are bound: the threads that OpenMP makes for a wider one
