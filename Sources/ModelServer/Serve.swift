@@ -53,9 +53,7 @@ struct Serve: AsyncParsableCommand {
   @Option(help: "Threads that speak HTTP.") var httpThreads = 1
   @Flag(help: "Pad texts to 128 tokens, as the guidance does, instead of computing them at their own length.")
   var padText = false
-  @Option(
-    help: "How a question and its context are cut where they are too long together: halves or oneByOne, whatever the "
-      + "manifest says.")
+  @Option(help: "How pairs of texts are cut: halves or oneByOne, whatever the manifest says.")
   var pairTruncation: RepositoryManifest.PairTruncation?
   @Flag(help: "Let clients load and unload models.") var allowManagement = false
   @Option(help: "Largest body of a request, in bytes, also after it was inflated.") var maxBody = 16 << 20

@@ -205,6 +205,11 @@ public enum Phrases {
     }
   }
 
+  /// A utilization in whole percent; one that is above 0 is never shown as 0.
+  private static func busy(_ utilization: Double) -> String {
+    utilization > 0 && utilization < 0.005 ? "less than 1 %" : Format.percent(utilization)
+  }
+
   /// `2 queues with 1 worker of 1 thread each, 41 % busy; 94 models take 9.2 of 16.0 GiB (estimated)`
   static func nodeDetails(_ node: NodeGroup) -> String {
     let models = node.modelsPerNode.max() ?? 0
@@ -215,7 +220,7 @@ public enum Phrases {
       return ", and up to \(kept) of \(Format.bytes(host.capacityBytes)) of the host’s "
         + "(\(host.provenance.kind.rawValue))"
     }
-    return "\(workersInWords(node)), \(Format.percent(node.utilization)) busy; "
+    return "\(workersInWords(node)), \(busy(node.utilization)) busy; "
       + "\(Format.count(models, "model takes", "models take")) \(taken) of \(Format.bytes(node.memoryCapacityBytes))"
       + "\(place) (\(node.memoryProvenance.kind.rawValue))\(host ?? "")"
   }

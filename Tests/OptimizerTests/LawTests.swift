@@ -149,6 +149,14 @@ import Testing
       mentions: "busy all the time")
   }
 
+  /// A rate that is not 0 is not shown as 0.
+  @Test(arguments: [(0.49, "0.49"), (0.0012, "0.0012"), (12.0, "12.00")])
+  func ratesInReasons(rate: Double, text: String) {
+    let reason = Reason.compute(
+      models: 2, ratePerModelPerSecond: rate, workers: 1, place: .node, meanSeconds: 0.001)
+    #expect(reason.sentence.contains("with \(text) requests a second each"))
+  }
+
   @Test func noFigure() throws {
     try check(
       try Fixture.mission(budget: nil, instances: ["c7g.large", "r7g.large"]), binding: .noFigure,

@@ -10,9 +10,9 @@ import Testing
 /// 1,538. In fp32 430,884,872 bytes; × 1.15 + 40 MiB = 537,460,643; a quarter more = 671,825,804. A NeuronCore of an
 /// Inferentia2 has 16 GiB = 17,179,869,184 bytes: 25 models, 50 a chip.
 ///
-/// On the host a model keeps up to 1.5 × 430,884,872 = 646,327,308 bytes. An inf2.xlarge has 14,162 MiB for pods: the
-/// agents keep 762, the server 2,048, a model while it loads 671,825,804 bytes; 11,231,595,828 are left, 17 models. An
-/// inf2.24xlarge has six chips and room for 570 on its host: 300. 3,000 models take ten for $6.49063: 10 · 6.49063 +
+/// On the host a model keeps up to 1.5 × 430,884,872 + 20 KiB = 646,347,788 bytes. An inf2.xlarge has 14,162 MiB for
+/// pods: the agents keep 762, the server 2,048, a model while it loads 671,825,804 bytes; 11,231,595,828 are left, 17
+/// models. An inf2.24xlarge has six chips and room for 570 on its host: 300. 3,000 models take ten for $6.49063: 10 · 6.49063 +
 /// 0.10 = 65.0063, where 177 inf2.xlarge cost 134.3014. At 12.25 requests/s of 1 ms a core is 1.2 % busy.
 @Suite struct MissionTests {
   @Test func byHand() throws {
@@ -29,7 +29,7 @@ import Testing
     #expect(node.memoryPerModelBytes == 671_825_804)
     #expect(node.memoryCapacityBytes == 6 * 34_359_738_368)
     let host = try #require(node.hostMemory)
-    #expect(host.perModelBytes == HostMemory.Range(low: 20480, high: 646_327_308))
+    #expect(host.perModelBytes == HostMemory.Range(low: 20480, high: 646_347_788))
     #expect(host.capacityBytes == (355_262 - 762 - 2048) << 20 - 671_825_804)
     #expect(host.provenance.kind == .estimated && host.provenance.source.contains("762 MiB for the node's agents"))
     #expect(node.memoryProvenance.kind == .estimated)
@@ -61,7 +61,7 @@ import Testing
     // As many as the chip holds: 60 · 0.7582 + 0.10.
     #expect(low.nodes == [.init(instanceType: "inf2.xlarge", count: 60)])
     #expect(abs(low.costPerHour - 45.592) < 1e-9)
-    #expect(low.perModelBytes == HostMemory.Range(low: 20480, high: 646_327_308))
+    #expect(low.perModelBytes == HostMemory.Range(low: 20480, high: 646_347_788))
     #expect(PlanChecker.check(plan, against: Fixture.evidence(problem)).isEmpty)
     let other = try Optimizer.optimize(try Fixture.mission(budget: nil, instances: ["inf2.24xlarge"]))
     #expect(other.atLowHostMemory == nil)

@@ -45,7 +45,7 @@ extension Reason: CustomStringConvertible {
         + "host has for them"
     case .noRoom(let shortage): return shortage.sentence
     case .compute(let models, let rate, let workers, let place, let mean):
-      return "compute: \(NumberText.models(models)) with \(NumberText.decimal(rate, 2)) requests a second each "
+      return "compute: \(NumberText.models(models)) with \(NumberText.rate(rate)) requests a second each "
         + "keep \(NumberText.count(workers, "worker")) of each \(place.name) busy all the time, at "
         + "\(NumberText.milliseconds(mean)) a request"
     case .latency(let models, let place, let p99, let target):
