@@ -67,8 +67,8 @@ import Testing
   }
 
   @Test func theRemainderGoesToACheaperType() throws {
-    // With 20 ms to spare the four chips of an inf1.6xlarge take 48; an inf1.xlarge, whose host has room for five, takes
-    // the others for less than a second one.
+    // With 20 ms to spare the four chips of an inf1.6xlarge take 48; an inf1.xlarge, whose host has room for five,
+    // takes the others for less than a second one.
     let problem = try Fixture.mission(models: 53, budget: nil, target: 0.020)
     let plan = try Optimizer.optimize(problem)
     #expect(plan.nodes.map(\.instanceType).sorted() == ["inf1.6xlarge", "inf1.xlarge"])

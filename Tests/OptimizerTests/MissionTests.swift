@@ -12,8 +12,8 @@ import Testing
 ///
 /// On the host a model keeps up to 1.5 × 430,884,872 + 20 KiB = 646,347,788 bytes. An inf2.xlarge has 14,162 MiB for
 /// pods: the agents keep 762, the server 2,048, a model while it loads 671,825,804 bytes; 11,231,595,828 are left, 17
-/// models. An inf2.24xlarge has six chips and room for 570 on its host: 300. 3,000 models take ten for $6.49063: 10 · 6.49063 +
-/// 0.10 = 65.0063, where 177 inf2.xlarge cost 134.3014. At 12.25 requests/s of 1 ms a core is 1.2 % busy.
+/// models. An inf2.24xlarge has six chips and room for 570 on its host: 300. 3,000 models take ten for $6.49063: 10 ·
+/// 6.49063 + 0.10 = 65.0063, where 177 inf2.xlarge cost 134.3014. At 12.25 requests/s of 1 ms a core is 1.2 % busy.
 @Suite struct MissionTests {
   @Test func byHand() throws {
     let problem = try Fixture.mission()

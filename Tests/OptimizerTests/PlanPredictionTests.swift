@@ -103,7 +103,7 @@ import Testing
     let text = try JSONFile.encode(try Optimizer.optimize(try Fixture.mission()))
     for models in ["49", "-50", "0", "9223372036854775807"] {
       let error = #expect(throws: FileError.self) {
-        try read(text.replacing("\"models\" : 300", with: "\"models\" : \(models)"))
+        try read(text.replacing("\"models\" : 300,", with: "\"models\" : \(models),"))
       }
       #expect(error?.description.contains("nodes[0].placed") == true, "\(error?.description ?? "")")
     }
