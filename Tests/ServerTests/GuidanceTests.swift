@@ -38,7 +38,7 @@ import Testing
     #expect(answers.count > 20)
   }
 
-  /// Two texts of 63 pieces share 125 places: the odd one goes to the context, or to the question as it once did.
+  /// Two texts of 63 pieces or more share 125 places: the odd one goes to the context, or to the question as it once did.
   @Test func pairsMayBeCutTheOlderWay() async throws {
     // The raw tensor: an answer's text might be the same of other pieces.
     let raw = ["POSTPROCESS": "False"]
@@ -54,7 +54,8 @@ import Testing
       #expect(parameters["pair_truncation"] == ["string_value": way])
     }
     let text = Array(repeating: "who", count: 63).joined(separator: "+")
-    let query = "?seq_0=\(text)&seq_1=\(text.replacing("who", with: "it"))"
+    // As long as each other: of a longer question both ways keep the odd piece.
+    let query = "?seq_0=\(text)&seq_1=\(text)"
     #expect(try await Self.detail(today, query) != (try await Self.detail(older, query)))
     // Texts that are not cut are the same either way.
     let short = "?seq_0=who+is+it&seq_1=a+big+cat"
