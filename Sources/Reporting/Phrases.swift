@@ -179,8 +179,8 @@ public enum Phrases {
     let family = low.nodes.first.map { String($0.instanceType.prefix { $0 != "." }) } ?? ""
     return "This rests on a figure that nobody has published: how much of its host’s memory a model on \(family) "
       + "keeps. It is \(Format.bytes(range.low)) to \(Format.bytes(range.high)) (\(low.provenance.kind.rawValue)), "
-      + "and plans are sized on the upper end. Were it the lower one, \(fleet) would do at \(Format.money(low.costPerHour)) an "
-      + "hour: load two models on one such node and look, before buying."
+      + "and plans are sized on the upper end. Were it the lower one, \(fleet) would do at "
+      + "\(Format.money(low.costPerHour)) an hour: load two models on one such node and look, before buying."
   }
 
   /// `12 of 240 instance types reach the target, 31 do not, 197 have no figure to say.`
