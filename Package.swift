@@ -64,7 +64,7 @@ let package = Package(
       dependencies: ["PlannerCore", .product(name: "Yams", package: "Yams")],
       resources: [
         .embedInCode("Data/instances-us-east-1.csv"), .embedInCode("Data/instances-us-east-1.json"),
-        .embedInCode("Data/figures.json"), .embedInCode("Data/guidance.json"),
+        .embedInCode("Data/figures.json"), .embedInCode("Data/guidance.json"), .embedInCode("Data/node-agents.json"),
       ],
       swiftSettings: strict),
     // What `planner` and `model-server` say to each other.
@@ -202,6 +202,7 @@ let package = Package(
         "PlannerCore", "Simulator", "Optimizer", "PlannerFiles", "LoadTest", "Executor", "Profiler", "Proof",
         "Reporting",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

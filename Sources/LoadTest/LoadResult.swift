@@ -166,8 +166,7 @@ extension LoadResult: CustomStringConvertible {
   /// One line for logs.
   public var description: String {
     "\(counts.sent) sent, \(counts.completed) completed, \(counts.rejected) rejected, \(counts.timedOut) timed out, "
-      + "\(counts.failed) failed; p50 \(milliseconds(quantileSeconds(0.5))), "
-      + "p99 \(milliseconds(quantileSeconds(0.99))); "
+      + "\(counts.failed) failed; p50 \(text(quantileSeconds(0.5))), p99 \(text(quantileSeconds(0.99))); "
       + (invalidReason ?? "valid")
   }
 }
@@ -223,9 +222,11 @@ extension LoadResult {
   /// The run's figures with finite numbers: a quantile that falls on unanswered requests is shown as the
   /// client's limit, which it is at least.
   public func figures(memoryBytes: Int64) -> RunFigures {
-    RunFigures(
+    let quantiles = [("p50Seconds", 0.5), ("p90Seconds", 0.9), ("p95Seconds", 0.95), ("p99Seconds", 0.99)]
+    let bounds = quantiles.filter { !quantileSeconds($0.1).isFinite }.map(\.0)
+    return RunFigures(
       p50Seconds: finite(0.50), p90Seconds: finite(0.90), p95Seconds: finite(0.95), p99Seconds: finite(0.99),
-      throughputPerSecond: throughputPerSecond, memoryBytes: memoryBytes)
+      throughputPerSecond: throughputPerSecond, memoryBytes: memoryBytes, atLeast: bounds.isEmpty ? nil : bounds)
   }
 
   /// Latency quantiles for a percentile plot, seconds; finite as in `figures`.
@@ -235,13 +236,25 @@ extension LoadResult {
 
   private func finite(_ p: Double) -> Double {
     let value = quantileSeconds(p)
-    return value.isFinite ? value : max(timeoutSeconds, latenciesSeconds.last ?? 0)
+    return value.isFinite ? value : leastUnansweredSeconds
+  }
+
+  /// What a request that was not answered took at least, seconds: the client's limit.
+  var leastUnansweredSeconds: Double { max(timeoutSeconds, latenciesSeconds.last ?? 0) }
+
+  /// A latency as people read it, `≥` the client's limit where it lies among requests that were not answered.
+  func text(_ seconds: Double) -> String {
+    seconds.isFinite ? milliseconds(seconds) : "≥ \(milliseconds(leastUnansweredSeconds))"
   }
 }
 
-/// Seconds as milliseconds with two decimals, without locale.
+/// Seconds as milliseconds with two decimals, from a second on as seconds with one, without locale.
 func milliseconds(_ seconds: Double) -> String {
-  guard seconds.isFinite else { return "∞ ms" }
+  guard seconds.isFinite else { return "—" }
+  if seconds >= 0.9995 {
+    let tenths = Int((seconds * 10).rounded())
+    return "\(tenths / 10).\(tenths % 10) s"
+  }
   let hundredths = Int((seconds * 1e5).rounded())
   let fraction = hundredths % 100
   return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction) ms"

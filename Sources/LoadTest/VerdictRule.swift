@@ -59,8 +59,8 @@ public struct VerdictRule: Hashable, Sendable {
     let over = result.counts.sent - result.latenciesSeconds.count(atMost: targetSeconds)
     let (forPass, forFail) = confidences(over: over, of: result.counts.sent, effective: effective)
     let p99 = verdict.p99
-    let measured =
-      "measured p99 \(milliseconds(p99.estimate)) (95 % interval \(milliseconds(p99.low)) to \(milliseconds(p99.high)))"
+    let upper = p99.high.isFinite ? " to \(milliseconds(p99.high))" : p99.low.isFinite ? " and more" : ""
+    let measured = "measured p99 \(result.text(p99.estimate)) (95 % interval \(result.text(p99.low))\(upper))"
     if p99.high <= targetSeconds {
       verdict.verdict = .pass
       verdict.confidence = forPass

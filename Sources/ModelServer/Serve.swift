@@ -2,6 +2,7 @@ import ArgumentParser
 import Engine
 import Foundation
 import Logging
+import PlannerCore
 import RemoteModels
 import ServerApplication
 import ServerContract
@@ -52,6 +53,8 @@ struct Serve: AsyncParsableCommand {
   @Option(help: "Threads that speak HTTP.") var httpThreads = 1
   @Flag(help: "Pad texts to 128 tokens, as the guidance does, instead of computing them at their own length.")
   var padText = false
+  @Option(help: "How pairs of texts are cut: halves or oneByOne, whatever the manifest says.")
+  var pairTruncation: RepositoryManifest.PairTruncation?
   @Flag(help: "Let clients load and unload models.") var allowManagement = false
   @Option(help: "Largest body of a request, in bytes, also after it was inflated.") var maxBody = 16 << 20
   @Option(help: "A connection without a request is closed after so long.") var idleTimeout = "60s"

@@ -63,6 +63,7 @@ extension Serve {
     options.limitModels = limitModels
     options.warmTokens = warmTokens.numbers
     options.padsText = padText
+    options.pairTruncation = pairTruncation
     options.allowsManagement = allowManagement
   }
 
@@ -99,3 +100,5 @@ extension Serve {
     return seconds
   }
 }
+
+extension RepositoryManifest.PairTruncation: ExpressibleByArgument {}

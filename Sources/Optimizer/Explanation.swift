@@ -82,7 +82,7 @@ extension Search {
       option.best?.latencySeconds.p99.estimate ?? option.candidate.p99FloorSeconds
     }
     // Latency first: more money buys memory and workers, but no shorter pass.
-    for limit in [Binding.latency, .compute, .memory] {
+    for limit in [Binding.latency, .compute, .memory, .pods] {
       let nearest = tried.filter { $0.limit == limit }.enumerated()
         .min { (p99($0.element), $0.offset) < (p99($1.element), $1.offset) }
       guard let option = nearest?.element else { continue }

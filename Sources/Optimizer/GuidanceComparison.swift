@@ -53,11 +53,18 @@ extension Search {
     let candidate = option.candidate
     let perDevice = candidate.perDevice(models)
     let p99 = sizing.oracle.predict(candidate, modelsPerDevice: perDevice)?.latencySeconds.p99
+    if let shortage = candidate.shortage { return (false, p99, .noRoom(shortage)) }
     if perDevice > candidate.modelsPerDeviceByMemory {
-      let reason =
-        candidate.hostMemoryReason
-        ?? .packingMemory(models: models, candidate.modelMemory, capacityBytes: candidate.memoryCapacityBytes)
-      return (false, p99, reason)
+      return (
+        false, p99,
+        .packingMemory(models: models, candidate.modelMemory, capacityBytes: candidate.memoryCapacityBytes)
+      )
+    }
+    if let host = candidate.hostMemory, host.mostModels < models {
+      return (
+        false, p99,
+        .packingHostMemory(models: models, candidate.keptMemory(host), capacityBytes: host.capacityBytes)
+      )
     }
     if candidate.p99FloorSeconds > workload.targetP99Seconds { return (false, p99, option.reason) }
     let holds = p99.map { $0.high <= workload.targetP99Seconds } ?? false

@@ -65,7 +65,7 @@ struct Search {
   }
 
   /// Fewest nodes first; at equal numbers the more exact variant, then the shorter service time.
-  private func ranked(_ options: [EvaluatedCandidate]) -> [EvaluatedCandidate] {
+  func ranked(_ options: [EvaluatedCandidate]) -> [EvaluatedCandidate] {
     func nodes(_ option: EvaluatedCandidate) -> Int {
       option.models > 0 ? (workload.models + option.models - 1) / option.models : Int.max
     }
@@ -90,6 +90,7 @@ struct Search {
     var fleet = local.flatMap { localFleet($0, executableOnly: false) } ?? cloudFleet(cloud, executableOnly: false)
     let isLocal = fleet?.isLocal ?? false
     let verdict = self.verdict(fleet, results)
+    let low = isLocal ? nil : atLowHostMemory(cloud, below: fleet?.costPerHour)
     if !verdict.feasible { fleet = nil }
     let executable = executablePlan(cloud, local)
     return Plan(
@@ -99,7 +100,7 @@ struct Search {
       binding: verdict.binding, bindingReason: verdict.reason, bestExecutable: executable.plan,
       bestExecutableReason: executable.reason, alternatives: alternatives, guidance: guidance,
       catalog: problem.catalog.provenance,
-      clusterCostPerHour: problem.catalog.clusterCostPerHour)
+      clusterCostPerHour: problem.catalog.clusterCostPerHour, atLowHostMemory: low)
   }
 
   /// Nodes with what they cost and show.
@@ -115,7 +116,7 @@ struct Search {
     var parts: [Reason.FleetPart] { nodes.map { .init(count: $0.count, instanceType: $0.instanceType) } }
   }
 
-  private mutating func cloudFleet(_ results: [TypeResult], executableOnly: Bool) -> Fleet? {
+  mutating func cloudFleet(_ results: [TypeResult], executableOnly: Bool) -> Fleet? {
     let options = results.compactMap { result in
       result.options.first { $0.models > 0 && (!executableOnly || $0.candidate.executable) }
     }

@@ -24,7 +24,8 @@ struct CheckCommand: ComputingCommand {
     let published = try FiguresFile.embedded()
     let evidence = PlanEvidence(
       catalog: try catalog.map(CatalogFile.read) ?? CatalogFile.embedded(), figures: published.figures,
-      architectures: published.architectures, profiles: try ProfileFile.readAll(in: profiles))
+      architectures: published.architectures, hostMemory: published.hostMemory,
+      profiles: try ProfileFile.readAll(in: profiles))
     let violations = PlanChecker.check(content, against: evidence).map(\.description)
     if json {
       Output.result(try JSONFile.encode(Finding(plan: plan, holds: violations.isEmpty, violations: violations)))

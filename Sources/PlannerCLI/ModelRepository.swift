@@ -45,15 +45,15 @@ struct ModelRepository {
     return fileBytes
   }
 
-  /// The first `count` models, which are written if they are not there.
+  /// The first `count` models, which are written if they are not there, and written again where they are damaged.
   ///
+  /// - Parameter mayWrite: the folder is this program's own; of a user's, what is wrong is an error.
   /// - Throws: `Failure` where the folder holds models of another kind.
   func provide(
     architecture: String, vocabulary: Int, precision: Precision, count: Int, mayWrite: Bool
   ) async throws -> [RepositoryManifest.Model] {
     if FileManager.default.fileExists(atPath: folder + "/" + RepositoryManifest.fileName) {
-      let manifest = try RepositoryFile.read(folder: folder)
-      if manifest.models.count >= count {
+      if let manifest = try usable(count: count, mayWrite: mayWrite) {
         let models = Array(manifest.models.prefix(count))
         if let other = models.first(where: {
           $0.precision != precision || ($0.architecture != architecture && !mayWrite)
@@ -66,9 +66,6 @@ struct ModelRepository {
         }
         return models
       }
-      if !mayWrite {
-        throw Failure(.badData, "\(folder): has \(manifest.models.count) models; the plan needs \(count)")
-      }
     } else if !mayWrite {
       throw Failure(.unavailable, "\(folder): holds no \(RepositoryManifest.fileName)")
     }
@@ -78,6 +75,27 @@ struct ModelRepository {
     }
     Output.note("writing \(count) models (\(architecture), \(precision.rawValue)) to \(folder)")
     try await synthesize(architecture: known, vocabulary: vocabulary, precision: precision, count: count, seed: 1)
-    return Array(try RepositoryFile.read(folder: folder).models.prefix(count))
+    let written = try RepositoryFile.read(folder: folder)
+    KeptModels(folder: folder).trust(written)
+    return Array(written.models.prefix(count))
+  }
+
+  /// The folder's manifest; nil where its models have to be written, which a note explains where they are damaged.
+  private func usable(count: Int, mayWrite: Bool) throws -> RepositoryManifest? {
+    let manifest: RepositoryManifest
+    do {
+      manifest = try RepositoryFile.read(folder: folder)
+    } catch {
+      guard mayWrite, error.kind == .badData else { throw error }
+      Output.note("the models kept in \(folder) are damaged and are written again: their manifest cannot be read")
+      return nil
+    }
+    if manifest.models.count < count {
+      if mayWrite { return nil }
+      throw Failure(.badData, "\(folder): has \(manifest.models.count) models; the plan needs \(count)")
+    }
+    guard mayWrite, let damage = KeptModels(folder: folder).damage(manifest, first: count) else { return manifest }
+    Output.note("the models kept in \(folder) are damaged and are written again: \(damage)")
+    return nil
   }
 }

@@ -96,7 +96,7 @@ struct OptimizeCommand: ComputingCommand {
     let published = try FiguresFile.embedded()
     let figures = Figures(
       profiles: try ProfileFile.readAll(in: profiles), benchmarks: published.figures,
-      architectures: published.architectures, catalog: prices)
+      architectures: published.architectures, hostMemory: published.hostMemory, catalog: prices)
     let wantsLocal = fit || names?.contains(LocalMachine.name) ?? false
     var problem = OptimizationProblem(
       workload: load, catalog: prices, figures: figures, local: wantsLocal ? try localMachine(figures, load) : nil,

@@ -35,7 +35,7 @@ public enum CatalogFile {
       provenance: Provenance(.published, source: about.source))
   }
 
-  /// A user's file with the same columns. What a cluster costs is the built-in catalogue's figure.
+  /// A user's file with the same columns. What a cluster costs and runs on its nodes is as built in.
   ///
   /// - Throws: `FileError` with every line that cannot be used.
   public static func read(_ path: String) throws(FileError) -> Catalog {
@@ -105,7 +105,8 @@ public enum CatalogFile {
     if types.isEmpty, problems.isEmpty { report(1, nil, "holds no instance type", "add a line for each") }
     guard problems.isEmpty else { throw FileError(.badData, problems) }
     return Catalog(
-      provenance: provenance, types: types, clusterCostPerHour: try embeddedSource().clusterCostPerHour)
+      provenance: provenance, types: types, clusterCostPerHour: try embeddedSource().clusterCostPerHour,
+      nodeAgents: try NodeAgentsFile.embedded())
   }
 
   /// A resource's name begins with a letter and is not one that has columns of its own.

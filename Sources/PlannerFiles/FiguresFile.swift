@@ -14,8 +14,12 @@ public struct FiguresFile: Codable, Sendable {
   public var figures: [PublishedBenchmark]
   /// Sizes of architectures that are no presets; none where the file says nothing.
   public var architectures: [PublishedArchitecture]
+  /// What models on accelerators keep of their host's memory; none where the file says nothing.
+  public var hostMemory: [HostMemoryRule]
 
-  private enum CodingKeys: String, CodingKey { case schemaVersion, kind, source, date, figures, architectures }
+  private enum CodingKeys: String, CodingKey {
+    case schemaVersion, kind, source, date, figures, architectures, hostMemory
+  }
 
   public init(from decoder: any Decoder) throws {
     let box = try decoder.container(keyedBy: CodingKeys.self)
@@ -25,6 +29,7 @@ public struct FiguresFile: Codable, Sendable {
     date = try box.decode(String.self, forKey: .date)
     figures = try box.decode([PublishedBenchmark].self, forKey: .figures)
     architectures = try box.decodeIfPresent([PublishedArchitecture].self, forKey: .architectures) ?? []
+    hostMemory = try box.decodeIfPresent([HostMemoryRule].self, forKey: .hostMemory) ?? []
   }
 
   static let embeddedName = "figures.json (built in)"
@@ -76,7 +81,29 @@ public struct FiguresFile: Codable, Sendable {
           file: name, key: "architectures[\(index)].parameters", message: "is \(architecture.parameters)",
           remedy: "give the number of weights of one model"))
     }
+    for (index, rule) in hostMemory.enumerated() {
+      problems += Self.problems(rule, file: name, key: "hostMemory[\(index)]")
+    }
     if !problems.isEmpty { throw FileError(.badData, problems) }
+  }
+
+  private static func problems(_ rule: HostMemoryRule, file: String, key: String) -> [FileProblem] {
+    var problems: [FileProblem] = []
+    func require(_ holds: Bool, _ part: String, _ message: String, _ remedy: String) {
+      if holds { return }
+      problems.append(FileProblem(file: file, key: "\(key).\(part)", message: message, remedy: remedy))
+    }
+    let bytes: ClosedRange<Int64> = 0...(1 << 50)
+    require(!rule.instanceFamilies.isEmpty, "instanceFamilies", "is empty", "name families such as \"inf2\"")
+    require(bytes.contains(rule.processBytes), "processBytes", "is \(rule.processBytes)", "give bytes from 0 on")
+    for (part, share) in [("low", rule.low), ("high", rule.high)] {
+      let isGood = (0...1000).contains(share.weightFactor) && bytes.contains(share.fixedBytes)
+      require(isGood, part, "is out of range", "give a factor of 0 to 1000 and bytes from 0 on")
+    }
+    let isAscending = rule.low.weightFactor <= rule.high.weightFactor && rule.low.fixedBytes <= rule.high.fixedBytes
+    require(isAscending, "high", "lies below the low end", "check which is which")
+    require(!rule.source.isEmpty, "source", "is empty", "say where it was published")
+    return problems
   }
 
   private func checkSeconds(_ figure: PublishedBenchmark, _ report: (String, String, String) -> Void) {

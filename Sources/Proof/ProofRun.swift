@@ -48,6 +48,8 @@ public struct ProofRun: Sendable {
   public enum Event: Sendable {
     /// The node is being started.
     case starting(NodeSettings)
+    /// The node warned of something while it started.
+    case warned(String)
     /// The node is ready, and the machine's speed is being found out.
     case calibrating
     case calibrated(NodeUnderLoad.CalibrationRun)
@@ -97,6 +99,7 @@ public struct ProofRun: Sendable {
       guard let replica = deployed.replica(node.replica), let address = replica.address else {
         preconditionFailure("a rollout returns when every node is ready")
       }
+      for warning in await warnings(of: node.replica, in: order.deployment) { report(.warned(warning)) }
       let outcome = try await runtime.whileRunning(order.deployment) {
         try await measure(order, at: address, node.replica)
       }
@@ -113,6 +116,17 @@ public struct ProofRun: Sendable {
       await lock.release()
       throw error
     }
+  }
+
+  /// What a node warned of while it started. A log that cannot be read keeps nobody from the run.
+  private func warnings(of replica: ReplicaID, in deployment: DeploymentID) async -> [String] {
+    var warnings: [String] = []
+    let lines = try? await runtime.logs(of: replica, in: deployment, last: 1000, follow: false)
+    guard var lines = lines?.makeAsyncIterator() else { return [] }
+    while let line = try? await lines.next() {
+      if let warning = ServerLogLine.warning(line) { warnings.append(warning) }
+    }
+    return warnings
   }
 
   /// The schedule first, then the prediction on exactly that schedule, and only then the load.

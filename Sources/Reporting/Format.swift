@@ -54,6 +54,11 @@ public enum Format {
     return "\(grouped(minutes / 60)) h" + (minutes % 60 == 0 ? "" : " \(minutes % 60) min")
   }
 
+  /// A span of time that may be a lower bound only: `≥ 10.0 s`.
+  public static func duration(_ seconds: Double, isAtLeast: Bool) -> String {
+    isAtLeast && seconds.isFinite ? "≥ \(duration(seconds))" : duration(seconds)
+  }
+
   /// A time that a user set, without zeros that were not written: `10 ms`, `1.5 s`.
   public static func setting(_ seconds: Double) -> String {
     let text = duration(seconds)

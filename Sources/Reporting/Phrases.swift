@@ -71,12 +71,19 @@ public enum Phrases {
 
   static func requests(_ count: Int) -> String { Format.count(count, "request", "requests") }
 
+  /// `2.34 ms`, or `≥ 10.0 s` where it lies among requests that were not answered.
+  static func measuredP99(_ record: RunRecord) -> String {
+    let measured = record.figures.measured
+    return Format.duration(measured.p99Seconds, isAtLeast: measured.isAtLeast("p99Seconds"))
+  }
+
   /// The two figures the whole program is about.
   static func whatCameOut(_ record: RunRecord) -> String {
     let interval = Format.durationInterval(record.comparison.prediction.p99)
     let error = record.comparison.prediction.errorP99
+    let isAtLeast = record.figures.measured.isAtLeast("p99Seconds")
     let miss: String
-    if !error.isFinite {
+    if isAtLeast || !error.isFinite {
       miss = "no error can be stated"
     } else if Format.signedPercent(error) == "0.0 %" {
       miss = "the same"
@@ -85,7 +92,7 @@ public enum Phrases {
       miss = "\(size) too \(error > 0 ? "high" : "low")"
     }
     let bounds = interval == Format.missing ? "" : " (95 % interval \(interval))"
-    return "Measured p99 is \(Format.duration(record.figures.measured.p99Seconds)) against a target of "
+    return "Measured p99 is \(measuredP99(record)) against a target of "
       + "\(Format.setting(record.asked.targetP99Seconds)). The prediction was "
       + "\(Format.duration(record.figures.predicted.p99Seconds))\(bounds): \(miss)."
   }
@@ -144,10 +151,36 @@ public enum Phrases {
       : "That is \(share) over the budget of \(Format.money(budget)) an hour."
   }
 
-  static func bound(_ lowerBound: Double?, _ gap: Double?) -> String {
-    guard let lowerBound, lowerBound.isFinite else { return "There is no lower bound to state." }
-    let distance = gap.map { ", the plan is \(Format.percent($0, places: 1)) above it" } ?? ""
-    return "No plan over the types considered costs less than \(Format.money(lowerBound)) an hour\(distance)."
+  /// What the lower bound says, of a plan and of there being none.
+  static func bound(_ plan: Plan) -> String {
+    guard let lowerBound = plan.lowerBoundPerHour, lowerBound.isFinite else {
+      return plan.feasible
+        ? "There is no lower bound to state."
+        : "Of the types considered, none takes a single model by memory, processor and bare latency alone."
+    }
+    let least = Format.money(lowerBound)
+    if plan.feasible {
+      let distance = plan.gap.map { ", the plan is \(Format.percent($0, places: 1)) above it" } ?? ""
+      return "No plan over the types considered costs less than \(least) an hour\(distance)."
+    }
+    if plan.binding == .budget, let budget = plan.budgetPerHour, lowerBound > budget {
+      return "That there is no cheaper one is proven: over the types considered, \(least) an hour is the least that "
+        + "memory and processors alone cost."
+    }
+    return "By memory and processors alone it would cost at least \(least) an hour over the types considered, if it "
+      + "could be had at all."
+  }
+
+  /// What nobody has measured and the plan's price depends on; nil where there is no such thing.
+  static func lowHostMemory(_ plan: Plan) -> String? {
+    guard let low = plan.atLowHostMemory else { return nil }
+    let range = low.perModelBytes
+    let fleet = low.nodes.map { "\(Format.count($0.count)) × \($0.instanceType)" }.joined(separator: " + ")
+    let family = low.nodes.first.map { String($0.instanceType.prefix { $0 != "." }) } ?? ""
+    return "This rests on a figure that nobody has published: how much of its host’s memory a model on \(family) "
+      + "keeps. It is \(Format.bytes(range.low)) to \(Format.bytes(range.high)) (\(low.provenance.kind.rawValue)), "
+      + "and plans are sized on the upper end. Were it the lower one, \(fleet) would do at "
+      + "\(Format.money(low.costPerHour)) an hour: load two models on one such node and look, before buying."
   }
 
   /// `12 of 240 instance types reach the target, 31 do not, 197 have no figure to say.`
@@ -172,13 +205,24 @@ public enum Phrases {
     }
   }
 
+  /// A utilization in whole percent; one that is above 0 is never shown as 0.
+  private static func busy(_ utilization: Double) -> String {
+    utilization > 0 && utilization < 0.005 ? "less than 1 %" : Format.percent(utilization)
+  }
+
   /// `2 queues with 1 worker of 1 thread each, 41 % busy; 94 models take 9.2 of 16.0 GiB (estimated)`
   static func nodeDetails(_ node: NodeGroup) -> String {
     let models = node.modelsPerNode.max() ?? 0
     let taken = Format.bytes(node.memoryPerModelBytes.multipliedReportingOverflow(by: Int64(models)).partialValue)
-    return "\(workersInWords(node)), \(Format.percent(node.utilization)) busy; "
-      + "\(Format.count(models, "model takes", "models take")) \(taken) of \(Format.bytes(node.memoryCapacityBytes)) "
-      + "(\(node.memoryProvenance.kind.rawValue))"
+    let place = node.hostMemory == nil ? "" : " of the devices’ memory"
+    let host = node.hostMemory.map { host in
+      let kept = Format.bytes(host.perModelBytes.high.multipliedReportingOverflow(by: Int64(models)).partialValue)
+      return ", and up to \(kept) of \(Format.bytes(host.capacityBytes)) of the host’s "
+        + "(\(host.provenance.kind.rawValue))"
+    }
+    return "\(workersInWords(node)), \(busy(node.utilization)) busy; "
+      + "\(Format.count(models, "model takes", "models take")) \(taken) of \(Format.bytes(node.memoryCapacityBytes))"
+      + "\(place) (\(node.memoryProvenance.kind.rawValue))\(host ?? "")"
   }
 
   /// Reasons, each once, with what they hold for.
@@ -218,10 +262,11 @@ public enum Phrases {
   static func sources(of nodes: [NodeGroup]) -> [(subject: String, provenance: Provenance)] {
     var found: [(provenance: Provenance, types: [(name: String, figures: [String])])] = []
     for node in nodes {
-      let figures = [
-        ("latency", node.provenance), ("compute time", node.service.computeProvenance),
-        ("HTTP and tokenizer time", node.service.overheadProvenance), ("memory per model", node.memoryProvenance),
-      ]
+      let figures =
+        [
+          ("latency", node.provenance), ("compute time", node.service.computeProvenance),
+          ("HTTP and tokenizer time", node.service.overheadProvenance), ("memory per model", node.memoryProvenance),
+        ] + (node.hostMemory.map { [("host memory per model", $0.provenance)] } ?? [])
       for (figure, provenance) in figures {
         guard let source = found.firstIndex(where: { $0.provenance == provenance }) else {
           found.append((provenance, [(node.instanceType, [figure])]))

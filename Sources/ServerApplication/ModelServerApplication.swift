@@ -107,7 +107,7 @@ package struct ModelServerApplication: Sendable {
     let shorter = options.batch.max > 1 ? options.warmTokens.map { max(1, $0 / 2) } : []
     let source = RepositorySource(
       folder: options.repository, limit: options.limitModels, warmTokens: options.warmTokens + shorter, probe: probe,
-      origin: remote.map(RemoteOrigin.init), devices: options.devices)
+      origin: remote.map(RemoteOrigin.init), devices: options.devices, pairTruncation: options.pairTruncation)
     let residency = ResidencyPolicy(budgetBytes: options.memoryBudgetBytes, maxWaiting: options.maxLoadsWaiting)
     return ModelRegistry(
       source: source, options: ModelRegistry.Options(residency: residency, loadThreads: options.loadThreads),

@@ -70,6 +70,7 @@ extension Inference_ModelConfig {
       }
     ]
     parameters = ["variant": .with { $0.stringValue = configuration.variant }]
+    if let way = configuration.pairTruncation { parameters["pair_truncation"] = .with { $0.stringValue = way } }
   }
 }
 

@@ -153,7 +153,12 @@ extension ServerResponder {
           }
         }
         if configuration.isBatched { body.member("dynamic_batching") { write(batching: configuration, to: &$0) } }
-        body.member("parameters") { $0.member("variant") { $0.member("string_value", configuration.variant) } }
+        body.member("parameters") { body in
+          body.member("variant") { $0.member("string_value", configuration.variant) }
+          if let way = configuration.pairTruncation {
+            body.member("pair_truncation") { $0.member("string_value", way) }
+          }
+        }
       })
   }
 

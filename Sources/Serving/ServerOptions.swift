@@ -39,6 +39,8 @@ package struct ServerOptions: Sendable {
   package var postprocess = true
   /// Texts are padded to 128 word pieces, as in the guidance, instead of being computed at their own length.
   package var padsText = false
+  /// How pairs of texts are cut, whatever the repository's manifest says; nil leaves it to that.
+  package var pairTruncation: RepositoryManifest.PairTruncation?
   /// Log each question and its answer.
   package var logsTexts = false
   /// Whether clients may load and unload models.

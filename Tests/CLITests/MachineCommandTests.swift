@@ -106,6 +106,19 @@ import Testing
     let state = try FileManager.default.subpathsOfDirectory(atPath: place.temporary)
     #expect(state.filter { $0.contains("-node-0-") } == [], "\(state)")
     #expect(modelServers(mentioning: place.folder).isEmpty)
+    // A kept model that was damaged is written again, which is said; one that is as it was is not.
+    let kept = try #require(
+      try FileManager.default.subpathsOfDirectory(atPath: place.folder + "/models").first { $0.hasSuffix("/model3.pt") }
+    )
+    let model = try #require(FileHandle(forUpdatingAtPath: place.folder + "/models/" + kept))
+    try model.seek(toOffset: 1000)
+    try model.write(contentsOf: Data("damaged".utf8))
+    try model.close()
+    for isDamaged in [true, false] {
+      let again = try place.planner("execute", "p.json", "--duration", "2s", "--no-calibration", "--json")
+      try expectConsistent(try again.json(), exit: again.status, again.errors)
+      #expect(again.errors.contains("model3.pt is not what was written") == isDamaged, "\(again.errors)")
+    }
   }
 
   @Test func aCloudPlanRunsAsASlice() throws {

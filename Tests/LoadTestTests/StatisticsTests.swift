@@ -106,7 +106,7 @@ import Testing
   @Test func tooFewRequestsDecideNothing() {
     let verdict = VerdictRule(targetSeconds: 1).judge(result(exponential(300, mean: 0.001)))
     #expect(verdict.verdict == .undecided && verdict.p99.high == .infinity)
-    #expect(verdict.reason.contains("too few"))
+    #expect(verdict.reason.contains("too few") && verdict.reason.contains(" ms and more)"))
     #expect(VerdictRule(targetSeconds: 1).judge(result([])).verdict == .undecided)
   }
 
@@ -117,6 +117,11 @@ import Testing
     let many = Dictionary(uniqueKeysWithValues: (0..<200).map { ($0 * 30, LoadOutcome.timedOut) })
     let verdict = VerdictRule(targetSeconds: 0.01).judge(result(latencies, outcomes: many))
     #expect(verdict.verdict == .fail && verdict.p99.estimate == .infinity)
+    // One word for it in the sentence and in the figures: at least the client's limit.
+    #expect(verdict.reason.hasPrefix("measured p99 ≥ 10.0 s (95 % interval ≥ 10.0 s) lies above"))
+    let figures = result(latencies, outcomes: many).figures(memoryBytes: 0)
+    #expect(figures.p99Seconds == 10 && figures.atLeast == ["p99Seconds"])
+    #expect(result(latencies, outcomes: few).figures(memoryBytes: 0).atLeast == nil)
   }
 
   @Test func oneFailedRequestMakesTheRunInvalid() {

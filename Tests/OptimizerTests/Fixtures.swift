@@ -6,7 +6,7 @@ import Testing
 /// Problems that the tests share.
 enum Fixture {
   static func mission(
-    models: Int = 3000, budget: Double? = 60, target: Double = 0.010, rate: Double = 0.49, seed: UInt64 = 1,
+    models: Int = 3000, budget: Double? = 70, target: Double = 0.010, rate: Double = 0.49, seed: UInt64 = 1,
     instances: [String]? = nil, profiles: [Profile] = [], local: LocalMachine? = nil, fit: Bool = false
   ) throws -> OptimizationProblem {
     var workload = Workload.guidance
@@ -23,13 +23,14 @@ enum Fixture {
   static func figures(_ profiles: [Profile], _ catalog: Catalog) throws -> Figures {
     let published = try FiguresFile.embedded()
     return Figures(
-      profiles: profiles, benchmarks: published.figures, architectures: published.architectures, catalog: catalog)
+      profiles: profiles, benchmarks: published.figures, architectures: published.architectures,
+      hostMemory: published.hostMemory, catalog: catalog)
   }
 
   static func evidence(_ problem: OptimizationProblem) -> PlanEvidence {
     PlanEvidence(
       catalog: problem.catalog, figures: problem.figures.benchmarks, architectures: problem.figures.architectures,
-      profiles: problem.figures.profiles)
+      hostMemory: problem.figures.hostMemory, profiles: problem.figures.profiles)
   }
 
   /// A distribution around `mean`, a tenth to either side with a tail of half as much again.

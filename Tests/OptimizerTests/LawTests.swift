@@ -21,6 +21,9 @@ import Testing
     for node in plan.nodes {
       let perQueue = (node.modelsPerNode[1] + node.devices - 1) / node.devices
       #expect(Int64(perQueue) * node.memoryPerModelBytes <= node.memoryCapacityBytes / Int64(node.devices))
+      if let host = node.hostMemory {
+        #expect(Int64(node.modelsPerNode[1]) * host.perModelBytes.high <= host.capacityBytes)
+      }
       #expect(node.latencySeconds.p99.high <= target)
       #expect(node.utilization < 1)
     }
@@ -54,9 +57,9 @@ import Testing
 
   @Test func aLargerBudgetNeverCostsMore() throws {
     var last = Double.infinity
-    for budget in [20.0, 45.591, 45.592, 60, 1000] {
+    for budget in [20.0, 60, 65.006, 65.0063, 1000] {
       let plan = try Optimizer.optimize(try Fixture.mission(budget: budget))
-      #expect(plan.feasible == (budget >= 45.592))
+      #expect(plan.feasible == (budget >= 65.0063))
       let cost = plan.costPerHour ?? .infinity
       #expect(cost <= last)
       last = cost
@@ -64,10 +67,11 @@ import Testing
   }
 
   @Test func theRemainderGoesToACheaperType() throws {
-    // An inf2.xlarge takes 50; with 20 ms to spare an inf1.xlarge takes the other five for less than a second one.
-    let problem = try Fixture.mission(models: 55, budget: nil, target: 0.020)
+    // With 20 ms to spare the four chips of an inf1.6xlarge take 48; an inf1.xlarge, whose host has room for five,
+    // takes the others for less than a second one.
+    let problem = try Fixture.mission(models: 53, budget: nil, target: 0.020)
     let plan = try Optimizer.optimize(problem)
-    #expect(plan.nodes.map(\.instanceType).sorted() == ["inf1.xlarge", "inf2.xlarge"])
+    #expect(plan.nodes.map(\.instanceType).sorted() == ["inf1.6xlarge", "inf1.xlarge"])
     #expect(plan.nodes.allSatisfy { $0.count == 1 })
     #expect(PlanChecker.check(plan, against: Fixture.evidence(problem)).isEmpty)
   }
@@ -90,7 +94,7 @@ import Testing
   }
 
   @Test func budget() throws {
-    try check(try Fixture.mission(budget: 20), binding: .budget, mentions: "60 × inf2.xlarge, costs $45.59")
+    try check(try Fixture.mission(budget: 20), binding: .budget, mentions: "10 × inf2.24xlarge, costs $65.01")
     // The bound still stands: no fleet costs less.
     #expect(try Optimizer.optimize(try Fixture.mission(budget: 20)).lowerBoundPerHour != nil)
   }
@@ -117,13 +121,40 @@ import Testing
   @Test func hostMemory() throws {
     var problem = try Fixture.mission(budget: nil, instances: ["inf2.xlarge"])
     for index in problem.catalog.types.indices { problem.catalog.types[index].allocatableMemoryBytes = 2500 << 20 }
-    try check(problem, binding: .memory, mentions: "host memory")
+    try check(problem, binding: .memory, mentions: "host memory: the device runtime, one model and its copy")
+  }
+
+  /// With one pod a node has no place beside its agents, whatever its memory: on a chip, and where a profile speaks.
+  @Test func pods() throws {
+    var problem = try Fixture.mission(budget: nil, instances: ["inf2.xlarge"])
+    for index in problem.catalog.types.indices { problem.catalog.types[index].maxPods = 7 }
+    try check(problem, binding: .pods, mentions: "pods: the node's agents take 7 and the server one, of 7")
+    let profile = try Fixture.profile(
+      [.init(architecture: "bert-base", cells: [.init(tokens: 128, computeSeconds: 0.001)])], instanceType: "c6a.large")
+    var measured = try Fixture.mission(models: 30, budget: nil, instances: ["c6a.large"], profiles: [profile])
+    #expect(try Optimizer.optimize(measured).feasible)
+    for index in measured.catalog.types.indices { measured.catalog.types[index].maxPods = 1 }
+    try check(measured, binding: .pods, mentions: "of 1")
+  }
+
+  @Test func processorForTheAgents() throws {
+    var problem = try Fixture.mission(budget: nil, instances: ["inf2.xlarge"])
+    for index in problem.catalog.types.indices { problem.catalog.types[index].allocatableMilliCPU = 290 }
+    try check(problem, binding: .compute, mentions: "CPU: the node's agents ask for 290m of 290m")
   }
 
   @Test func compute() throws {
     try check(
       try Fixture.mission(budget: nil, rate: 2000, instances: ["inf2.xlarge"]), binding: .compute,
       mentions: "busy all the time")
+  }
+
+  /// A rate that is not 0 is not shown as 0.
+  @Test(arguments: [(0.49, "0.49"), (0.0012, "0.0012"), (12.0, "12.00")])
+  func ratesInReasons(rate: Double, text: String) {
+    let reason = Reason.compute(
+      models: 2, ratePerModelPerSecond: rate, workers: 1, place: .node, meanSeconds: 0.001)
+    #expect(reason.sentence.contains("with \(text) requests a second each"))
   }
 
   @Test func noFigure() throws {

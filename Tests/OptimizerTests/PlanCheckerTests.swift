@@ -20,17 +20,28 @@ import Testing
   static let tamperings: [Tampering] = [
     Tampering("cheaper", .arithmetic) { $0.costPerHour = 40 },
     Tampering("cheaper by the month", .arithmetic) { $0.costPerMonth = 21_273.36 },
-    Tampering("fewer nodes", .coverage) { $0.nodes[0].count = 59 },
-    Tampering("more models than there are", .coverage) { $0.nodes[0].modelsPerNode = [51, 51] },
+    Tampering("fewer nodes", .coverage) { $0.nodes[0].count = 9 },
+    Tampering("more models than there are", .coverage) { $0.nodes[0].modelsPerNode = [301, 301] },
     Tampering("uneven", .coverage) { $0.nodes[0].modelsPerNode = [40, 60] },
     Tampering("other number of models", .coverage) { $0.models = 2000 },
     Tampering("lower price", .catalog) { $0.nodes[0].costPerHour = 0.5 },
     Tampering("type that does not exist", .catalog) { $0.nodes[0].instanceType = "inf2.huge" },
     Tampering("overfull chip", .memory) { plan in
-      plan.nodes[0].modelsPerNode = [60, 60]
-      plan.nodes[0].count = 50
+      plan.nodes[0].modelsPerNode = [375, 375]
+      plan.nodes[0].count = 8
     },
     Tampering("more device memory", .memory) { $0.nodes[0].memoryCapacityBytes *= 2 },
+    Tampering("more memory of the host", .memory) { $0.nodes[0].hostMemory?.capacityBytes *= 2 },
+    Tampering("models that keep more than the host has", .memory) { $0.nodes[0].hostMemory?.perModelBytes.high *= 2 },
+    Tampering("models that keep less of the host", .evidence) { $0.nodes[0].hostMemory?.perModelBytes.high /= 2 },
+    Tampering("host left out", .memory) { $0.nodes[0].hostMemory = nil },
+    Tampering("a cheaper fleet on less host memory than its price", .arithmetic) { plan in
+      plan.atLowHostMemory?.costPerHour = 20
+    },
+    Tampering("a dearer fleet on less host memory", .arithmetic) { plan in
+      plan.atLowHostMemory?.nodes[0].count = 600
+      plan.atLowHostMemory?.costPerHour = 455.02
+    },
     Tampering("smaller models", .evidence) { $0.nodes[0].memoryPerModelBytes /= 2 },
     Tampering("faster passes", .evidence) { plan in
       plan.nodes[0].service.computeSeconds = plan.nodes[0].service.computeSeconds.scaled(by: 0.9)
@@ -68,8 +79,8 @@ import Testing
     Tampering("busier than it can be", .latency) { $0.workload.ratePerModelPerSecond = 50 },
     Tampering("over budget", .budget) { $0.budgetPerHour = 30 },
     Tampering("bound above the cost", .lowerBound) { plan in
-      plan.lowerBoundPerHour = 50
-      plan.gap = plan.costPerHour.map { $0 / 50 - 1 }
+      plan.lowerBoundPerHour = 80
+      plan.gap = plan.costPerHour.map { $0 / 80 - 1 }
     },
     Tampering("no bound", .lowerBound) { plan in
       plan.lowerBoundPerHour = nil
@@ -77,7 +88,7 @@ import Testing
     },
     Tampering("gap", .arithmetic) { $0.gap = 0.1 },
     Tampering("best type hidden from the list", .lowerBound) { plan in
-      plan.alternatives.removeAll { $0.instanceType == "inf2.xlarge" }
+      plan.alternatives.removeAll { $0.instanceType == "inf2.24xlarge" }
     },
     Tampering("cheaper alternative", .arithmetic) { plan in
       guard let row = plan.alternatives.firstIndex(where: { $0.instanceType == "inf2.8xlarge" }) else { return }
@@ -104,7 +115,7 @@ import Testing
 
   /// The bound is derived again, not just compared with the cost: this fleet costs more than it must.
   @Test func aBoundThatCannotBeProven() throws {
-    let problem = try Fixture.mission(models: 300, budget: nil, target: 0.006, rate: 30, instances: ["inf2.xlarge"])
+    let problem = try Fixture.mission(models: 300, budget: nil, target: 0.006, rate: 30, instances: ["inf2.8xlarge"])
     var plan = try Optimizer.optimize(problem)
     let cost = try #require(plan.costPerHour)
     #expect(try #require(plan.lowerBoundPerHour) < cost)
@@ -112,6 +123,21 @@ import Testing
     plan.gap = 0
     let violations = PlanChecker.check(plan, against: Fixture.evidence(problem))
     #expect(violations.map(\.kind) == [.lowerBound])
+  }
+
+  /// A node without a place for the server beside its agents is found, whatever the plan says of itself.
+  @Test func aNodeWithoutAPlaceForTheServer() throws {
+    let plan = try Self.sound.get()
+    var evidence = Fixture.evidence(try Fixture.mission())
+    let index = try #require(evidence.catalog.types.firstIndex { $0.name == plan.nodes[0].instanceType })
+    evidence.catalog.types[index].maxPods = 7
+    #expect(PlanChecker.check(plan, against: evidence).contains { $0.kind == .room })
+    evidence = Fixture.evidence(try Fixture.mission())
+    evidence.catalog.types[index].allocatableMilliCPU = 100
+    #expect(PlanChecker.check(plan, against: evidence).contains { $0.kind == .room })
+    evidence = Fixture.evidence(try Fixture.mission())
+    evidence.catalog.nodeAgents[0].memoryMiB = 200_000
+    #expect(PlanChecker.check(plan, against: evidence).contains { $0.field == "nodes[0].hostMemory.capacityBytes" })
   }
 
   @Test func infeasibleByAssertion() throws {

@@ -15,9 +15,9 @@ import Testing
     try Fixture.figures(profiles, try Fixture.mission().catalog)
   }
 
-  /// 3,000 bert-base on 60 inf2.xlarge.
+  /// 3,000 bert-base on 60 inf2.8xlarge.
   private func cloudPlan(_ change: (inout Workload) -> Void = { _ in }) throws -> Plan {
-    var plan = try Optimizer.optimize(try Fixture.mission(instances: ["inf2.xlarge"]))
+    var plan = try Optimizer.optimize(try Fixture.mission(budget: nil, instances: ["inf2.8xlarge"]))
     change(&plan.workload)
     return plan
   }
@@ -76,7 +76,7 @@ import Testing
       from: try cloudPlan(), on: machine(profile, memoryBytes: memory, disk: disk), figures: try figures([profile]))
     #expect(slice.models == models)
     #expect(slice.reason?.limit == limit)
-    #expect(slice.reason?.of == 50 && slice.reason?.cause == .thisMachineIsNo(instanceType: "inf2.xlarge"))
+    #expect(slice.reason?.of == 50 && slice.reason?.cause == .thisMachineIsNo(instanceType: "inf2.8xlarge"))
     #expect(slice.node.spec.machine.isLocal && slice.node.count == 1 && slice.node.modelsPerNode == [models, models])
     #expect(slice.node.costPerHour == 0 && slice.node.host == profile.host)
     #expect(slice.node.environment == ["OMP_NUM_THREADS": "1"])
@@ -90,7 +90,7 @@ import Testing
     #expect(slice.reason?.limit == .processor)
     #expect((28...31).contains(slice.models))
     let hot = try cloudPlan { $0.ratePerModelPerSecond = 500 }
-    #expect(throws: SliceError.notEvenOne(.thisMachineIsNo(instanceType: "inf2.xlarge"), architecture: "bert-base")) {
+    #expect(throws: SliceError.notEvenOne(.thisMachineIsNo(instanceType: "inf2.8xlarge"), architecture: "bert-base")) {
       try Slice.choose(from: hot, on: machine(profile), figures: try figures([profile]))
     }
   }

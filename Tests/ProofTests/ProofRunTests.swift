@@ -30,6 +30,7 @@ import Testing
       let name =
         switch event {
         case .starting(let settings): "starting \(settings.models.count)"
+        case .warned(let text): "warned \(text)"
         case .calibrating: "calibrating"
         case .calibrated: "calibrated"
         case .notCalibrated: "not calibrated"

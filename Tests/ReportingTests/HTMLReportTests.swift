@@ -157,6 +157,13 @@ import Testing
       #expect(page.contains(">\(alternative.instanceType)<"))
       #expect(page.contains(alternative.reason.sentence))
     }
+    // A price that is only above the budget is not called impossible.
+    var dear = plan
+    dear.guidance[0].planned.feasible = false
+    dear.guidance[0].planned.binding = .budget
+    #expect(HTMLReport.renderPlan(dear).contains("keeps the target, above the budget"))
+    dear.guidance[0].planned.binding = .latency
+    #expect(!HTMLReport.renderPlan(dear).contains("keeps the target, above the budget"))
     let infeasible = Self.pages[3].text
     #expect(infeasible.contains("No feasible plan for 3,000 bert-base models") && infeasible.contains(">INFEASIBLE<"))
     #expect(infeasible.contains("No plan is feasible."))

@@ -68,6 +68,58 @@ import Testing
     #expect(text.contains("No plan that this program’s engine can run today\nNo plan is feasible."))
   }
 
+  /// Where there is no plan, no sentence speaks of one that costs something.
+  @Test func aBoundWithoutAPlan() {
+    var plan = Samples.infeasible()
+    #expect(PlanText.render(plan).contains("Of the types considered, none takes a single model"))
+    plan.lowerBoundPerHour = 24.36
+    let budget = PlanText.render(plan)
+    #expect(budget.contains("That there is no cheaper one is proven: over the types considered, $24.36 an hour is"))
+    plan.binding = .latency
+    let latency = PlanText.render(plan, style: TextStyle(width: 2000, isStyled: false))
+    #expect(latency.contains("it would cost at least $24.36 an hour over the types considered, if it could be had"))
+    for text in [budget, latency] { #expect(!text.contains("No plan over the types considered costs less")) }
+  }
+
+  /// What the price rests on is said with the price, and with there being none.
+  @Test func hostMemoryThatNobodyMeasured() {
+    let low = LowHostMemory(
+      perModelBytes: .init(low: 20480, high: 600 << 20), costPerHour: 20.1,
+      nodes: [.init(instanceType: "inf2.xlarge", count: 26)],
+      provenance: Provenance(.estimated, source: "as published for inf1"))
+    var plan = Samples.plan()
+    plan.nodes[0].hostMemory = HostMemory(
+      perModelBytes: low.perModelBytes, capacityBytes: 60 << 30, provenance: low.provenance)
+    plan.atLowHostMemory = low
+    var none = Samples.infeasible()
+    none.atLowHostMemory = low
+    for text in [plan, none].map({ PlanText.render($0, style: TextStyle(width: 2000, isStyled: false)) }) {
+      #expect(text.contains("memory a model on inf2 keeps. It is 20.0 KiB to 600 MiB (estimated)"))
+      #expect(text.contains("26 × inf2.xlarge would do at $20.10 an hour"))
+      #expect(text.contains("host memory per model, estimated: as published for inf1"))
+    }
+    let wide = PlanText.render(plan, style: TextStyle(width: 2000, isStyled: false))
+    #expect(wide.contains("up to 55.1 GiB of 60.0 GiB of the host’s (estimated)"))
+    for page in [plan, none].map(HTMLReport.renderPlan) {
+      #expect(page.contains("26\u{A0}× inf2.xlarge") && page.contains("as published for inf1"))
+    }
+  }
+
+  /// A percentile among requests that were not answered is one thing in one word: at least the client's limit.
+  @Test func aPercentileThatIsOnlyALowerBound() {
+    var run = Samples.slice()
+    run.figures.measured.p99Seconds = 10
+    run.figures.measured.atLeast = ["p99Seconds"]
+    let text = RunText.render(run)
+    #expect(text.contains("Measured p99 is ≥ 10.0 s against a target of 10 ms"))
+    #expect(text.contains("no error can be stated"))
+    let row = text.split(separator: "\n").first { $0.hasPrefix("p99") } ?? ""
+    #expect(row.contains("≥ 10.0 s") && row.hasSuffix("—"))
+    let page = HTMLReport.render(run)
+    #expect(page.contains("≥ 10.0\u{A0}s") || page.contains("≥\u{A0}10.0\u{A0}s"))
+    #expect(!page.contains("∞") && !text.contains("∞"))
+  }
+
   @Test func aRun() {
     let text = RunText.render(Samples.run(), reportPath: "reports/x/index.html")
     for part in [

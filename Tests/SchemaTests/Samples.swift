@@ -172,7 +172,7 @@ enum Samples {
   }
 
   static func publishedNode() -> NodeGroup {
-    NodeGroup(
+    var node = NodeGroup(
       instanceType: "inf2.xlarge", count: 32, modelsPerNode: [93, 94], precision: .fp32, devices: 2, workers: 1,
       threadsPerWorker: 1, costPerHour: 0.7582, provenance: published, executable: false, latencySeconds: p99,
       utilization: 0.05, memoryPerModelBytes: 600 << 20, memoryCapacityBytes: 32 << 30, memoryProvenance: estimated,
@@ -180,6 +180,9 @@ enum Samples {
         computeSeconds: publishedTable(), overheadSeconds: measuredTable(), betweenRunCV: 0.02,
         computeProvenance: published, overheadProvenance: measured),
       environment: [:])
+    node.hostMemory = HostMemory(
+      perModelBytes: .init(low: 20480, high: 600 << 20), capacityBytes: 60 << 30, provenance: estimated)
+    return node
   }
 
   static let figured = Alternative(
@@ -203,7 +206,10 @@ enum Samples {
         instanceType: "inf2.8xlarge", guidancePricePerHour: 1.97, guidanceNodes: 72, guidanceTotalPerHour: 141.94,
         guidanceModelsPerNode: 42, packingCostPerHour: 141.7977, packingFeasible: true, packingP99Seconds: p99.p99,
         packingReason: .stated("42 models a node: within 10 ms"), planned: figured)
-    ], catalog: published)
+    ], catalog: published,
+    atLowHostMemory: LowHostMemory(
+      perModelBytes: .init(low: 20480, high: 600 << 20), costPerHour: 20.1,
+      nodes: [.init(instanceType: "inf2.xlarge", count: 26)], provenance: estimated))
 
   static let infeasiblePlan = Plan(
     seed: 1, feasible: false, costPerHour: nil, lowerBoundPerHour: nil, models: 3000, budgetPerHour: nil,
@@ -304,6 +310,7 @@ enum Samples {
     run.asked.workload = .guidance
     run.ran.node = publishedNode()
     run.figures.measured.p99Seconds = 10
+    run.figures.measured.atLeast = ["p99Seconds"]
     run.figures.measuredCurve.seconds[2] = 10
     run.comparison.prediction.errorP99 = -1
     run.verdict.outcome = .undecided
@@ -362,8 +369,10 @@ enum Samples {
     }
     var hashed = model
     hashed.sha256 = String(repeating: "0a", count: 32)
+    var older = RepositoryManifest(seed: nil, vocabularyFile: "vocab.txt", lowercases: true, models: variants)
+    older.pairTruncation = .oneByOne
     return [
-      RepositoryManifest(seed: nil, vocabularyFile: "vocab.txt", lowercases: true, models: variants),
+      older,
       RepositoryManifest(seed: 1, vocabularyFile: "vocab.txt", lowercases: true, models: [model]),
       RepositoryManifest(seed: nil, vocabularyFile: nil, lowercases: false, models: [model, hashed]),
     ]

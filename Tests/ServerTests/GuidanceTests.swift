@@ -38,6 +38,30 @@ import Testing
     #expect(answers.count > 20)
   }
 
+  /// Two texts of 63 pieces or more share 125 places: the odd one goes to the context, or to the question as it once did.
+  @Test func pairsMayBeCutTheOlderWay() async throws {
+    // The raw tensor: an answer's text might be the same of other pieces.
+    let raw = ["POSTPROCESS": "False"]
+    let today = try ServerProcess.ready(environment: raw)
+    let older = try ServerProcess.ready(["--pair-truncation", "oneByOne"], environment: raw)
+    defer {
+      today.terminate()
+      older.terminate()
+    }
+    for (server, way) in [(today, "halves"), (older, "oneByOne")] {
+      let configuration = try await server.ask("/v2/models/model1/config").json()
+      let parameters = try #require(configuration["parameters"] as? [String: [String: String]])
+      #expect(parameters["pair_truncation"] == ["string_value": way])
+    }
+    let text = Array(repeating: "who", count: 63).joined(separator: "+")
+    // As long as each other: of a longer question both ways keep the odd piece.
+    let query = "?seq_0=\(text)&seq_1=\(text)"
+    #expect(try await Self.detail(today, query) != (try await Self.detail(older, query)))
+    // Texts that are not cut are the same either way.
+    let short = "?seq_0=who+is+it&seq_1=a+big+cat"
+    #expect(try await Self.detail(today, short) == (try await Self.detail(older, short)))
+  }
+
   /// A form's fields and the query's count together; a body that is neither form nor JSON is not taken for none.
   @Test func textsOfAPostAreReadWhereverTheyStand() async throws {
     let server = try ServerProcess.ready()

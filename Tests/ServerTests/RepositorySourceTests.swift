@@ -85,4 +85,23 @@ import Testing
     #expect(!source.isUnchanged)
     #expect(try source.manifest().models.map(\.name) == ["a"])
   }
+
+  /// What the manifest says of pairs holds, unless the server was told otherwise; without either, today's way.
+  @Test func pairsAreCutAsTheManifestOrTheServerSays() throws {
+    let repository = try Repository()
+    defer { repository.remove() }
+    let words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"]
+    try repository.write("vocab.txt", words.joined(separator: "\n") + "\n", secondsAgo: 100)
+    var manifest = RepositoryManifest(seed: nil, vocabularyFile: "vocab.txt", lowercases: true, models: [])
+    func way(_ source: RepositorySource) throws -> String? {
+      try source.tokenizer(of: manifest)?.truncation.rawValue
+    }
+    let source = RepositorySource(folder: repository.folder)
+    #expect(try way(source) == "halves")
+    manifest.pairTruncation = .oneByOne
+    #expect(try way(source) == "oneByOne")
+    #expect(try way(RepositorySource(folder: repository.folder, pairTruncation: .halves)) == "halves")
+    manifest.vocabularyFile = nil
+    #expect(try way(source) == nil)
+  }
 }

@@ -30,7 +30,8 @@ struct Candidate {
     let compute = modelsPerDeviceByCompute(
       ratePerModelPerSecond: workload.ratePerModelPerSecond, meanSeconds: figures.meanFloorSeconds,
       belowUtilization: 1)
-    return min(figures.modelsPerDeviceByMemory, compute) * figures.server.devices
+    return min(
+      min(figures.modelsPerDeviceByMemory, compute) * figures.server.devices, figures.modelsByHostMemory)
   }
 
   /// Models on the fullest device of a node with so many.
@@ -41,11 +42,30 @@ struct Candidate {
     Reason.ModelMemory(bytes: figures.memoryPerModelBytes, kind: figures.memoryProvenance.kind)
   }
 
-  /// Why the host of a device holds no model; nil where it does.
-  var hostMemoryReason: Reason? {
-    figures.hostMemoryShortage.map {
-      .hostMemory(neededBytes: $0.neededBytes, availableBytes: $0.availableBytes)
+  /// What one model keeps of the host's memory, as reasons name it.
+  func keptMemory(_ host: HostMemory) -> Reason.ModelMemory {
+    Reason.ModelMemory(bytes: host.perModelBytes.high, kind: host.provenance.kind)
+  }
+
+  /// What the node has too little of for even one model.
+  var noRoomBinding: Binding {
+    switch figures.shortage {
+    case .pods: .pods
+    case .cpu: .compute
+    case .hostMemory, nil: .memory
     }
+  }
+
+  /// What fills the node's memory: the host's, where that takes fewer models than the devices'.
+  var memoryReason: Reason {
+    if let shortage = figures.shortage { return .noRoom(shortage) }
+    let onDevices = figures.modelsPerDeviceByMemory * figures.server.devices
+    if let host = figures.hostMemory, host.mostModels < onDevices {
+      return .hostMemory(models: host.mostModels, keptMemory(host), roomBytes: max(0, host.capacityBytes))
+    }
+    return .memory(
+      models: figures.modelsPerDeviceByMemory, modelMemory,
+      roomBytes: max(0, figures.memoryCapacityBytes) / Int64(figures.server.devices), place: place)
   }
 
   /// What a device stands for: `Inferentia2 core`, `A10G`, or the whole node.

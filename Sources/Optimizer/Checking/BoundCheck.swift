@@ -54,6 +54,8 @@ struct BoundCheck {
   private func capacities() -> [(cost: Int, models: Int)] {
     plan.alternatives.compactMap { row in
       guard let type = evidence.catalog[row.instanceType] else { return nil }
+      let rest = evidence.rest(of: type)
+      guard rest.pods >= 1, rest.milliCPU >= 1 else { return nil }
       let models = (publishedCapacities(type) + profiledCapacities(type)).max() ?? 0
       return models > 0 ? (Int((type.costPerHour * 1e9).rounded()), models) : nil
     }
@@ -72,12 +74,14 @@ struct BoundCheck {
         if let seconds = figure.seconds[key], seconds > workload.targetP99Seconds { return nil }
       }
       let perModel = Int64(((1.15 * Double(weights) + 41_943_040) * 1.25).rounded(.up))
-      let host = type.allocatableMemoryBytes - (2 << 30)
-      if type.accelerator != nil, host < perModel { return nil }
-      let memory = type.accelerator.map { Int64($0.count) * $0.memoryBytes } ?? host
-      return capacity(
+      let demand = evidence.hostDemand(of: type, weightBytes: weights)
+      let host = evidence.rest(of: type).memoryBytes
+      let memory = type.accelerator.map { Int64($0.count) * $0.memoryBytes } ?? host - (2 << 30)
+      let models = capacity(
         memoryBytes: memory, perModelBytes: perModel, devices: split.devices, workers: split.workers,
         meanSeconds: mean * split.factor)
+      guard type.accelerator != nil, demand.perModel > 0 else { return models }
+      return min(models, Int(max(0, host - demand.process - perModel) / demand.perModel))
     }
   }
 
@@ -91,7 +95,7 @@ struct BoundCheck {
           if cell.computeSeconds.quantile(0.99) > plan.workload.targetP99Seconds { continue }
           result.append(
             capacity(
-              memoryBytes: type.allocatableMemoryBytes - profile.serverMemoryBytes,
+              memoryBytes: evidence.rest(of: type).memoryBytes - profile.serverMemoryBytes,
               perModelBytes: model.memoryPerModelBytes, devices: 1, workers: cell.workers,
               meanSeconds: cell.computeSeconds.mean))
         }

@@ -58,7 +58,7 @@ struct EvidenceCheck {
       sources.contains { $0.model.memoryPerModelBytes == node.memoryPerModelBytes }, .evidence,
       "\(field).memoryPerModelBytes", "is \(node.memoryPerModelBytes), which no profile measured")
     let fits = sources.contains { source in
-      let host = type?.allocatableMemoryBytes ?? source.profile.host.memoryBytes
+      let host = type.map { evidence.rest(of: $0).memoryBytes } ?? source.profile.host.memoryBytes
       return node.memoryCapacityBytes <= host - source.profile.serverMemoryBytes
     }
     report.require(
@@ -104,7 +104,7 @@ struct EvidenceCheck {
     return true
   }
 
-  /// Weights × 1.15 + 40 MiB, and a quarter more; the server or device runtime takes 2 GiB of the host's memory.
+  /// Weights × 1.15 + 40 MiB, and a quarter more; beside models that live in the host's memory the server takes 2 GiB.
   private func checkEstimatedMemory(
     _ node: NodeGroup, _ type: InstanceType, at field: String, _ report: inout CheckReport
   ) {
@@ -118,11 +118,9 @@ struct EvidenceCheck {
     report.require(
       Double(node.memoryPerModelBytes) >= least - 1, .evidence, "\(field).memoryPerModelBytes",
       "is \(node.memoryPerModelBytes), below the upper end of the estimate, \(least)")
-    var capacity = type.allocatableMemoryBytes - 2 * gibibyte
+    var capacity = evidence.rest(of: type).memoryBytes - 2 * gibibyte
     if let accelerator = type.accelerator {
-      report.require(
-        capacity >= node.memoryPerModelBytes, .memory, field,
-        "the host cannot hold the runtime and a model while it loads")
+      RoomCheck(evidence: evidence).checkHostMemory(node, type, weightBytes: weights, at: field, &report)
       capacity = Int64(accelerator.count) * accelerator.memoryBytes
     }
     report.require(

@@ -11,6 +11,8 @@ public struct PlanViolation: Hashable, Sendable, CustomStringConvertible {
     /// Not every model has a place, or one has two.
     case coverage
     case memory
+    /// A node has no place for the server beside its agents.
+    case room
     case latency
     case budget
     case lowerBound
@@ -37,14 +39,18 @@ public struct PlanEvidence: Sendable {
   public var catalog: Catalog
   public var figures: [PublishedBenchmark]
   public var architectures: [PublishedArchitecture]
+  /// Host memory that models on accelerators keep, by instance family.
+  public var hostMemory: [HostMemoryRule]
   public var profiles: [Profile]
 
   public init(
-    catalog: Catalog, figures: [PublishedBenchmark], architectures: [PublishedArchitecture] = [], profiles: [Profile]
+    catalog: Catalog, figures: [PublishedBenchmark], architectures: [PublishedArchitecture] = [],
+    hostMemory: [HostMemoryRule] = [], profiles: [Profile]
   ) {
     self.catalog = catalog
     self.figures = figures
     self.architectures = architectures
+    self.hostMemory = hostMemory
     self.profiles = profiles
   }
 
@@ -79,6 +85,7 @@ public enum PlanChecker {
     for (index, node) in plan.nodes.enumerated() { fleet.checkNode(node, at: "nodes[\(index)]", &report) }
     fleet.checkExecutable(&report)
     fleet.checkAlternatives(&report)
+    fleet.checkLowHostMemory(&report)
     BoundCheck(plan: plan, evidence: evidence).check(&report)
     return report.violations
   }
@@ -199,6 +206,7 @@ struct FleetCheck {
       report.require(
         agree(node.costPerHour, type.costPerHour), .catalog, "\(field).costPerHour",
         "is \(node.costPerHour), the catalogue says \(type.costPerHour)")
+      RoomCheck(evidence: evidence).check(type, at: field, &report)
     } else {
       report.require(isLocal, .catalog, "\(field).instanceType", "'\(node.instanceType)' is not in the catalogue")
       report.require(node.costPerHour == 0, .catalog, "\(field).costPerHour", "is not 0")
@@ -317,5 +325,29 @@ struct FleetCheck {
           "costs \(cost), which the plan should not exceed")
       }
     }
+  }
+
+  /// The fleet of the low end of host memory: its sum, and that it would be cheaper than what is planned.
+  func checkLowHostMemory(_ report: inout CheckReport) {
+    guard let low = plan.atLowHostMemory else { return }
+    var total = evidence.catalog.clusterCostPerHour
+    for part in low.nodes {
+      guard let type = evidence.catalog[part.instanceType], Self.plausible.contains(part.count) else {
+        report.require(
+          false, .catalog, "atLowHostMemory.nodes",
+          "'\(part.instanceType)' is not in the catalogue, or its count is wrong")
+        return
+      }
+      total += Double(part.count) * type.costPerHour
+    }
+    report.require(
+      agree(low.costPerHour, total), .arithmetic, "atLowHostMemory.costPerHour",
+      "is \(low.costPerHour); its nodes and the cluster cost \(total)")
+    report.require(
+      low.perModelBytes.low <= low.perModelBytes.high, .arithmetic, "atLowHostMemory.perModelBytes",
+      "has a low end above the high one")
+    report.require(
+      plan.costPerHour.map { low.costPerHour < $0 } ?? true, .arithmetic, "atLowHostMemory.costPerHour",
+      "is not below the plan's own cost")
   }
 }

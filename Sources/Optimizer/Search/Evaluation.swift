@@ -28,7 +28,7 @@ struct NodeSizing {
 
   mutating func evaluate(_ candidate: Candidate) -> EvaluatedCandidate {
     let memory = candidate.modelsPerDeviceByMemory
-    if memory == 0 { return takesNone(candidate, .memory, memoryReason(candidate)) }
+    if memory == 0 { return takesNone(candidate, candidate.noRoomBinding, candidate.memoryReason) }
     if candidate.p99FloorSeconds > workload.targetP99Seconds {
       return takesNone(
         candidate, .latency, .passAboveTarget(candidate.label, targetSeconds: workload.targetP99Seconds))
@@ -39,7 +39,8 @@ struct NodeSizing {
       belowUtilization: 0.995)
     if compute == 0 { return takesNone(candidate, .compute, computeReason(candidate, models: 1)) }
     let needed = candidate.perDevice(workload.models)
-    let cap = min(memory, compute, needed)
+    let byHost = min(candidate.modelsByHostMemory, workload.models)
+    let cap = min(memory, compute, needed, candidate.perDevice(byHost))
     let perDevice = oracle.mostModels(candidate, upTo: cap)
     if perDevice == 0 {
       let best = oracle.predict(candidate, modelsPerDevice: 1)
@@ -51,9 +52,12 @@ struct NodeSizing {
       result.best = best
       return result
     }
-    let limit: Binding = perDevice < cap ? .latency : cap == needed ? .count : cap == memory ? .memory : .compute
+    let models = min(perDevice * candidate.devices, byHost)
+    let isFull = cap == memory || models == byHost
+    let limit: Binding =
+      perDevice < cap ? .latency : models == workload.models ? .count : isFull ? .memory : .compute
     return EvaluatedCandidate(
-      candidate: candidate, models: min(perDevice * candidate.devices, workload.models), limit: limit,
+      candidate: candidate, models: models, limit: limit,
       reason: reason(candidate, limit, perDevice: perDevice), best: nil)
   }
 
@@ -65,22 +69,15 @@ struct NodeSizing {
 
   private mutating func reason(_ candidate: Candidate, _ limit: Binding, perDevice: Int) -> Reason {
     switch limit {
-    case .memory: return memoryReason(candidate)
+    case .memory: return candidate.memoryReason
     case .compute: return computeReason(candidate, models: perDevice + 1)
     case .latency:
       let next = oracle.predict(candidate, modelsPerDevice: perDevice + 1)
       return .latency(
         models: perDevice + 1, place: candidate.place, p99Seconds: next?.latencySeconds.p99,
         targetSeconds: workload.targetP99Seconds)
-    case .count, .budget, .noFigure: return .oneNodeTakesAll(models: workload.models)
+    case .count, .budget, .pods, .noFigure: return .oneNodeTakesAll(models: workload.models)
     }
-  }
-
-  private func memoryReason(_ candidate: Candidate) -> Reason {
-    candidate.hostMemoryReason
-      ?? .memory(
-        models: candidate.modelsPerDeviceByMemory, candidate.modelMemory,
-        roomBytes: max(0, candidate.memoryCapacityBytes) / Int64(candidate.devices), place: candidate.place)
   }
 
   private func computeReason(_ candidate: Candidate, models: Int) -> Reason {

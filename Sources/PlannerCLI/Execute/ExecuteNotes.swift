@@ -11,6 +11,7 @@ enum ExecuteNotes {
       Output.note(
         "starting model-server with \(settings.models.count) models, "
           + "\(settings.workers) × \(settings.threadsPerWorker) threads")
+    case .warned(let warning): Output.note("model-server warns: \(warning)")
     case .calibrating:
       Output.note("ready; letting it settle, then finding out how fast the machine is at the moment")
     case .calibrated(let found):

@@ -77,7 +77,7 @@ extension Figures {
         p99Seconds: cell.computeSeconds.quantile(0.99), size: cell.tokens, precision: model.precision,
         workers: cell.workers, threads: cell.threads),
       meanFloorSeconds: cell.computeSeconds.mean, p99FloorSeconds: cell.computeSeconds.quantile(0.99),
-      isSuperseded: isSuperseded, hostMemoryShortage: nil)
+      isSuperseded: isSuperseded, hostMemory: nil, shortage: nil)
   }
 
   /// How much slower a pass is while all workers compute, as the engine's own matrix shows it; served cells are

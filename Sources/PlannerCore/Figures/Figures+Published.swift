@@ -36,16 +36,7 @@ extension Figures {
       let label = PublishedLatency.label(figure),
       let overhead = Overhead.best(for: type.name, query: query, profiles: profiles)
     else { return nil }
-    let memory = MemoryEstimate(weightBytes: weights, figure.precision)
-    let host = type.allocatableMemoryBytes
-    let needed = MemoryEstimate.runtimeAllowanceBytes + memory.bytes
-    let capacity =
-      type.accelerator.map { $0.memoryBytes * Int64($0.count) } ?? host - MemoryEstimate.runtimeAllowanceBytes
-    let place =
-      type.accelerator == nil
-      ? "; of host memory less 2048 MiB allowed for the server"
-      : "; host memory: 2048 MiB allowed for the device runtime and \(NumberText.mebibytes(memory.bytes)) for a model "
-        + "while it loads, of \(NumberText.mebibytes(host))"
+    let room = room(for: variant, weightBytes: weights, on: type)
     return ServingFigures(
       variant: variant,
       server: ServerSettings(devices: size.devices, workers: size.workers, threadsPerWorker: size.threads),
@@ -54,12 +45,11 @@ extension Figures {
         computeProvenance: Provenance(
           size.provenance.kind, source: size.provenance.source + "; run-to-run drift of 2 % assumed"),
         overheadProvenance: overhead.provenance),
-      memoryPerModelBytes: memory.bytes, memoryCapacityBytes: capacity,
-      memoryProvenance: Provenance(.estimated, source: memory.provenance.source + place),
-      provenance: size.provenance, executable: false, host: nil, serverMemoryBytes: nil, fileBytes: nil, label: label,
+      memoryPerModelBytes: room.perModel.bytes, memoryCapacityBytes: room.capacityBytes,
+      memoryProvenance: room.provenance, provenance: size.provenance, executable: false, host: nil,
+      serverMemoryBytes: nil, fileBytes: nil, label: label,
       meanFloorSeconds: mean * size.factor, p99FloorSeconds: PublishedLatency.floorSeconds(figure),
-      isSuperseded: isSuperseded,
-      hostMemoryShortage: needed > host ? HostMemoryShortage(neededBytes: needed, availableBytes: host) : nil)
+      isSuperseded: isSuperseded, hostMemory: room.hostMemory, shortage: room.shortage)
   }
 
   private struct Sizing {

@@ -5,16 +5,19 @@ public struct Figures: Sendable {
   public var benchmarks: [PublishedBenchmark]
   /// Architectures whose size was published, beside the presets.
   public var architectures: [PublishedArchitecture]
-  /// Instance types on which benchmarks were taken.
+  /// Host memory that models on accelerators keep, by instance family.
+  public var hostMemory: [HostMemoryRule]
+  /// Instance types on which benchmarks were taken, and what runs on nodes beside a plan's server.
   public var catalog: Catalog
 
   public init(
     profiles: [Profile], benchmarks: [PublishedBenchmark], architectures: [PublishedArchitecture] = [],
-    catalog: Catalog
+    hostMemory: [HostMemoryRule] = [], catalog: Catalog
   ) {
     self.profiles = profiles
     self.benchmarks = benchmarks
     self.architectures = architectures
+    self.hostMemory = hostMemory
     self.catalog = catalog
   }
 
@@ -25,12 +28,14 @@ public struct Figures: Sendable {
   /// - Throws: `NoFigure` where nothing speaks for that type.
   public func serving(_ query: FigureQuery, on type: InstanceType) throws(NoFigure) -> [ServingFigures] {
     var found: [ServingFigures] = []
+    let shortage = shortage(of: type)
     for profile in measured(on: type) {
       // The first profile that has the model speaks; the others count in the lower bound only.
       found += serving(
-        query, by: profile, for: type.name, cores: type.vcpus, memoryBytes: type.allocatableMemoryBytes,
+        query, by: profile, for: type.name, cores: type.vcpus, memoryBytes: hostMemoryBytes(of: type),
         isSuperseded: !found.isEmpty)
     }
+    for index in found.indices { found[index].shortage = shortage }
     found += published(query, on: type, isMeasured: !found.isEmpty)
     if found.isEmpty { throw missing(query, on: type) }
     return found

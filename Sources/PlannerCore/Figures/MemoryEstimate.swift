@@ -6,8 +6,8 @@ struct MemoryEstimate: Hashable {
   static let weightFactor = 1.15
   static let fixedBytesPerModel: Int64 = 40 * 1_048_576
   static let uncertainty = 0.25
-  /// Host memory of the server process with its device runtime (Neuron runtime or CUDA, libtorch), bytes: an allowance
-  /// that no source publishes; where a server was profiled, its measured memory is used.
+  /// Memory of the server process without a model, bytes: an allowance that no source publishes; where a server was
+  /// profiled, its measured memory is used.
   static let runtimeAllowanceBytes: Int64 = 2048 * 1_048_576
 
   /// Upper end of the estimate for one model.

@@ -26,25 +26,19 @@ public struct ServingFigures: Sendable {
   public var p99FloorSeconds: Double
   /// A better figure exists for the same machine and variant; this one counts in the lower bound only.
   public var isSuperseded: Bool
-  /// Memory of the host that a model needs though it lives on a device does not fit: the reason.
-  public var hostMemoryShortage: HostMemoryShortage?
+  /// The host's part where models live on devices; nil where they live in the host's memory.
+  public var hostMemory: HostMemory?
+  /// Why not even one model has a place on the node; nil where one has.
+  public var shortage: RoomShortage?
 }
 
 extension ServingFigures {
-  /// Most models on one device by memory alone.
+  /// Most models on one device by the memory that they live in.
   public var modelsPerDeviceByMemory: Int {
-    guard hostMemoryShortage == nil, memoryPerModelBytes > 0 else { return 0 }
+    guard shortage == nil, memoryPerModelBytes > 0 else { return 0 }
     return Int(max(0, memoryCapacityBytes) / Int64(server.devices) / memoryPerModelBytes)
   }
-}
 
-/// Memory of a host that a model on a device needs besides, and that is not there.
-public struct HostMemoryShortage: Hashable, Sendable {
-  public var neededBytes: Int64
-  public var availableBytes: Int64
-
-  public init(neededBytes: Int64, availableBytes: Int64) {
-    self.neededBytes = neededBytes
-    self.availableBytes = availableBytes
-  }
+  /// Most models of the node by what they keep of the host's memory.
+  public var modelsByHostMemory: Int { shortage == nil ? hostMemory?.mostModels ?? Int.max : 0 }
 }

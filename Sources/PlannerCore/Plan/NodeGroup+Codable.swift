@@ -4,7 +4,7 @@ extension NodeGroup: Codable {
   private enum Key: String, CodingKey {
     case instanceType, count, modelsPerNode, precision = "variant", devices = "queues", workers, threadsPerWorker,
       costPerHour, provenance, executable, latencySeconds, utilization, memoryPerModelBytes, memoryCapacityBytes,
-      memoryProvenance, service, environment, host, serverMemoryBytes, placed
+      memoryProvenance, hostMemory, service, environment, host, serverMemoryBytes, placed
   }
 
   /// More on one node are damage, and their sum might overflow.
@@ -66,6 +66,7 @@ extension NodeGroup: Codable {
       count: try box.decode(Int.self, forKey: .count), fewestModels: range[0],
       figures: NodeFigures(
         entries: entries, memoryCapacityBytes: try box.decode(Int64.self, forKey: .memoryCapacityBytes),
+        hostMemory: try box.decodeIfPresent(HostMemory.self, forKey: .hostMemory),
         host: try box.decodeIfPresent(HostFingerprint.self, forKey: .host),
         serverMemoryBytes: try box.decodeIfPresent(Int64.self, forKey: .serverMemoryBytes)),
       costPerHour: try box.decode(Double.self, forKey: .costPerHour),
@@ -92,6 +93,7 @@ extension NodeGroup: Codable {
     try box.encode(memoryPerModelBytes, forKey: .memoryPerModelBytes)
     try box.encode(memoryCapacityBytes, forKey: .memoryCapacityBytes)
     try box.encode(memoryProvenance, forKey: .memoryProvenance)
+    try box.encodeIfPresent(hostMemory, forKey: .hostMemory)
     try box.encode(service, forKey: .service)
     try box.encode(environment, forKey: .environment)
     try box.encode(ExplicitNull(wrappedValue: host), forKey: .host)

@@ -126,6 +126,12 @@ extension NodeGroup {
 
   public var memoryProvenance: Provenance { figures.entries[0].memoryProvenance }
 
+  /// The host's part where models live on devices; nil where they live in the host's memory.
+  public var hostMemory: HostMemory? {
+    get { figures.hostMemory }
+    set { figures.hostMemory = newValue }
+  }
+
   public var host: HostFingerprint? {
     get { figures.host }
     set { figures.host = newValue }

@@ -68,18 +68,22 @@ public struct NodeFigures: Codable, Hashable, Sendable {
 
   /// One for each variant of the node, in the order of its shares.
   public var entries: [Entry]
-  /// What the node has for models, bytes.
+  /// What the node has for models where they live, bytes.
   public var memoryCapacityBytes: Int64
+  /// The host's part where models live on devices; nil where they live in the host's memory.
+  public var hostMemory: HostMemory?
   /// The machine whose profile the figures are from; nil for published ones.
   public var host: HostFingerprint?
   /// Memory of the server itself, beside its models, bytes; nil where it was not measured.
   public var serverMemoryBytes: Int64?
 
   public init(
-    entries: [Entry], memoryCapacityBytes: Int64, host: HostFingerprint? = nil, serverMemoryBytes: Int64? = nil
+    entries: [Entry], memoryCapacityBytes: Int64, hostMemory: HostMemory? = nil, host: HostFingerprint? = nil,
+    serverMemoryBytes: Int64? = nil
   ) {
     self.entries = entries
     self.memoryCapacityBytes = memoryCapacityBytes
+    self.hostMemory = hostMemory
     self.host = host
     self.serverMemoryBytes = serverMemoryBytes
   }
@@ -101,6 +105,7 @@ extension ServingFigures {
         .init(
           variant: variant, service: service, memoryPerModelBytes: memoryPerModelBytes,
           memoryProvenance: memoryProvenance)
-      ], memoryCapacityBytes: memoryCapacityBytes, host: host, serverMemoryBytes: serverMemoryBytes)
+      ], memoryCapacityBytes: memoryCapacityBytes, hostMemory: hostMemory, host: host,
+      serverMemoryBytes: serverMemoryBytes)
   }
 }

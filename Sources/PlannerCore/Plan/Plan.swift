@@ -37,13 +37,15 @@ public struct Plan: Codable, Sendable {
   public var alternatives: [Alternative]
   public var guidance: [GuidanceRow]
   public var catalog: Provenance
+  /// What would do if models kept as little of their hosts' memory as they may; nil where that changes nothing.
+  @ExplicitNull public var atLowHostMemory: LowHostMemory?
 
   public init(
     seed: UInt64, feasible: Bool, costPerHour: Double?, lowerBoundPerHour: Double?, models: Int,
     budgetPerHour: Double?, workload: Workload, latencySeconds: PlannedLatency?, nodes: [NodeGroup], binding: Binding,
     bindingReason: Reason, bestExecutable: ExecutablePlan?, bestExecutableReason: Reason?,
     alternatives: [Alternative], guidance: [GuidanceRow], catalog: Provenance,
-    clusterCostPerHour: Double = Catalog.eksCostPerHour
+    clusterCostPerHour: Double = Catalog.eksCostPerHour, atLowHostMemory: LowHostMemory? = nil
   ) {
     self.seed = seed
     self.feasible = feasible
@@ -66,6 +68,7 @@ public struct Plan: Codable, Sendable {
     self.alternatives = alternatives
     self.guidance = guidance
     self.catalog = catalog
+    self.atLowHostMemory = atLowHostMemory
   }
 
   private static func certificate(_ bound: Double?, _ nodes: [NodeGroup]) -> Certificate? {
@@ -86,7 +89,7 @@ public struct Plan: Codable, Sendable {
   private enum CodingKeys: String, CodingKey {
     case schemaVersion, kind, seed, feasible, costPerHour, costPerMonth, lowerBoundPerHour, certificate, gap, models,
       budgetPerHour, clusterCostPerHour, workload, groups, latencySeconds, nodes, binding, bindingReason,
-      bestExecutable, bestExecutableReason, alternatives, guidance, catalog
+      bestExecutable, bestExecutableReason, alternatives, guidance, catalog, atLowHostMemory
   }
 
   /// Reads version 1, too, whose nodes leave to the workload what their models are.
@@ -116,7 +119,8 @@ public struct Plan: Codable, Sendable {
       alternatives: try box.decode([Alternative].self, forKey: .alternatives),
       guidance: try box.decode([GuidanceRow].self, forKey: .guidance),
       catalog: try box.decode(Provenance.self, forKey: .catalog),
-      clusterCostPerHour: try box.decodeIfPresent(Double.self, forKey: .clusterCostPerHour) ?? Catalog.eksCostPerHour)
+      clusterCostPerHour: try box.decodeIfPresent(Double.self, forKey: .clusterCostPerHour) ?? Catalog.eksCostPerHour,
+      atLowHostMemory: try box.decodeIfPresent(LowHostMemory.self, forKey: .atLowHostMemory))
     // As the file has them: a check derives them again.
     costPerMonth = try box.decodeIfPresent(Double.self, forKey: .costPerMonth)
     gap = try box.decodeIfPresent(Double.self, forKey: .gap)
@@ -129,6 +133,36 @@ public struct PlannedLatency: Codable, Hashable, Sendable {
   /// Worst node's, never pooled over the fleet.
   public var p99: Estimate
   public init(p99: Estimate) { self.p99 = p99 }
+}
+
+/// The cheapest fleet if models on devices kept no more of their hosts' memory than the low end of what is known, where
+/// that is cheaper than what is planned.
+public struct LowHostMemory: Codable, Hashable, Sendable {
+  /// So many nodes of one type.
+  public struct Part: Codable, Hashable, Sendable {
+    public var instanceType: String
+    public var count: Int
+
+    public init(instanceType: String, count: Int) {
+      self.instanceType = instanceType
+      self.count = count
+    }
+  }
+
+  /// What one model keeps: the plan is sized on the upper end, this fleet on the lower one.
+  public var perModelBytes: HostMemory.Range
+  /// Price of the fleet, the cluster included, dollars an hour.
+  public var costPerHour: Double
+  public var nodes: [Part]
+  /// Where the two ends come from.
+  public var provenance: Provenance
+
+  public init(perModelBytes: HostMemory.Range, costPerHour: Double, nodes: [Part], provenance: Provenance) {
+    self.perModelBytes = perModelBytes
+    self.costPerHour = costPerHour
+    self.nodes = nodes
+    self.provenance = provenance
+  }
 }
 
 /// A group of the workload as it is planned.

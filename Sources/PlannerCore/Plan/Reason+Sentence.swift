@@ -4,7 +4,7 @@ extension Reason: CustomStringConvertible {
   /// The reason in words, without a full stop. Terminal, page and plan file print the same one.
   public var sentence: String {
     switch self {
-    case .memory, .hostMemory, .compute, .latency, .passAboveTarget, .oneModelAboveTarget: nodeSentence
+    case .memory, .hostMemory, .noRoom, .compute, .latency, .passAboveTarget, .oneModelAboveTarget: nodeSentence
     case .oneNodeTakesAll(let models): "one node takes all \(NumberText.models(models))"
     case .oneTypeTakesAll(let type, let models):
       "count: one \(type) takes all \(NumberText.models(models)), and no cheaper type does"
@@ -26,7 +26,7 @@ extension Reason: CustomStringConvertible {
     case .noProfile(let architecture, let size):
       "this program's engine runs on CPUs that it has profiled, and no profile of \(architecture) at "
         + "\(size) tokens comes from a type considered; run `planner profile` on one"
-    case .notInCatalogue, .packingOfAnotherType, .packingMemory, .packing: packingSentence
+    case .notInCatalogue, .packingOfAnotherType, .packingMemory, .packingHostMemory, .packing: packingSentence
     case .stated(let sentence): sentence
     }
   }
@@ -39,11 +39,13 @@ extension Reason: CustomStringConvertible {
       return models == 0
         ? "memory: a model of \(size) does not fit \(room)"
         : "memory: \(NumberText.models(models)) of \(size) \(models == 1 ? "fills" : "fill") \(room)"
-    case .hostMemory(let needed, let available):
-      return "host memory: the device runtime and one model while it loads take \(NumberText.mebibytes(needed)) "
-        + "(estimated) of \(NumberText.mebibytes(available))"
+    case .hostMemory(let models, let each, let room):
+      return "host memory: \(NumberText.models(models)), which keep up to \(NumberText.mebibytes(each.bytes)) "
+        + "(\(each.kind.rawValue)) each, \(models == 1 ? "fills" : "fill") the \(NumberText.mebibytes(room)) that the "
+        + "host has for them"
+    case .noRoom(let shortage): return shortage.sentence
     case .compute(let models, let rate, let workers, let place, let mean):
-      return "compute: \(NumberText.models(models)) with \(NumberText.decimal(rate, 2)) requests a second each "
+      return "compute: \(NumberText.models(models)) with \(NumberText.rate(rate)) requests a second each "
         + "keep \(NumberText.count(workers, "worker")) of each \(place.name) busy all the time, at "
         + "\(NumberText.milliseconds(mean)) a request"
     case .latency(let models, let place, let p99, let target):
@@ -85,12 +87,29 @@ extension Reason: CustomStringConvertible {
     case .packingMemory(let models, let each, let capacity):
       return "\(models) models a node of \(NumberText.mebibytes(each.bytes)) (\(each.kind.rawValue)) take "
         + "\(NumberText.mebibytes(each.bytes * Int64(models))) of \(NumberText.mebibytes(capacity))"
+    case .packingHostMemory(let models, let each, let capacity):
+      return "\(models) models a node keep up to \(NumberText.mebibytes(each.bytes * Int64(models))) "
+        + "(\(each.kind.rawValue)) of the host's memory, which has \(NumberText.mebibytes(capacity)) for them"
     case .packing(let models, let p99, let target):
       let packed = "\(models) models a node"
       guard let p99 else { return "\(packed) give its workers more than they can keep up with" }
       return "\(packed): p99 \(NumberText.interval(p99)), \(p99.high <= target ? "within" : "beyond") "
         + NumberText.target(target)
     default: return ""
+    }
+  }
+}
+
+extension RoomShortage {
+  var sentence: String {
+    switch self {
+    case .pods(let agents, let most):
+      "pods: the node's agents take \(agents) and the server one, of \(most)"
+    case .cpu(let agents, let available):
+      "CPU: the node's agents ask for \(agents)m of \(available)m"
+    case .hostMemory(let needed, let available):
+      "host memory: the device runtime, one model and its copy while it loads take \(NumberText.mebibytes(needed)) "
+        + "(estimated) of the \(NumberText.mebibytes(available)) that the node's agents leave"
     }
   }
 }

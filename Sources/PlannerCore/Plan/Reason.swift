@@ -1,6 +1,8 @@
 /// What stops a plan, a node or an instance type from being cheaper, or from being feasible.
 public enum Binding: String, Codable, Hashable, Sendable, CaseIterable {
   case memory
+  /// More pods than a node may have.
+  case pods
   /// The workers could not keep up with more requests.
   case compute
   case latency
@@ -48,8 +50,10 @@ public indirect enum Reason: Hashable, Sendable {
 
   /// So many models fill the memory of one place; 0 where not even one fits.
   case memory(models: Int, ModelMemory, roomBytes: Int64, place: Place)
-  /// The host has no memory for a device's runtime and one model while it loads.
-  case hostMemory(neededBytes: Int64, availableBytes: Int64)
+  /// So many models keep as much of the host's memory as it has for them.
+  case hostMemory(models: Int, ModelMemory, roomBytes: Int64)
+  /// Not even one model has a place on the node.
+  case noRoom(RoomShortage)
   /// So many models would keep the workers of one place busy all the time.
   case compute(models: Int, ratePerModelPerSecond: Double, workers: Int, place: Place, meanSeconds: Double)
   /// So many models in one place break the target; nil where they have no steady state.
@@ -92,6 +96,8 @@ public indirect enum Reason: Hashable, Sendable {
   /// The packing of a row of the guidance, on the cheapest type with the same chip.
   case packingOfAnotherType(instanceType: String, models: Int, Reason)
   case packingMemory(models: Int, ModelMemory, capacityBytes: Int64)
+  /// So many models keep more of the host's memory than it has for them.
+  case packingHostMemory(models: Int, ModelMemory, capacityBytes: Int64)
   /// Latency of a packing beside the target, seconds; nil where so many models have no steady state.
   case packing(models: Int, p99Seconds: Estimate?, targetSeconds: Double)
 

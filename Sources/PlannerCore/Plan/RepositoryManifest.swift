@@ -40,6 +40,12 @@ public struct RepositoryManifest: Codable, Hashable, Sendable {
     }
   }
 
+  /// How a question and its context are cut where they are too long together; the tokenizer explains the two ways.
+  public enum PairTruncation: String, Codable, Hashable, Sendable, CaseIterable {
+    case halves
+    case oneByOne
+  }
+
   public var schemaVersion = RepositoryManifest.schemaVersion
   public var kind = "repository"
   public var seed: UInt64?
@@ -47,6 +53,8 @@ public struct RepositoryManifest: Codable, Hashable, Sendable {
   public var vocabularyFile: String?
   /// Whether the vocabulary is of an uncased model.
   public var lowercases: Bool
+  /// How pairs of texts are cut; nil is `halves`, as today's tokenizers do it.
+  public var pairTruncation: PairTruncation?
   public var models: [Model]
 
   public init(seed: UInt64?, vocabularyFile: String?, lowercases: Bool, models: [Model]) {

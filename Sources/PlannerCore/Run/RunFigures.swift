@@ -12,10 +12,13 @@ public struct RunFigures: Codable, Hashable, Sendable {
   public var throughputPerSecond: Double
   /// Private memory of the server with its models, bytes.
   public var memoryBytes: Int64
+  /// Keys of the percentiles that lie among requests which were not answered: each figure is the client's time limit,
+  /// and the true one is at least that. Nil where there are none.
+  public var atLeast: [String]?
 
   public init(
     p50Seconds: Double, p90Seconds: Double, p95Seconds: Double, p99Seconds: Double, throughputPerSecond: Double,
-    memoryBytes: Int64
+    memoryBytes: Int64, atLeast: [String]? = nil
   ) {
     self.p50Seconds = p50Seconds
     self.p90Seconds = p90Seconds
@@ -23,7 +26,11 @@ public struct RunFigures: Codable, Hashable, Sendable {
     self.p99Seconds = p99Seconds
     self.throughputPerSecond = throughputPerSecond
     self.memoryBytes = memoryBytes
+    self.atLeast = atLeast
   }
+
+  /// Whether the figure of that key is a lower bound.
+  public func isAtLeast(_ key: String) -> Bool { atLeast?.contains(key) ?? false }
 }
 
 /// A latency distribution for the percentile plot.

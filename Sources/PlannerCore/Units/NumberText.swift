@@ -13,6 +13,16 @@ package enum NumberText {
     return sign + digits.dropLast(places) + "." + digits.suffix(places)
   }
 
+  /// A rate with two decimals, or as many as show its first two digits where it is smaller: `0.49`, `0.0012`.
+  package static func rate(_ perSecond: Double) -> String {
+    var (places, scale) = (2, 0.0995)
+    while perSecond > 0, perSecond < scale, places < 9 {
+      places += 1
+      scale /= 10
+    }
+    return decimal(perSecond, places)
+  }
+
   package static func milliseconds(_ seconds: Double) -> String {
     let value = seconds * 1e3
     return decimal(value, value < 1 ? 3 : value < 10 ? 2 : 1) + " ms"

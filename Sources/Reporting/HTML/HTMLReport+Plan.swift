@@ -7,7 +7,9 @@ extension HTMLReport {
   /// instance types, and where each figure comes from. The same plan gives the same bytes.
   public static func renderPlan(_ plan: Plan) -> String {
     var sections: Markup = ""
-    if !plan.nodes.isEmpty { sections += Page.section("Best plan", id: "best", best(plan)) }
+    sections +=
+      plan.nodes.isEmpty
+      ? Page.section("Why there is none", id: "best", bounds(plan)) : Page.section("Best plan", id: "best", best(plan))
     sections += Page.section("What this program’s engine can run today", id: "today", executable(plan))
     if !plan.guidance.isEmpty { sections += Page.section("The guidance’s cost table", id: "guidance", guidance(plan)) }
     if !plan.alternatives.isEmpty {
@@ -57,7 +59,12 @@ extension HTMLReport {
   private static func best(_ plan: Plan) -> Markup {
     Page.nodes("Nodes of the best plan", plan.nodes)
       + Page.paragraph("What binds: \(Phrases.binding(plan.binding)). \(Format.sentence(plan.bindingReason.sentence))")
-      + Page.paragraph(Phrases.bound(plan.lowerBoundPerHour, plan.gap))
+      + bounds(plan)
+  }
+
+  /// How cheap a plan could be, proven, and on what that rests.
+  private static func bounds(_ plan: Plan) -> Markup {
+    Page.paragraph(Phrases.bound(plan)) + (Phrases.lowHostMemory(plan).map { Page.paragraph($0) } ?? "")
   }
 
   private static func executable(_ plan: Plan) -> Markup {
@@ -123,7 +130,12 @@ extension HTMLReport {
     }
     let pairs = plan.guidance.map { row -> Markup in
       let kept = row.packingFeasible.map { $0 ? "keeps the target" : "misses the target" } ?? "no figure to say"
-      let ours = row.planned.feasible.map { $0 ? "keeps the target" : "no plan can" } ?? "no figure to say"
+      let ours =
+        row.planned.feasible.map { feasible in
+          // A price stands beside it where the target can be kept.
+          feasible
+            ? "keeps the target" : row.planned.binding == .budget ? "keeps the target, above the budget" : "no plan can"
+        } ?? "no figure to say"
       return """
         <div class="pair"><span class="type">\(row.instanceType)</span>
         \(bar("guidance", row.packingCostPerHour, "theirs", kept))\
@@ -179,6 +191,7 @@ extension HTMLReport {
   private static func planSources(_ plan: Plan) -> Markup {
     Page.sources(
       [(subject: "prices and instance types", provenance: plan.catalog)]
+        + (plan.nodes.isEmpty ? plan.atLowHostMemory.map { [("host memory per model", $0.provenance)] } ?? [] : [])
         + Phrases.sources(of: plan.nodes + (plan.bestExecutable?.nodes ?? [])))
       + (Phrases.agreement(plan).map { Page.paragraph($0, style: "soft") } ?? "")
   }

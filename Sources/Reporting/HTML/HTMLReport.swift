@@ -48,12 +48,13 @@ public enum HTMLReport {
     let unanswered = requests.rejected + requests.timedOut + requests.failed
     header += Page.keyFigures([
       (
-        "Measured p99", Format.duration(record.figures.measured.p99Seconds),
+        "Measured p99", Phrases.measuredP99(record),
         "target \(Format.setting(record.asked.targetP99Seconds))"
       ),
       ("Predicted p99", Format.duration(record.figures.predicted.p99Seconds), "95 % interval \(interval)"),
       (
-        "Error of the prediction", Format.signedPercent(prediction.errorP99),
+        "Error of the prediction",
+        Format.signedPercent(record.figures.measured.isAtLeast("p99Seconds") ? .nan : prediction.errorP99),
         "at p99; \(Format.signedPercent(prediction.errorP50)) at p50"
       ),
       ("Requests answered", Format.count(requests.completed), "\(Format.count(unanswered)) without an answer"),

@@ -69,8 +69,12 @@ struct PercentilePlot {
 
   private var description: String {
     func listed(_ figures: RunFigures) -> String {
-      "p50 \(Format.duration(figures.p50Seconds)), p90 \(Format.duration(figures.p90Seconds)), "
-        + "p95 \(Format.duration(figures.p95Seconds)), p99 \(Format.duration(figures.p99Seconds))"
+      let values = [
+        ("p50", figures.p50Seconds), ("p90", figures.p90Seconds), ("p95", figures.p95Seconds),
+        ("p99", figures.p99Seconds),
+      ]
+      return values.map { "\($0) \(Format.duration($1, isAtLeast: figures.isAtLeast("\($0)Seconds")))" }
+        .joined(separator: ", ")
     }
     return "Measured: \(listed(record.figures.measured)). Predicted: \(listed(record.figures.predicted)). "
       + "Target for p99: \(Format.setting(record.asked.targetP99Seconds)). "
@@ -191,11 +195,13 @@ struct PercentilePlot {
     return shown.enumerated().reduce("") { drawing, item -> Markup in
       let (seconds, style) = item.element
       let other = shown.count == 2 ? shown[1 - item.offset].0 : 0
+      let isAtLeast = style == "measured" && record.figures.measured.isAtLeast("p99Seconds")
+      let text = Format.duration(seconds, isAtLeast: isAtLeast)
       let isUpper = seconds > other || (seconds == other && item.offset == 0)
       return drawing + """
         <circle class="dot \(style)" cx="\(at: place)" cy="\(at: y(seconds))" r="5"/>
         <text class="label \(style)" x="\(at: place + (isUpper ? -9 : 9))" y="\(at: y(seconds) + (isUpper ? -9 : 19))" \
-        text-anchor="\(isUpper ? "end" : "start")">\(Format.duration(seconds))</text>
+        text-anchor="\(isUpper ? "end" : "start")">\(text)</text>
 
         """
     }

@@ -34,7 +34,8 @@ public enum PlanText {
     page.table(guidanceTable(plan))
     page.paragraph(
       "guidance: as it prints them; planner: with the cluster’s \(Format.money(plan.clusterCostPerHour)) an hour; "
-        + "95 %: interval of the p99, which is the worst node’s", isDim: true)
+        + "95 %: interval of the p99, which is the worst node’s; figures: where the latency comes from, memory is "
+        + "estimated where no profile measured it", isDim: true)
     page.gap()
     page.table(packingTable(plan))
     page.gap()
@@ -112,7 +113,8 @@ public enum PlanText {
     guard plan.feasible, let cost = plan.costPerHour else {
       page.heading("No feasible plan")
       page.paragraph("What binds: \(Phrases.binding(plan.binding)). \(Format.sentence(plan.bindingReason.sentence))")
-      page.paragraph(Phrases.bound(plan.lowerBoundPerHour, plan.gap))
+      page.paragraph(Phrases.bound(plan))
+      if let low = Phrases.lowHostMemory(plan) { page.paragraph(low) }
       return
     }
     page.heading("Best plan: \(Phrases.cost(cost))")
@@ -122,7 +124,8 @@ public enum PlanText {
       page.paragraph("Predicted p99 of the worst node: \(Format.duration(p99)).")
     }
     page.paragraph("What binds: \(Phrases.binding(plan.binding)). \(Format.sentence(plan.bindingReason.sentence))")
-    page.paragraph(Phrases.bound(plan.lowerBoundPerHour, plan.gap))
+    page.paragraph(Phrases.bound(plan))
+    if let low = Phrases.lowHostMemory(plan) { page.paragraph(low) }
   }
 
   private static func executable(_ plan: Plan, _ page: inout TextPage) {
@@ -179,6 +182,9 @@ public enum PlanText {
   private static func sources(_ plan: Plan, _ page: inout TextPage) {
     page.heading("Where the figures come from")
     page.item("prices, \(plan.catalog.kind.rawValue): \(plan.catalog.source)")
+    if plan.nodes.isEmpty, let low = plan.atLowHostMemory {
+      page.item("host memory per model, \(low.provenance.kind.rawValue): \(low.provenance.source)")
+    }
     for (subject, provenance) in Phrases.sources(of: plan.nodes + (plan.bestExecutable?.nodes ?? [])) {
       page.item("\(subject), \(provenance.kind.rawValue): \(provenance.source)")
     }

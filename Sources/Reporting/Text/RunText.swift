@@ -56,9 +56,11 @@ struct ComparedFigure {
     let (figures, prediction) = (record.figures, record.comparison.prediction)
     let (predicted, measured) = (figures.predicted, figures.measured)
     func latency(_ name: String, _ a: Double, _ b: Double, _ error: Double, _ bounds: Estimate?) -> ComparedFigure {
-      ComparedFigure(
+      // How far a prediction is from what is only known to be larger cannot be said.
+      let isAtLeast = measured.isAtLeast("\(name)Seconds")
+      return ComparedFigure(
         name: name, predicted: Format.duration(a), interval: bounds.map(Format.durationInterval) ?? "",
-        measured: Format.duration(b), error: error)
+        measured: Format.duration(b, isAtLeast: isAtLeast), error: isAtLeast ? .nan : error)
     }
     return [
       latency("p50", predicted.p50Seconds, measured.p50Seconds, prediction.errorP50, prediction.p50),

@@ -199,9 +199,12 @@ package struct InferenceService: Sendable {
 
   package func configuration(of name: String, version: String? = nil) throws(InferenceError) -> ModelConfiguration {
     let entry = try entry(name, version: version)
+    let metadata = metadata(entry)
+    let takesText = TokenInputs.areAll(of: metadata.inputs.map(\.name))
     return ModelConfiguration(
-      metadata: metadata(entry), batch: options.batch, instances: options.workers,
-      variant: entry.description.precision.rawValue)
+      metadata: metadata, batch: options.batch, instances: options.workers,
+      variant: entry.description.precision.rawValue,
+      pairTruncation: takesText ? tokenizer?.truncation.rawValue : nil)
   }
 
   /// - Parameter name: nil or empty for all models, in the repository's order.

@@ -31,6 +31,8 @@ package struct ModelConfiguration: Sendable {
   /// Copies that compute at once.
   package var instances: Int
   package var variant: String
+  /// How pairs of texts are cut for it; nil where it takes no texts.
+  package var pairTruncation: String?
 
   package var inputs: [TensorMetadata] { metadata.inputs.map(withoutBatch) }
   package var outputs: [TensorMetadata] { metadata.outputs.map(withoutBatch) }

@@ -13,6 +13,7 @@ package final class RepositorySource: ModelSource {
   private let probe: IsolationProbe?
   private let origin: (any ModelOrigin)?
   private let balance: DeviceBalance
+  private let pairTruncation: RepositoryManifest.PairTruncation?
   private let vocabulary = Mutex<Int?>(nil)
   private let hasPulled = Atomic<Bool>(false)
   /// What the manifest was last read from; nil where that is a store, or was changed so shortly before that it may have
@@ -25,10 +26,13 @@ package final class RepositorySource: ModelSource {
   ///   - probe: tries code that is new in a process of its own; nil trusts it.
   ///   - origin: where the folder's files come from; nil where they are there.
   ///   - devices: those that the models are spread over.
+  ///   - pairTruncation: how pairs of texts are cut, whatever the manifest says; nil leaves it to that.
   package init(
     folder: String, limit: Int? = nil, warmTokens: [Int] = [32], probe: IsolationProbe? = nil,
-    origin: (any ModelOrigin)? = nil, devices: [String] = [Engine.device]
+    origin: (any ModelOrigin)? = nil, devices: [String] = [Engine.device],
+    pairTruncation: RepositoryManifest.PairTruncation? = nil
   ) {
+    self.pairTruncation = pairTruncation
     self.origin = origin
     balance = DeviceBalance(devices: devices)
     loader = RepositoryLoader(folder: folder)
@@ -67,10 +71,13 @@ package final class RepositorySource: ModelSource {
   package var loadsAtStart: Bool { origin?.pullsAtStart ?? true }
 
   package func tokenizer(of manifest: RepositoryManifest) throws -> WordPieceTokenizer? {
-    let tokenizer = try manifest.vocabularyFile.map {
+    var tokenizer = try manifest.vocabularyFile.map {
       try WordPieceTokenizer.load(path: loader.folder + "/" + $0, lowercases: manifest.lowercases)
     }
-    vocabulary.withLock { $0 = tokenizer?.vocabularySize }
+    let asked = pairTruncation ?? manifest.pairTruncation
+    if let way = asked.flatMap({ PairTruncation(rawValue: $0.rawValue) }) { tokenizer?.truncation = way }
+    let size = tokenizer?.vocabularySize
+    vocabulary.withLock { $0 = size }
     return tokenizer
   }
 
