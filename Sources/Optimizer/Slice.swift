@@ -1,4 +1,5 @@
 import PlannerCore
+import Simulator
 
 /// The machine that a plan is to run on, as it is now.
 public struct MachineAtHand: Sendable {
@@ -23,18 +24,22 @@ public struct SliceReason: Hashable, Sendable, CustomStringConvertible {
   public enum Cause: Hashable, Sendable, CustomStringConvertible {
     case plannedForAnotherMachine(cpuModel: String?, cores: Int?)
     case thisMachineIsNo(instanceType: String)
+    /// The plan is not feasible, for the reason that it gives: it has no node, here or elsewhere.
+    case noPlan(String)
 
     public var description: String {
       switch self {
       case .plannedForAnotherMachine(let model, let cores):
         "the plan was made for another machine (\(model ?? "unknown"), \(cores ?? 0) cores)"
       case .thisMachineIsNo(let type): "this machine is no \(type)"
+      case .noPlan(let reason): "the plan is not feasible (\(reason))"
       }
     }
   }
 
   /// What stops the slice from holding more models.
   public enum Limit: String, Sendable {
+    /// Those of one planned node; where there is none, those of the workload.
     case nodesModels = "one node's models"
     case memory
     case disk = "disk space"
@@ -43,7 +48,7 @@ public struct SliceReason: Hashable, Sendable, CustomStringConvertible {
 
   public var cause: Cause
   public var models: Int
-  /// Models of the planned node.
+  /// Models of the planned node; where there is none, of the workload.
   public var of: Int
   public var limit: Limit
 
@@ -55,15 +60,18 @@ public struct SliceReason: Hashable, Sendable, CustomStringConvertible {
   }
 
   public var description: String {
-    "\(cause); \(models) of a node's \(of) models run here (\(limit.rawValue) sets the limit), with this "
+    if case .noPlan = cause {
+      let limit = limit == .nodesModels ? "" : " (\(self.limit.rawValue) sets the limit)"
+      return "\(cause); \(models) of the workload's \(of) models run here\(limit), with this machine's profile: this "
+        + "shows what this machine does with them, and confirms no plan"
+    }
+    return "\(cause); \(models) of a node's \(of) models run here (\(limit.rawValue) sets the limit), with this "
       + "machine's profile: this does not confirm the plan's own latency"
   }
 }
 
-/// Why nothing of a plan runs on a machine.
+/// Why nothing of a plan, or of the workload of one that is not feasible, runs on a machine.
 public enum SliceError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The plan is not feasible.
-  case noNode(Reason)
   case tooFewCores(needed: Int, free: Int)
   case tooLittleMemory(models: Int, neededBytes: Int64, freeBytes: Int64)
   case noFigure(SliceReason.Cause, FigureQuery)
@@ -71,7 +79,6 @@ public enum SliceError: Error, Hashable, Sendable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .noNode(let reason): "the plan has no node to deploy: \(reason)"
     case .tooFewCores(let needed, let free):
       "the plan needs \(needed) cores for its workers; \(free) are free beside the load generator's"
     case .tooLittleMemory(let models, let needed, let free):
@@ -82,6 +89,14 @@ public enum SliceError: Error, Hashable, Sendable, CustomStringConvertible {
         + "with: planner profile --case \(query.profileCase)"
     case .notEvenOne(let cause, let architecture):
       "\(cause), and not even one \(architecture) fits this machine at that rate"
+    }
+  }
+
+  /// Whether the plan itself has nothing that could run anywhere.
+  public var hasNoPlan: Bool {
+    switch self {
+    case .noFigure(.noPlan, _), .notEvenOne(.noPlan, _): true
+    default: false
     }
   }
 }
@@ -110,9 +125,9 @@ public struct Slice: Sendable {
   ///
   /// A node of the local machine, planned from a profile of this very processor, runs as planned. Of any other
   /// node a slice runs: its models, as many as this machine holds and keeps up with, on this machine's engine and
-  /// profile.
+  /// profile. Of a plan that is not feasible a slice of the workload runs.
   public static func choose(from plan: Plan, on machine: MachineAtHand, figures: Figures) throws(SliceError) -> Slice {
-    guard let node = plan.nodes.first else { throw .noNode(plan.bindingReason) }
+    guard let node = plan.nodes.first else { return try ofWorkload(plan, on: machine, figures: figures) }
     if node.spec.machine.isLocal, let host = node.host, host.isSameProcessor(as: machine.host) {
       return try whole(node, on: machine)
     }
@@ -134,6 +149,23 @@ public struct Slice: Sendable {
     return Slice(node: node, reason: nil)
   }
 
+  /// As many models of a workload as the machine at hand holds and keeps up with, where no plan says how many of them
+  /// share a node.
+  private static func ofWorkload(
+    _ plan: Plan, on machine: MachineAtHand, figures: Figures
+  ) throws(SliceError) -> Slice {
+    let cause = SliceReason.Cause.noPlan(plan.bindingReason.sentence)
+    let group = plan.workload.groups[0]
+    let fit = try fit(group, wanted: group.models, preferring: nil, on: machine, figures: figures, because: cause)
+    let spec = fit.figures.spec(models: fit.reason.models, ofGroup: group.name, on: .local)
+    // No node was planned whose figures this one could keep: it is predicted by itself.
+    let prediction = NodeSimulation.predict(
+      spec, plan.workload, fit.figures.nodeFigures, seed: plan.seed, effort: .search)
+    guard let prediction else { throw .notEvenOne(cause, architecture: group.architecture) }
+    return slice(
+      fit, spec, latency: PlannedLatency(p99: prediction.latencySeconds.p99), utilization: prediction.utilization)
+  }
+
   /// Plans a node's models for the machine at hand: the split and precision that its profile found fastest, filled up
   /// to what memory, disk and processor take. The planned precision goes first where it was measured.
   public static func plan(
@@ -141,11 +173,28 @@ public struct Slice: Sendable {
     because cause: SliceReason.Cause
   ) throws(SliceError) -> Slice {
     let group = workload.groups[0]
+    let fit = try fit(
+      group, wanted: planned.spec.modelCount, preferring: planned.precision, on: machine, figures: figures,
+      because: cause)
+    return slice(
+      fit, fit.figures.spec(models: fit.reason.models, ofGroup: group.name, on: .local),
+      latency: planned.latencySeconds, utilization: planned.utilization)
+  }
+
+  /// How many models fit a machine, and the figures that they run with.
+  private struct Fit {
+    var figures: ServingFigures
+    var reason: SliceReason
+  }
+
+  private static func fit(
+    _ group: ModelGroup, wanted: Int, preferring precision: Precision?, on machine: MachineAtHand, figures: Figures,
+    because cause: SliceReason.Cause
+  ) throws(SliceError) -> Fit {
     let found = figures.fastest(
-      group.query.exactly, preferring: planned.precision, on: machine.host, cores: machine.servingCores,
+      group.query.exactly, preferring: precision, on: machine.host, cores: machine.servingCores,
       memoryBytes: machine.availableMemoryBytes)
     guard let found else { throw .noFigure(cause, group.query) }
-    let wanted = planned.spec.modelCount
     let busySeconds = group.ratePerModelPerSecond * found.meanFloorSeconds
     let limits: [(count: Int, what: SliceReason.Limit)] = [
       (wanted, .nodesModels),
@@ -157,12 +206,16 @@ public struct Slice: Sendable {
     guard models >= 1, let limit = limits.first(where: { $0.count == models }) else {
       throw .notEvenOne(cause, architecture: group.architecture)
     }
+    return Fit(figures: found, reason: SliceReason(cause: cause, models: models, of: wanted, limit: limit.what))
+  }
+
+  private static func slice(
+    _ fit: Fit, _ spec: NodeSpec, latency: PlannedLatency, utilization: Double
+  ) -> Slice {
     let node = NodeGroup(
-      spec: found.spec(models: models, ofGroup: group.name, on: .local), count: 1, fewestModels: models,
-      figures: found.nodeFigures, costPerHour: 0,
-      provenance: found.provenance, executable: true, latencySeconds: planned.latencySeconds,
-      utilization: planned.utilization)
-    return Slice(node: node, reason: SliceReason(cause: cause, models: models, of: wanted, limit: limit.what))
+      spec: spec, count: 1, fewestModels: spec.modelCount, figures: fit.figures.nodeFigures, costPerHour: 0,
+      provenance: fit.figures.provenance, executable: true, latencySeconds: latency, utilization: utilization)
+    return Slice(node: node, reason: fit.reason)
   }
 
   /// The whole part of a count that may be infinite.

@@ -46,8 +46,7 @@ private func describe(_ error: any Error) -> Failure {
   switch error {
   case let failure as Failure: failure
   case let error as FileError: Failure(error.kind == .badData ? .badData : .unavailable, error.description)
-  case SliceError.noNode(let reason): Failure(.noFeasiblePlan, SliceError.noNode(reason).description)
-  case let error as SliceError: Failure(.unavailable, error.description)
+  case let error as SliceError: Failure(error.hasNoPlan ? .noFeasiblePlan : .unavailable, error.description)
   case let error as OptimizerError: Failure(.usage, error.description)
   case let error as ExecutorError: Failure(.unavailable, error.description)
   case let error as RuntimeError: Failure(.unavailable, error.description)

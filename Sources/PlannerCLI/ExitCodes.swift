@@ -31,7 +31,6 @@ extension PlannerExit {
 
   init(_ kind: ProofError.Kind) {
     switch kind {
-    case .noNode: self = .noFeasiblePlan
     case .unavailable: self = .unavailable
     case .usage: self = .usage
     }

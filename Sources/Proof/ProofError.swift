@@ -1,8 +1,6 @@
 /// Why a plan cannot be put to the proof here.
 public struct ProofError: Error, Hashable, CustomStringConvertible {
   public enum Kind: Sendable {
-    /// The plan has no node that could be deployed.
-    case noNode
     /// This machine lacks what the plan needs.
     case unavailable
     /// What was asked for makes no run.

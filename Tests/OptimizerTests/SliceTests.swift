@@ -57,12 +57,23 @@ import Testing
       error?.description.hasPrefix("the plan was made for another machine (Test CPU, 4 cores), and no profile") == true)
   }
 
-  @Test func anInfeasiblePlanHasNothingToRun() throws {
+  /// As much of the workload as fits, predicted by itself; nothing of it is called a part of the plan.
+  @Test func ofAnInfeasiblePlanTheWorkloadRuns() throws {
     let profile = try Fixture.profile([base([cell(0.001)])])
     let plan = try Optimizer.optimize(try Fixture.mission(budget: 5))
-    #expect(throws: SliceError.noNode(plan.bindingReason)) {
-      try Slice.choose(from: plan, on: machine(profile), figures: try figures([profile]))
+    #expect(!plan.feasible && plan.nodes.isEmpty)
+    let slice = try Slice.choose(from: plan, on: machine(profile), figures: try figures([profile]))
+    let cause = SliceReason.Cause.noPlan(plan.bindingReason.sentence)
+    // 100 MiB of 1 GiB are the server's, and 20 MiB each model's.
+    #expect(slice.reason == SliceReason(cause: cause, models: 46, of: 3000, limit: .memory))
+    #expect(slice.node.spec.machine.isLocal && slice.node.modelsPerNode == [46, 46])
+    let p99 = slice.node.latencySeconds.p99
+    #expect(p99.estimate > 0.001 && p99.low <= p99.estimate && p99.estimate < 0.01)
+    #expect(slice.reason?.description.contains("46 of the workload's 3000 models") == true)
+    let error = #expect(throws: SliceError.noFigure(cause, plan.workload.query)) {
+      try Slice.choose(from: plan, on: machine(profile), figures: try figures([]))
     }
+    #expect(error?.hasNoPlan == true && error?.description.contains("planner profile --case bert-base:128") == true)
   }
 
   @Test(arguments: [

@@ -82,9 +82,9 @@ public struct Figures: Sendable {
   }
 
   /// The fastest way to run such models on the processor at hand, by the newest profile of it that has one: in the
-  /// preferred precision where it was measured, else in any.
+  /// preferred precision where there is one and it was measured, else in any.
   public func fastest(
-    _ query: FigureQuery, preferring precision: Precision, on host: HostFingerprint, cores: Int, memoryBytes: Int64
+    _ query: FigureQuery, preferring precision: Precision?, on host: HostFingerprint, cores: Int, memoryBytes: Int64
   ) -> ServingFigures? {
     for profile in profiles where profile.speaksFor(host.machine) {
       let found = serving(
