@@ -19,7 +19,7 @@ final class HTTP1Duties: ChannelDuplexHandler {
   private var isAnswering = false
   /// The client sends no more.
   private var isInputClosed = false
-  /// nil until it is needed for the first time.
+  /// Made when it is needed for the first time.
   private var earlyStatusLine: EarlyStatusLine?
 
   /// - Parameter maxBodyBytes: a client with a longer body is told so, and not to go on.
