@@ -255,9 +255,12 @@ let package = Package(
     .testTarget(
       name: "ServerTests",
       dependencies: [
-        "ModelServer", "PlannerCore", "PlannerFiles", "Engine", "EngineTools", "ServerContract", "ServerHTTP",
-        "ServerSecurity", "Serving", "Simulator", "TestSupport", "Tokenizer",
+        "ModelServer", "PlannerCore", "PlannerFiles", "Engine", "EngineTools", "ServerContract", "ServerGRPC",
+        "ServerHTTP", "ServerSecurity", "Serving", "Simulator", "TestSupport", "Tokenizer",
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       exclude: ["Clients"], swiftSettings: strict),
     .testTarget(

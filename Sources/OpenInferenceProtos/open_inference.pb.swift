@@ -806,6 +806,77 @@ package nonisolated struct Inference_InferStatistics: Sendable {
   fileprivate var _cacheMiss: Inference_StatisticDuration? = nil
 }
 
+package nonisolated struct Inference_InferResponseStatistics: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var computeInfer: Inference_StatisticDuration {
+    get {_computeInfer ?? Inference_StatisticDuration()}
+    set {_computeInfer = newValue}
+  }
+  /// Returns true if `computeInfer` has been explicitly set.
+  package var hasComputeInfer: Bool {self._computeInfer != nil}
+  /// Clears the value of `computeInfer`. Subsequent reads from it will return its default value.
+  package mutating func clearComputeInfer() {self._computeInfer = nil}
+
+  package var computeOutput: Inference_StatisticDuration {
+    get {_computeOutput ?? Inference_StatisticDuration()}
+    set {_computeOutput = newValue}
+  }
+  /// Returns true if `computeOutput` has been explicitly set.
+  package var hasComputeOutput: Bool {self._computeOutput != nil}
+  /// Clears the value of `computeOutput`. Subsequent reads from it will return its default value.
+  package mutating func clearComputeOutput() {self._computeOutput = nil}
+
+  package var success: Inference_StatisticDuration {
+    get {_success ?? Inference_StatisticDuration()}
+    set {_success = newValue}
+  }
+  /// Returns true if `success` has been explicitly set.
+  package var hasSuccess: Bool {self._success != nil}
+  /// Clears the value of `success`. Subsequent reads from it will return its default value.
+  package mutating func clearSuccess() {self._success = nil}
+
+  package var fail: Inference_StatisticDuration {
+    get {_fail ?? Inference_StatisticDuration()}
+    set {_fail = newValue}
+  }
+  /// Returns true if `fail` has been explicitly set.
+  package var hasFail: Bool {self._fail != nil}
+  /// Clears the value of `fail`. Subsequent reads from it will return its default value.
+  package mutating func clearFail() {self._fail = nil}
+
+  package var emptyResponse: Inference_StatisticDuration {
+    get {_emptyResponse ?? Inference_StatisticDuration()}
+    set {_emptyResponse = newValue}
+  }
+  /// Returns true if `emptyResponse` has been explicitly set.
+  package var hasEmptyResponse: Bool {self._emptyResponse != nil}
+  /// Clears the value of `emptyResponse`. Subsequent reads from it will return its default value.
+  package mutating func clearEmptyResponse() {self._emptyResponse = nil}
+
+  package var cancel: Inference_StatisticDuration {
+    get {_cancel ?? Inference_StatisticDuration()}
+    set {_cancel = newValue}
+  }
+  /// Returns true if `cancel` has been explicitly set.
+  package var hasCancel: Bool {self._cancel != nil}
+  /// Clears the value of `cancel`. Subsequent reads from it will return its default value.
+  package mutating func clearCancel() {self._cancel = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _computeInfer: Inference_StatisticDuration? = nil
+  fileprivate var _computeOutput: Inference_StatisticDuration? = nil
+  fileprivate var _success: Inference_StatisticDuration? = nil
+  fileprivate var _fail: Inference_StatisticDuration? = nil
+  fileprivate var _emptyResponse: Inference_StatisticDuration? = nil
+  fileprivate var _cancel: Inference_StatisticDuration? = nil
+}
+
 package nonisolated struct Inference_InferBatchStatistics: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -912,6 +983,11 @@ package nonisolated struct Inference_ModelStatistics: @unchecked Sendable {
   package var memoryUsage: [Inference_MemoryUsage] {
     get {_storage._memoryUsage}
     set {_uniqueStorage()._memoryUsage = newValue}
+  }
+
+  package var responseStats: Dictionary<String,Inference_InferResponseStatistics> {
+    get {_storage._responseStats}
+    set {_uniqueStorage()._responseStats = newValue}
   }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -2382,6 +2458,65 @@ nonisolated extension Inference_InferStatistics: SwiftProtobuf.Message, SwiftPro
   }
 }
 
+nonisolated extension Inference_InferResponseStatistics: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".InferResponseStatistics"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}compute_infer\0\u{3}compute_output\0\u{1}success\0\u{1}fail\0\u{3}empty_response\0\u{1}cancel\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._computeInfer) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._computeOutput) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._success) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._fail) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._emptyResponse) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._cancel) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._computeInfer {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._computeOutput {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._success {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._fail {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    try { if let v = self._emptyResponse {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try { if let v = self._cancel {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Inference_InferResponseStatistics, rhs: Inference_InferResponseStatistics) -> Bool {
+    if lhs._computeInfer != rhs._computeInfer {return false}
+    if lhs._computeOutput != rhs._computeOutput {return false}
+    if lhs._success != rhs._success {return false}
+    if lhs._fail != rhs._fail {return false}
+    if lhs._emptyResponse != rhs._emptyResponse {return false}
+    if lhs._cancel != rhs._cancel {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Inference_InferBatchStatistics: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".InferBatchStatistics"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}batch_size\0\u{3}compute_input\0\u{3}compute_infer\0\u{3}compute_output\0")
@@ -2473,7 +2608,7 @@ nonisolated extension Inference_MemoryUsage: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Inference_ModelStatistics: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ModelStatistics"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{3}last_inference\0\u{3}inference_count\0\u{3}execution_count\0\u{3}inference_stats\0\u{3}batch_stats\0\u{3}memory_usage\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{3}last_inference\0\u{3}inference_count\0\u{3}execution_count\0\u{3}inference_stats\0\u{3}batch_stats\0\u{3}memory_usage\0\u{3}response_stats\0")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -2484,6 +2619,7 @@ nonisolated extension Inference_ModelStatistics: SwiftProtobuf.Message, SwiftPro
     var _inferenceStats: Inference_InferStatistics? = nil
     var _batchStats: [Inference_InferBatchStatistics] = []
     var _memoryUsage: [Inference_MemoryUsage] = []
+    var _responseStats: Dictionary<String,Inference_InferResponseStatistics> = [:]
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -2502,6 +2638,7 @@ nonisolated extension Inference_ModelStatistics: SwiftProtobuf.Message, SwiftPro
       _inferenceStats = source._inferenceStats
       _batchStats = source._batchStats
       _memoryUsage = source._memoryUsage
+      _responseStats = source._responseStats
     }
   }
 
@@ -2528,6 +2665,7 @@ nonisolated extension Inference_ModelStatistics: SwiftProtobuf.Message, SwiftPro
         case 6: try { try decoder.decodeSingularMessageField(value: &_storage._inferenceStats) }()
         case 7: try { try decoder.decodeRepeatedMessageField(value: &_storage._batchStats) }()
         case 8: try { try decoder.decodeRepeatedMessageField(value: &_storage._memoryUsage) }()
+        case 9: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Inference_InferResponseStatistics>.self, value: &_storage._responseStats) }()
         default: break
         }
       }
@@ -2564,6 +2702,9 @@ nonisolated extension Inference_ModelStatistics: SwiftProtobuf.Message, SwiftPro
       if !_storage._memoryUsage.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._memoryUsage, fieldNumber: 8)
       }
+      if !_storage._responseStats.isEmpty {
+        try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Inference_InferResponseStatistics>.self, value: _storage._responseStats, fieldNumber: 9)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -2581,6 +2722,7 @@ nonisolated extension Inference_ModelStatistics: SwiftProtobuf.Message, SwiftPro
         if _storage._inferenceStats != rhs_storage._inferenceStats {return false}
         if _storage._batchStats != rhs_storage._batchStats {return false}
         if _storage._memoryUsage != rhs_storage._memoryUsage {return false}
+        if _storage._responseStats != rhs_storage._responseStats {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -12,6 +12,7 @@ extension InferenceError {
     case .tooLarge, .queueFull: .resourceExhausted
     case .unavailable: .unavailable
     case .deadlineExceeded: .deadlineExceeded
+    case .cancelled: .cancelled
     case .internalError: .internalError
     }
   }

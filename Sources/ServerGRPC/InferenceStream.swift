@@ -2,10 +2,11 @@ import GRPCCore
 import OpenInferenceProtos
 import PlannerCore
 import Serving
+import Synchronization
 
 /// One stream of requests: they are computed as they come, several at once, and answered in their order.
 ///
-/// A request that fails is answered with its error; the stream goes on.
+/// A request that fails is answered with its error; the stream goes on. A client that goes takes all of them with it.
 struct InferenceStream: Sendable {
   /// Requests that one stream may have under way; the next is read when the first of them is answered.
   static let window = 64
@@ -14,7 +15,7 @@ struct InferenceStream: Sendable {
   let request: StreamingServerRequest<Inference_ModelInferRequest>
   let cancellation: ServerContext.RPCCancellationHandle
 
-  private typealias Answer = Task<Inference_ModelStreamInferResponse, Never>
+  fileprivate typealias Answer = Task<Inference_ModelStreamInferResponse, Never>
 
   var response: StreamingServerResponse<Inference_ModelStreamInferResponse> {
     StreamingServerResponse { writer in
@@ -30,28 +31,40 @@ struct InferenceStream: Sendable {
     let deadline = request.metadata.grpcTimeoutSeconds.map {
       WorkerPool.monotonicNow() + Nanoseconds(seconds: $0)
     }
+    let underWay = UnderWay()
     let reader = Task {
       defer { next.finish() }
       var permission = permits.makeAsyncIterator()
       for try await message in request.messages {
         guard await permission.next() != nil else { break }
-        next.yield(start(message, deadline: deadline))
+        let answer = start(message, deadline: deadline)
+        underWay.add(answer)
+        next.yield(answer)
       }
+    }
+    let call = CallInWork(cancellation, state: calls.service.state, deadline: deadline)
+    @Sendable func end() {
+      reader.cancel()
+      if call.isAbandoned { underWay.abandon() }
     }
     // A server that is told to stop ends its streams after what they have under way; cancelling a call is that too.
     try await withRPCCancellationHandler {
+      // Of a call that had ended before, the library does not tell.
+      if cancellation.isCancelled { end() }
       do {
         for await answer in answers {
-          try await writer.write(await answer.value)
+          let response = await answer.value
+          underWay.removeFirst()
+          try await writer.write(response)
           permit.yield()
         }
       } catch {
         reader.cancel()
-        for await answer in answers { answer.cancel() }
+        underWay.abandon()
         throw error
       }
     } onCancelRPC: {
-      reader.cancel()
+      end()
     }
     do {
       try await reader.value
@@ -83,5 +96,29 @@ struct InferenceStream: Sendable {
         }
       }
     }
+  }
+}
+
+/// The requests of one stream that are under way, the oldest first.
+private final class UnderWay: Sendable {
+  private let state = Mutex<(answers: [InferenceStream.Answer], isAbandoned: Bool)>(([], false))
+
+  func add(_ answer: InferenceStream.Answer) {
+    let isAbandoned = state.withLock { state in
+      state.answers.append(answer)
+      return state.isAbandoned
+    }
+    if isAbandoned { answer.cancel() }
+  }
+
+  func removeFirst() { state.withLock { _ = $0.answers.removeFirst() } }
+
+  /// Nobody waits for them any more, nor for those that are still to come.
+  func abandon() {
+    let answers = state.withLock { state in
+      state.isAbandoned = true
+      return state.answers
+    }
+    for answer in answers { answer.cancel() }
   }
 }

@@ -132,9 +132,13 @@ struct OpenInferenceCalls: Inference_GRPCInferenceService.ServiceProtocol {
     request: ServerRequest<Inference_ModelInferRequest>, context: ServerContext
   ) async throws -> ServerResponse<Inference_ModelInferResponse> {
     let arrival = WorkerPool.monotonicNow()
+    let remaining = request.metadata.grpcTimeoutSeconds
+    let call = CallInWork(
+      context.cancellation, state: service.state, deadline: remaining.map { arrival + Nanoseconds(seconds: $0) })
     let (message, timings) = try await counted { () async throws(InferenceError) in
-      try await infer(
-        request.message, arrival: arrival, remainingSeconds: request.metadata.grpcTimeoutSeconds)
+      try await call.whileClientWaits { () async throws(InferenceError) in
+        try await infer(request.message, arrival: arrival, remainingSeconds: remaining)
+      }
     }
     return ServerResponse(
       message: message, metadata: [TimingsHeader.name: .string(timings.headerValue)])

@@ -107,7 +107,7 @@ extension Inference_ModelStatistics {
     executionCount = UInt64(statistics.executionCount)
     inferenceStats = .with {
       $0.success = .init(statistics.success)
-      $0.fail = .init(statistics.failure)
+      $0.fail = .init(statistics.failure + statistics.cancelled)
       $0.queue = .init(statistics.queue)
       $0.computeInput = .init(statistics.computeInput)
       $0.computeInfer = .init(statistics.computeInfer)
@@ -125,6 +125,17 @@ extension Inference_ModelStatistics {
       .with {
         $0.type = "CPU"
         $0.byteSize = UInt64(statistics.weightBytes)
+      }
+    ]
+    // By index of a request's responses: every request has one.
+    responseStats = [
+      "0": .with {
+        $0.computeInfer = .init(statistics.computeInfer)
+        $0.computeOutput = .init(statistics.computeOutput)
+        $0.success = .init(statistics.success)
+        $0.fail = .init(statistics.failure)
+        $0.emptyResponse = .init()
+        $0.cancel = .init(statistics.cancelled)
       }
     ]
   }

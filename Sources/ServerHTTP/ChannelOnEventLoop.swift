@@ -7,6 +7,9 @@ import NIOHTTPTypesHTTP1
 /// the scheduler and its answer only the one back from the worker (docs/decisions/0042).
 ///
 /// What runs there must be short: every other connection of the loop waits for it.
+///
+/// A connection's requests are answered one after the other in one task, which is cancelled when the connection is
+/// closed, by whomever: the request in work is given up then (docs/decisions/0064).
 struct ChannelOnEventLoop<Base: ServerChildChannel>: ServerChildChannel {
   let base: Base
   let maxBodyBytes: Int
@@ -21,8 +24,17 @@ struct ChannelOnEventLoop<Base: ServerChildChannel>: ServerChildChannel {
   }
 
   func handle(value: Base.Value, logger: Logger) async {
-    await withTaskExecutorPreference(EventLoopTaskExecutor(value.channel.eventLoop)) {
-      await base.handle(value: value, logger: logger)
+    let serving = Task {
+      await withTaskExecutorPreference(EventLoopTaskExecutor(value.channel.eventLoop)) {
+        await base.handle(value: value, logger: logger)
+      }
+    }
+    // With the connection its client has gone: nobody waits for the answer to the request that is in work.
+    value.channel.closeFuture.whenComplete { _ in serving.cancel() }
+    await withTaskCancellationHandler {
+      await serving.value
+    } onCancel: {
+      serving.cancel()
     }
   }
 }

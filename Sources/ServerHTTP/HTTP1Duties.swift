@@ -2,7 +2,8 @@ import NIOCore
 import NIOHTTP1
 
 /// What HTTP/1 asks of a server beside answers (RFC 9112, 9.3; RFC 9110, 10.1.1): the interim answer to a client that
-/// waits for it before it sends a body, and the end of a connection whose client does not keep it.
+/// waits for it before it sends a body, and the end of a connection whose client does not keep it. And it has those
+/// looked after who send no more while their request is in work: `EarlyStatusLine`.
 final class HTTP1Duties: ChannelDuplexHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = HTTPServerRequestPart
@@ -14,6 +15,12 @@ final class HTTP1Duties: ChannelDuplexHandler {
   private var unanswered = 0
   /// The request that came last waits for 100 (Continue), and others are answered before it.
   private var owesContinue = false
+  /// The head of an answer has been written, and not its end.
+  private var isAnswering = false
+  /// The client sends no more.
+  private var isInputClosed = false
+  /// Made when it is needed for the first time.
+  private var earlyStatusLine: EarlyStatusLine?
 
   /// - Parameter maxBodyBytes: a client with a longer body is told so, and not to go on.
   init(maxBodyBytes: Int) { self.maxBodyBytes = maxBodyBytes }
@@ -32,9 +39,38 @@ final class HTTP1Duties: ChannelDuplexHandler {
 
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     context.write(data, promise: promise)
-    guard case .end = unwrapOutboundIn(data) else { return }
-    unanswered -= 1
-    if owesContinue, unanswered == 1 { sendContinue(context) }
+    switch unwrapOutboundIn(data) {
+    case .head: isAnswering = true
+    case .body: break
+    case .end:
+      isAnswering = false
+      unanswered -= 1
+      if owesContinue, unanswered == 1 { sendContinue(context) }
+      if isInputClosed { findOutWhoReads(context) }
+    }
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case .inputClosed? = event as? ChannelEvent {
+      isInputClosed = true
+      findOutWhoReads(context)
+    }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  /// Where a request is in work whose client sends no more.
+  private func findOutWhoReads(_ context: ChannelHandlerContext) {
+    guard unanswered > 0, !isAnswering else { return }
+    if earlyStatusLine == nil {
+      let pipeline = context.pipeline.syncOperations
+      let handler = EarlyStatusLine()
+      // Fails where the connection is being closed.
+      guard let encoder = try? pipeline.handler(type: HTTPResponseEncoder.self),
+        (try? pipeline.addHandler(handler, position: .before(encoder))) != nil
+      else { return }
+      earlyStatusLine = handler
+    }
+    earlyStatusLine?.begin()
   }
 
   private func waitsForContinue(_ head: HTTPRequestHead) -> Bool {

@@ -186,11 +186,21 @@ extension ServerResponder {
       body.member("execution_count", model.executionCount)
       body.member("inference_stats") { body in
         let durations = [
-          ("success", model.success), ("fail", model.failure), ("queue", model.queue),
+          ("success", model.success), ("fail", model.failure + model.cancelled), ("queue", model.queue),
           ("compute_input", model.computeInput), ("compute_infer", model.computeInfer),
           ("compute_output", model.computeOutput), ("cache_hit", none), ("cache_miss", none),
         ]
         for (key, duration) in durations { body.member(key) { write(&$0, duration) } }
+      }
+      // By index of a request's responses: every request has one.
+      body.member("response_stats") { body in
+        body.member("0") { body in
+          let durations = [
+            ("compute_infer", model.computeInfer), ("compute_output", model.computeOutput), ("success", model.success),
+            ("fail", model.failure), ("empty_response", none), ("cancel", model.cancelled),
+          ]
+          for (key, duration) in durations { body.member(key) { write(&$0, duration) } }
+        }
       }
       body.member("batch_stats", list: model.batches) { body, batch in
         body.object { body in

@@ -66,7 +66,7 @@ package final class ServerState: Sendable {
     situation.models = registry.entries.map { entry in
       let record = entry.record
       return ServerMetrics.ModelReading(
-        name: entry.name, requests: record.success.count, failures: record.failure.count,
+        name: entry.name, requests: record.success.count, failures: record.failure.count + record.cancelled.count,
         queueSeconds: record.queue.seconds, computeSeconds: record.compute.seconds, loads: record.loads.count)
     }
     situation.residency.models = totals.residentModels

@@ -96,6 +96,29 @@ import Testing
     #expect(loaded == ["use 1", "evict 1", "load 2"])
   }
 
+  /// A load that is too large for the room there is keeps those behind it waiting, until nobody waits for it any more:
+  /// the next begins at that moment, not with some later event.
+  @Test(arguments: ["woke", "requested", "refused"])
+  func theNextLoadBeginsWhenTheFirstInLineIsGivenUp(_ event: String) {
+    var residency = Residency(policy: ResidencyPolicy(budgetBytes: 30, concurrentLoads: 2))
+    for (model, bytes) in [(0, 20), (1, 30), (2, 10), (3, 31)] { residency.offer(model, bytes: Int64(bytes)) }
+    _ = Self.script(&residency) { residency, now, actions in
+      residency.requested(Self.request(0, 0), now: now, actions: &actions)
+      residency.loaded(0, now: now, actions: &actions)
+      residency.requested(Self.request(1, 1, deadline: 5), now: now, actions: &actions)
+      residency.requested(Self.request(2, 2), now: now, actions: &actions)
+    }
+    let outcome = Self.script(&residency, now: 5) { residency, now, actions in
+      switch event {
+      case "woke": residency.woke(now: now, actions: &actions)
+      case "requested": residency.requested(Self.request(3, 0), now: now, actions: &actions)
+      default: residency.requested(Self.request(3, 3), now: now, actions: &actions)
+      }
+    }
+    let more = ["woke": [], "requested": ["use 3"], "refused": ["refuse 3 exceedsBudget"]]
+    #expect(outcome.filter { !$0.hasPrefix("wake") } == ["expire 1", "load 2"] + (more[event] ?? []))
+  }
+
   @Test func whatCannotBeIsRefused() {
     var residency = Residency(policy: ResidencyPolicy(budgetBytes: 30, maxWaiting: 1))
     for (model, bytes) in [(0, 10), (1, 31), (2, 10)] { residency.offer(model, bytes: Int64(bytes)) }

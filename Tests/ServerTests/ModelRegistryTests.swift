@@ -8,7 +8,7 @@ import Testing
 import Tokenizer
 
 /// Models that answer with their input; loads end, or fail, when the test says so.
-private final class TestSource: ModelSource {
+final class TestSource: ModelSource {
   struct State {
     var names: [String]
     var versions: [String: String] = [:]
@@ -69,7 +69,7 @@ private final class TestSource: ModelSource {
 }
 
 @Suite struct ModelRegistryTests {
-  private static func registry(
+  static func registry(
     _ source: TestSource, budget: Int64? = nil, maxWaiting: Int? = nil, threads: Int = 1
   ) -> ModelRegistry {
     ModelRegistry(
@@ -140,6 +140,50 @@ private final class TestSource: ModelSource {
       #expect(lease.loadSeconds != nil)
     }
     #expect(source.loads == ["a", "b"])
+  }
+
+  /// One model has the whole budget; requests for two others wait, and the clients of both go.
+  @Test func aLoadThatNobodyWaitsForDoesNotStartAndOneUnderWayGoesOn() async throws {
+    let source = TestSource(["a", "b", "c"], holdsLoads: true)
+    let registry = Self.registry(source, budget: 10, maxWaiting: 2)
+    let opening = Task { try await registry.open(isTolerant: false) }
+    source.finishLoad()
+    try await opening.value
+    defer { registry.stop() }
+    let loading = Task { try await registry.acquire("b") }
+    try await Self.wait { source.loads == ["a", "b"] }
+    let queued = Task { try await registry.acquire("c") }
+    try await Self.wait { registry.totals.waitingRequests == 2 }
+    await #expect(throws: RegistryError.tooManyWaiting(retryAfterSeconds: 1)) { try await registry.acquire("a") }
+    queued.cancel()
+    await #expect(throws: CancellationError.self) { try await queued.value }
+    #expect(registry.totals.waitingRequests == 1)
+    // The load goes on, and neither is waited for.
+    loading.cancel()
+    await #expect(throws: CancellationError.self) { try await loading.value }
+    #expect(registry.totals.waitingRequests == 0 && registry.totals.loadsUnderWay == 1)
+    source.finishLoad()
+    try await Self.wait { registry.totals.loadsUnderWay == 0 }
+    #expect(registry.totals.misses == 0 && source.loads == ["a", "b"])
+    let hit = try await registry.acquire("b")
+    #expect(hit.loadSeconds == nil)
+    hit.release()
+    source.finishLoad()
+    #expect(try await registry.acquire("c").entry.name == "c")
+    #expect(source.loads == ["a", "b", "c"])
+  }
+
+  @Test func aClientThatHasGoneBeforeAsksForNoLoad() async throws {
+    let source = TestSource(["a", "b"])
+    let registry = Self.registry(source, budget: 10)
+    defer { registry.stop() }
+    try await registry.open(isTolerant: false)
+    let gone = Task {
+      withUnsafeCurrentTask { $0?.cancel() }
+      return try await registry.acquire("b")
+    }
+    await #expect(throws: CancellationError.self) { try await gone.value }
+    #expect(source.loads == ["a"] && registry.totals.waitingRequests == 0)
   }
 
   /// The limit is on requests: start-up and operators load as many as they like.

@@ -45,7 +45,7 @@ private final class SteppingClock: Sendable {
 }
 
 /// A clock that the test moves.
-private final class HandClock: Sendable {
+final class HandClock: Sendable {
   private let value = Mutex(Nanoseconds.zero)
   var now: Nanoseconds { value.withLock { $0 } }
   func advance(_ seconds: Double) { value.withLock { $0 = $0 + Nanoseconds(seconds: seconds) } }
@@ -62,7 +62,7 @@ private final class HandClock: Sendable {
     Issue.record("waited in vain")
   }
 
-  fileprivate static func pool(
+  private static func pool(
     workers: Int, queueCapacity: Int? = nil, clock: HandClock = HandClock()
   ) throws -> WorkerPool {
     let pool = WorkerPool(

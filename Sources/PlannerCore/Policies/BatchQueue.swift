@@ -117,9 +117,11 @@ struct BatchQueue: WaitingMachine {
     return request
   }
 
-  /// Takes out a request that waits. Complexity: O(requests of its group).
+  /// Takes out a request that waits. Complexity: O(requests of its group); amortized O(1) for the oldest of them, so
+  /// that clients who give up in the order in which they came cost no more than others.
   mutating func remove(_ request: PendingRequest) -> Bool {
     guard let index = classes.firstIndex(where: { $0.priority == request.priority }),
+      oldestMember(of: Key(request), inClass: index) != nil,
       let sequence = classes[index].groups[Key(request)]?.members.first(where: { byNumber[$0]?.id == request.id })
     else { return false }
     forget(remove(sequence), inClass: index)

@@ -210,7 +210,8 @@ public struct Residency: Sendable {
     _ request: PendingRequest, isLimited: Bool = true, now: Nanoseconds, actions: inout [ResidencyAction]
   ) {
     let model = request.model
-    expireWaiting(now: now, actions: &actions)
+    // A load that those waited for who are given up makes way for the next, whatever becomes of this request.
+    if expireWaiting(now: now, actions: &actions) { startLoads(now: now, actions: &actions) }
     guard model < slots.count, slots[model].isOffered else {
       actions.append(.refuse(request, .withdrawn))
       return
@@ -296,7 +297,8 @@ public struct Residency: Sendable {
   }
 
   public mutating func woke(now: Nanoseconds, actions: inout [ResidencyAction]) {
-    expireWaiting(now: now, actions: &actions)
+    // The load at the head of the line may have been theirs who are given up.
+    if expireWaiting(now: now, actions: &actions) { startLoads(now: now, actions: &actions) }
     wakeForDeadline(&actions)
   }
 
@@ -336,12 +338,17 @@ public struct Residency: Sendable {
     return taken
   }
 
-  private mutating func expireWaiting(now: Nanoseconds, actions: inout [ResidencyAction]) {
+  /// - Returns: whether a request was given up; loads may start then that waited behind one nobody waits for any more.
+  @discardableResult
+  private mutating func expireWaiting(now: Nanoseconds, actions: inout [ResidencyAction]) -> Bool {
+    var hasExpired = false
     while let sequence = deadlines.popPassed(now: now, isWaiting: { requests[$0] != nil }) {
       guard let request = requests.removeValue(forKey: sequence) else { continue }
       stopWaiting(sequence, for: request.model)
       actions.append(.expire(request))
+      hasExpired = true
     }
+    return hasExpired
   }
 
   private mutating func stopWaiting(_ sequence: UInt64, for model: Int) {

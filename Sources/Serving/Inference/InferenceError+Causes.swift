@@ -21,7 +21,7 @@ extension InferenceError {
     case SchedulingError.draining:
       self.init(.unavailable, "the server is shutting down", retryAfterSeconds: 5)
     case let error as RegistryError: self.init(registry: error)
-    case is CancellationError: self.init(.unavailable, "the request was given up")
+    case is CancellationError: self.init(.cancelled, "the client has gone")
     default: self.init(.internalError, "the request could not be answered")
     }
   }

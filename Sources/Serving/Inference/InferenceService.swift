@@ -24,17 +24,24 @@ package struct InferenceService: Sendable {
 
   /// Checks the tensors, computes, and picks the outputs that were asked for.
   ///
-  /// The answer is counted once `finish` is called; a failure is counted here.
-  /// - Throws: `InferenceError`.
+  /// The answer is counted once `finish` is called; a failure is counted here. A task that is cancelled says that the
+  /// client has gone: its request leaves the line in which it waits, and a pass under way is not waited for.
+  /// - Throws: `InferenceError`; `cancelled` as soon as the task is.
   package func infer(
     _ request: InferenceRequest, of entry: ModelEntry
   ) async throws(InferenceError) -> InferenceAnswer {
     do {
       return try await answer(request, entry)
     } catch {
-      let time = now() - request.arrival
-      entry.note { $0.failed(after: time) }
+      count(error, of: request, entry)
       throw error
+    }
+  }
+
+  private func count(_ error: InferenceError, of request: InferenceRequest, _ entry: ModelEntry) {
+    let time = now() - request.arrival
+    entry.note { record in
+      if error.kind == .cancelled { record.cancelled(after: time) } else { record.failed(after: time) }
     }
   }
 
@@ -45,7 +52,8 @@ package struct InferenceService: Sendable {
     func left(at time: Nanoseconds) -> Double? { timeout.map { $0 - (time - request.arrival).seconds } }
     let lease = try await acquire(
       entry, priority: request.priority, timeoutSeconds: left(at: now()))
-    defer { lease.release() }
+    var isAbandoned = false
+    defer { if !isAbandoned { lease.release() } }
     let model = lease.model
     let inputs = try InputCheck.check(request.inputs, for: model)
     let submitted = now()
@@ -53,7 +61,11 @@ package struct InferenceService: Sendable {
     do {
       result = try await state.pool(of: model).infer(
         model.session, inputs.tensors, model: entry.index, priority: request.priority,
-        timeoutSeconds: left(at: submitted))
+        timeoutSeconds: left(at: submitted), holding: lease)
+    } catch is CancellationError {
+      // A pass under way computes with the model still: it is given back with the pool's reference to the lease.
+      isAbandoned = true
+      throw InferenceError(CancellationError())
     } catch {
       if let error = error as? EngineError, error.kind == .badModel {
         state.registry.broke(entry, reason: error.message)
@@ -218,7 +230,8 @@ package struct InferenceService: Sendable {
     return ModelStatistics(
       name: entry.name, lastInference: record.lastInference, inferenceCount: record.rows,
       executionCount: record.batches.values.reduce(0) { $0 + $1.count }, success: record.success,
-      failure: record.failure, queue: record.queue, computeInput: record.parse, computeInfer: record.compute,
+      failure: record.failure, cancelled: record.cancelled, queue: record.queue, computeInput: record.parse,
+      computeInfer: record.compute,
       computeOutput: record.render,
       batches: record.batches.sorted { $0.key < $1.key }.map { .init(size: $0.key, compute: $0.value) },
       weightBytes: entry.weightBytes)

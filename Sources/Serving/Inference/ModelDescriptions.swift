@@ -75,7 +75,10 @@ package struct ModelStatistics: Sendable {
   /// Number of forward passes.
   package var executionCount: Int
   package var success: DurationStatistic
+  /// Requests that were refused, failed or were late; without those whose clients went.
   package var failure: DurationStatistic
+  /// Requests whose clients went before they had their answers.
+  package var cancelled: DurationStatistic
   package var queue: DurationStatistic
   package var computeInput: DurationStatistic
   package var computeInfer: DurationStatistic

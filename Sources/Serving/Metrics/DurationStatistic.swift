@@ -13,4 +13,11 @@ package struct DurationStatistic: Hashable, Sendable {
     count += 1
     nanoseconds += time.rawValue
   }
+
+  package static func + (a: DurationStatistic, b: DurationStatistic) -> DurationStatistic {
+    var sum = a
+    sum.count += b.count
+    sum.nanoseconds += b.nanoseconds
+    return sum
+  }
 }

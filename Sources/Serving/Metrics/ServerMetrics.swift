@@ -20,6 +20,8 @@ package final class ServerMetrics: Sendable {
     case queueFull = "queue_full"
     case unavailable
     case deadlineExceeded = "deadline_exceeded"
+    /// The client has gone.
+    case cancelled
     case internalError = "internal"
 
     package init(status: Int) {
@@ -30,6 +32,7 @@ package final class ServerMetrics: Sendable {
         case 408, 504: .deadlineExceeded
         case 413, 414, 431: .tooLarge
         case 429: .queueFull
+        case 499: .cancelled
         case 503: .unavailable
         case 500...: .internalError
         default: .invalidArgument
@@ -165,7 +168,7 @@ package final class ServerMetrics: Sendable {
           counts[index * Transport.allCases.count + transport.rawValue])
       }
     }
-    text.family("model_server_request_failures_total", .counter, "Requests answered with an error, by reason.")
+    text.family("model_server_request_failures_total", .counter, "Requests not answered as asked, by reason.")
     for (reason, count) in zip(FailureReason.allCases, failures.values()) {
       text.sample("model_server_request_failures_total", "reason=\"\(reason.rawValue)\"", count)
     }

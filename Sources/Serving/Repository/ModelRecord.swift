@@ -12,7 +12,10 @@ package struct ModelRecord: Sendable {
   package private(set) var lastInference: Int64 = 0
   /// Answered requests, from their arrival until the answer was rendered.
   package private(set) var success = DurationStatistic()
+  /// Requests that were refused, failed or were late, from their arrival on.
   package private(set) var failure = DurationStatistic()
+  /// Requests whose clients went before they had their answers, from their arrival until then.
+  package private(set) var cancelled = DurationStatistic()
   /// Waiting for a worker, or for company although one was free.
   package private(set) var queue = DurationStatistic()
   package private(set) var parse = DurationStatistic()
@@ -42,6 +45,11 @@ package struct ModelRecord: Sendable {
 
   package mutating func failed(after time: Nanoseconds) {
     failure.add(time)
+    lastInference = Self.millisecondsSince1970()
+  }
+
+  package mutating func cancelled(after time: Nanoseconds) {
+    cancelled.add(time)
     lastInference = Self.millisecondsSince1970()
   }
 

@@ -44,6 +44,7 @@ package final class ModelRegistry: Sendable {
   static let exceedsBudget = "it is larger than the memory budget"
 
   private let table: Mutex<ModelTable>
+  private let nextID = Atomic<Int>(0)
   let options: Options
   let source: (any ModelSource)?
   let clock: @Sendable () -> Nanoseconds
@@ -111,29 +112,44 @@ package final class ModelRegistry: Sendable {
   }
 
   /// The right to compute with a model of this registry; otherwise as by name.
+  ///
+  /// - Throws: `RegistryError`, or `CancellationError` as soon as the task is cancelled that waits for the model.
   package func acquire(
     _ entry: ModelEntry, priority: Int = 0, timeoutSeconds: Double? = nil
   ) async throws -> ModelLease {
-    try await acquire(entry, for: .request, priority: priority, timeoutSeconds: timeoutSeconds)
+    if let lease = lease(entry, for: .request) { return lease }
+    let now = clock()
+    let request = PendingRequest(
+      id: newID(), model: entry.index, priority: priority, arrival: now,
+      deadline: timeoutSeconds.map { now + Nanoseconds(seconds: $0) } ?? .never)
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        event(at: now) { table in
+          // Under the lock, so that a cancellation that is not seen here finds the request among those that wait.
+          guard !Task.isCancelled else {
+            return ModelTable.AfterLock(answers: [(continuation, .failure(CancellationError()))])
+          }
+          return table.requested(request, for: .request, now: now, continuation)
+        }
+      }
+    } onCancel: {
+      event { table, now in table.cancelled(request.id, now: now) }
+    }
   }
 
   /// As for a request, but not counted as one, and not refused where as many wait as may: for start-up and operators.
+  /// It ends with the load, also where the task is cancelled: what an operator asked for is done.
   package func acquireForUpkeep(_ entry: ModelEntry) async throws -> ModelLease {
-    try await acquire(entry, for: .upkeep, priority: 0, timeoutSeconds: nil)
-  }
-
-  private func acquire(
-    _ entry: ModelEntry, for purpose: ModelTable.Purpose, priority: Int, timeoutSeconds: Double?
-  ) async throws -> ModelLease {
-    if let lease = lease(entry, for: purpose) { return lease }
+    if let lease = lease(entry, for: .upkeep) { return lease }
+    let now = clock()
+    let request = PendingRequest(id: newID(), model: entry.index, arrival: now)
     return try await withCheckedThrowingContinuation { continuation in
-      event { table, now in
-        table.requested(
-          entry, for: purpose, priority: priority,
-          deadline: timeoutSeconds.map { now + Nanoseconds(seconds: $0) } ?? .never, now: now, continuation)
-      }
+      event(at: now) { table in table.requested(request, for: .upkeep, now: now, continuation) }
     }
   }
+
+  /// Number of a request that is perhaps to wait for its model.
+  private func newID() -> Int { nextID.wrappingAdd(1, ordering: .relaxed).oldValue }
 
   /// A lease of the model; nil where the model is not in memory.
   func lease(_ entry: ModelEntry, for purpose: ModelTable.Purpose) -> ModelLease? {
@@ -163,13 +179,16 @@ package final class ModelRegistry: Sendable {
   /// Changes the table under the lock, and does afterwards what follows from that.
   func event(_ body: (inout ModelTable, Nanoseconds) -> ModelTable.AfterLock) {
     let now = clock()
-    perform(table.withLock { body(&$0, now) })
+    event(at: now) { table in body(&table, now) }
+  }
+
+  private func event(at now: Nanoseconds, _ body: (inout ModelTable) -> ModelTable.AfterLock) {
+    perform(table.withLock { body(&$0) })
   }
 
   private func perform(_ after: ModelTable.AfterLock) {
     for (continuation, result) in after.answers {
-      continuation.resume(
-        with: result.map { makeLease($0.entry, $0.model, waited: $0.waited) }.mapError { $0 as any Error })
+      continuation.resume(with: result.map { makeLease($0.entry, $0.model, waited: $0.waited) })
     }
     if after.evicted.isEmpty {
       for continuation in after.unloaded { continuation.resume() }

@@ -24,9 +24,9 @@ struct ModelTable {
   typealias Continuation = CheckedContinuation<ModelLease, any Error>
 
   private struct Waiter {
-    var continuation: Continuation
-    var arrival: Nanoseconds
+    var request: PendingRequest
     var purpose: Purpose
+    var continuation: Continuation
   }
 
   /// A model that a request may compute with until it is released.
@@ -39,7 +39,7 @@ struct ModelTable {
 
   /// What is to be done once the lock is free, in this order.
   struct AfterLock {
-    var answers: [(Continuation, Result<Grant, RegistryError>)] = []
+    var answers: [(Continuation, Result<Grant, any Error>)] = []
     /// Models to free.
     var evicted: [ServedModel] = []
     /// Those that wait for a model's end; they go on once `evicted` is free.
@@ -56,7 +56,6 @@ struct ModelTable {
   private var byName: [String: ModelEntry] = [:]
   private var residency: Residency
   private var waiters: [Int: Waiter] = [:]
-  private var nextID = 0
   private var actions: [ResidencyAction] = []
   private var unloading: [Int: [CheckedContinuation<Void, Never>]] = [:]
   private var counts = ModelRegistry.Totals()
@@ -94,15 +93,22 @@ struct ModelTable {
 
   /// A request for a model that is perhaps not in memory.
   mutating func requested(
-    _ entry: ModelEntry, for purpose: Purpose, priority: Int, deadline: Nanoseconds, now: Nanoseconds,
-    _ continuation: Continuation
+    _ request: PendingRequest, for purpose: Purpose, now: Nanoseconds, _ continuation: Continuation
   ) -> AfterLock {
-    let id = nextID
-    nextID += 1
-    waiters[id] = Waiter(continuation: continuation, arrival: now, purpose: purpose)
-    let request = PendingRequest(id: id, model: entry.index, priority: priority, arrival: now, deadline: deadline)
+    waiters[request.id] = Waiter(request: request, purpose: purpose, continuation: continuation)
     residency.requested(request, isLimited: purpose == .request, now: now, actions: &actions)
     return apply(now)
+  }
+
+  /// The client of a request has gone. One that waits for its model waits no longer, and a load that it alone waited
+  /// for is not started; a load under way goes on.
+  mutating func cancelled(_ id: Int, now: Nanoseconds) -> AfterLock {
+    guard let waiter = waiters.removeValue(forKey: id) else { return AfterLock() }
+    let hasWaited = residency.cancelled(waiter.request, now: now, actions: &actions)
+    assert(hasWaited, "a request with a waiter waits for its model")
+    var after = apply(now)
+    after.answers.append((waiter.continuation, .failure(CancellationError())))
+    return after
   }
 
   /// A request that used the model has done so.
@@ -269,7 +275,7 @@ struct ModelTable {
         guard let waiter = waiters.removeValue(forKey: request.id) else { continue }
         let entry = entries[request.model]
         guard let model = entry.model else { preconditionFailure("a model that may be used is in memory") }
-        let waited = (now - waiter.arrival).seconds
+        let waited = (now - waiter.request.arrival).seconds
         if waiter.purpose == .request {
           counts.misses += 1
           counts.missWaitSeconds += waited
@@ -280,7 +286,7 @@ struct ModelTable {
         after.answers.append((waiter.continuation, .failure(error(refusal, entries[request.model]))))
       case .expire(let request):
         guard let waiter = waiters.removeValue(forKey: request.id) else { continue }
-        after.answers.append((waiter.continuation, .failure(.deadlinePassed)))
+        after.answers.append((waiter.continuation, .failure(RegistryError.deadlinePassed)))
       case .evict(let index): evict(entries[index], &after)
       case .load(let index): after.loads.append(entries[index])
       case .wake(let time): after.alarm = time

@@ -69,9 +69,11 @@ package final class WorkerPool: Sendable {
   package typealias Answer = (outputs: [HostTensor], timings: RequestTimings)
 
   private struct Job {
+    var request: PendingRequest
     var session: any InferenceSession
     var inputs: [HostTensor]
-    var deadline: Nanoseconds
+    /// What the request uses, held until it has left the queue or its pass has ended.
+    var resource: (any AnyObject & Sendable)?
     var ahead: Int
     var waiting: PoolTimes.Waiting
     var continuation: CheckedContinuation<Answer, any Error>
@@ -79,17 +81,23 @@ package final class WorkerPool: Sendable {
 
   private struct State {
     var dispatcher: Dispatcher
+    /// Requests that wait, by number.
     var jobs: [Int: Job] = [:]
-    var nextID = 0
     var isDraining = false
     var isStopped = false
-    /// What each worker is to compute, in one pass, when it wakes.
-    var assigned: [[Job]]
+    /// What each worker is to compute, in one pass, when it wakes; nil for one that has nothing to do or computes
+    /// already, and without jobs where all of them were given up meanwhile.
+    var assigned: [[Job]?]
+    /// What each worker computes.
+    var computing: [[Job]]
+    /// Numbers of requests that are being computed although nobody waits for their answers any more.
+    var abandoned: Set<Int> = []
     var actions: [DispatchAction] = []
     var times = PoolTimes()
   }
 
   private let state: Mutex<State>
+  private let nextID = Atomic<Int>(0)
   private let doorbells: [Doorbell]
   private let alarm: Alarm
   private let clock: @Sendable () -> Nanoseconds
@@ -104,7 +112,10 @@ package final class WorkerPool: Sendable {
     let dispatcher = Dispatcher(
       workers: options.workers, queueCapacity: options.queueCapacity, modelCapacity: options.modelCapacity,
       batch: options.batch, expiry: .atDeadline)
-    state = Mutex(State(dispatcher: dispatcher, assigned: Array(repeating: [], count: options.workers)))
+    state = Mutex(
+      State(
+        dispatcher: dispatcher, assigned: Array(repeating: nil, count: options.workers),
+        computing: Array(repeating: [], count: options.workers)))
     alarm.start { [weak self] in self?.checkClock() }
   }
 
@@ -159,38 +170,67 @@ package final class WorkerPool: Sendable {
   ///   - model: equal for requests that may be computed in one pass.
   ///   - priority: larger is served first.
   ///   - timeoutSeconds: a request that has waited longer is not computed.
-  /// - Throws: `SchedulingError`, or the `EngineError` of the forward pass.
+  ///   - resource: what the session needs to stay; held until the request has left the queue or its pass has ended,
+  ///     also where this function returns before.
+  /// - Throws: `SchedulingError`, the `EngineError` of the forward pass, or `CancellationError` as soon as the task is
+  ///   cancelled: a request that waits leaves the queue then, one that is being computed is no longer waited for.
   package func infer(
     _ session: any InferenceSession, _ inputs: [HostTensor], model: Int = 0, priority: Int = 0,
-    timeoutSeconds: Double? = nil
+    timeoutSeconds: Double? = nil, holding resource: (any AnyObject & Sendable)? = nil
   ) async throws -> Answer {
-    try await withCheckedThrowingContinuation { continuation in
-      submit(session, inputs, model: model, priority: priority, timeoutSeconds: timeoutSeconds, continuation)
+    let now = clock()
+    let request = PendingRequest(
+      id: nextID.wrappingAdd(1, ordering: .relaxed).oldValue, model: model, priority: priority, arrival: now,
+      deadline: timeoutSeconds.map { now + Nanoseconds(seconds: $0) } ?? .never,
+      batchKey: session.batchLayout?.key(for: inputs))
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { submit(request, session, inputs, resource, $0) }
+    } onCancel: {
+      giveUp(request)
     }
   }
 
   private func submit(
-    _ session: any InferenceSession, _ inputs: [HostTensor], model: Int, priority: Int, timeoutSeconds: Double?,
-    _ continuation: CheckedContinuation<Answer, any Error>
+    _ request: PendingRequest, _ session: any InferenceSession, _ inputs: [HostTensor],
+    _ resource: (any AnyObject & Sendable)?, _ continuation: CheckedContinuation<Answer, any Error>
   ) {
-    let now = clock()
-    let batchKey = session.batchLayout?.key(for: inputs)
     let effects = state.withLock { state -> Effects in
-      guard !state.isDraining else { return Effects(failed: [(continuation, .draining)]) }
-      let id = state.nextID
-      state.nextID += 1
-      let ahead = state.dispatcher.waiting + state.dispatcher.busyWorkers
-      let deadline = timeoutSeconds.map { now + Nanoseconds(seconds: $0) } ?? .never
-      state.jobs[id] = Job(
-        session: session, inputs: inputs, deadline: deadline, ahead: ahead,
-        waiting: state.times.arrived(now: now), continuation: continuation)
-      let request = PendingRequest(
-        id: id, model: model, priority: priority, arrival: now, deadline: deadline,
-        batchKey: batchKey)
-      state.dispatcher.arrived(request, now: now, actions: &state.actions)
-      return apply(&state, now)
+      // Under the lock, so that a cancellation that is not seen here finds the request in the queue.
+      guard !Task.isCancelled else { return Effects(failed: [(continuation, CancellationError())]) }
+      guard !state.isDraining else { return Effects(failed: [(continuation, SchedulingError.draining)]) }
+      state.jobs[request.id] = Job(
+        request: request, session: session, inputs: inputs, resource: resource,
+        ahead: state.dispatcher.waiting + state.dispatcher.busyWorkers,
+        waiting: state.times.arrived(now: request.arrival), continuation: continuation)
+      state.dispatcher.arrived(request, now: request.arrival, actions: &state.actions)
+      return apply(&state, request.arrival)
     }
     perform(effects)
+  }
+
+  /// The request's client has gone.
+  private func giveUp(_ request: PendingRequest) {
+    // Dropped after the lock has been given back: what a job holds may call others when it goes.
+    let job = state.withLock { state -> Job? in
+      if let job = state.jobs.removeValue(forKey: request.id) {
+        let hasWaited = state.dispatcher.cancelled(request)
+        assert(hasWaited, "a request that waits is in the dispatcher's queue")
+        return job
+      }
+      func isIt(_ job: Job) -> Bool { job.request.id == request.id }
+      for worker in 0..<options.workers {
+        if let index = state.assigned[worker]?.firstIndex(where: isIt) {
+          return state.assigned[worker]?.remove(at: index)
+        }
+        if let index = state.computing[worker].firstIndex(where: isIt) {
+          state.abandoned.insert(request.id)
+          return state.computing[worker][index]
+        }
+      }
+      // It has not come, or has its answer.
+      return nil
+    }
+    job?.continuation.resume(throwing: CancellationError())
   }
 
   /// Gives up what is late and starts batches that have waited long enough; the alarm does it in time.
@@ -206,7 +246,7 @@ package final class WorkerPool: Sendable {
   /// What is to be done outside the lock.
   private struct Effects {
     var wake: [Int] = []
-    var failed: [(CheckedContinuation<Answer, any Error>, SchedulingError)] = []
+    var failed: [(CheckedContinuation<Answer, any Error>, any Error)] = []
     var alarm: Nanoseconds?
   }
 
@@ -215,19 +255,19 @@ package final class WorkerPool: Sendable {
     for action in state.actions {
       switch action {
       case .start(let worker, let first, let others):
-        for request in [first] + others {
-          guard var job = state.jobs.removeValue(forKey: request.id) else { continue }
+        state.assigned[worker] = ([first] + others).compactMap { request in
+          guard var job = state.jobs.removeValue(forKey: request.id) else { return nil }
           state.times.assigned(&job.waiting, now: now)
-          state.assigned[worker].append(job)
+          return job
         }
         effects.wake.append(worker)
       case .reject(let request):
         guard let job = state.jobs.removeValue(forKey: request.id) else { continue }
         let seconds = state.times.drainSeconds(waiting: state.dispatcher.waiting, workers: options.workers)
-        effects.failed.append((job.continuation, .queueFull(retryAfterSeconds: seconds)))
+        effects.failed.append((job.continuation, SchedulingError.queueFull(retryAfterSeconds: seconds)))
       case .expire(let request):
         guard let job = state.jobs.removeValue(forKey: request.id) else { continue }
-        effects.failed.append((job.continuation, .deadlinePassed))
+        effects.failed.append((job.continuation, SchedulingError.deadlinePassed))
       case .wake(let time): effects.alarm = time
       }
     }
@@ -255,9 +295,9 @@ package final class WorkerPool: Sendable {
 
   private func takeAssigned(_ worker: Int) -> [Job]? {
     state.withLock { state in
-      guard !state.assigned[worker].isEmpty else { return nil }
-      defer { state.assigned[worker] = [] }
-      return state.assigned[worker]
+      guard let jobs = state.assigned[worker].take() else { return nil }
+      state.computing[worker] = jobs
+      return jobs
     }
   }
 
@@ -266,26 +306,32 @@ package final class WorkerPool: Sendable {
   private func compute(_ jobs: [Job], worker: Int, previous: Nanoseconds?) -> Nanoseconds? {
     let started = clock()
     // The worker took a moment to wake, and deadlines may be as short.
-    let due = jobs.filter { $0.deadline > started }
+    let due = jobs.filter { $0.request.deadline > started }
     let results = due.isEmpty ? [] : Self.run(due)
     let finished = clock()
-    let effects = state.withLock { state -> Effects in
+    let (effects, abandoned) = state.withLock { state -> (Effects, Set<Int>) in
       if !due.isEmpty { state.times.computed(requests: due.count, in: finished - started) }
+      state.computing[worker] = []
+      // Those of other workers' passes are theirs to take out.
+      let abandoned = state.abandoned
+      for job in jobs where !abandoned.isEmpty { state.abandoned.remove(job.request.id) }
       state.dispatcher.finished(worker: worker, now: finished, actions: &state.actions)
-      return apply(&state, finished)
+      return (apply(&state, finished), abandoned)
     }
     let pass = PoolTimes.Pass(previous: previous, started: started, finished: finished, requests: due.count)
-    // The answers first: their requests have waited longest.
-    for (index, (job, result)) in zip(due, results).enumerated() {
+    // The answers first: their requests have waited longest. The first that somebody waits for stands for the pass.
+    var isFirst = true
+    for (job, result) in zip(due, results) where !abandoned.contains(job.request.id) {
       switch result {
       case .success(let outputs):
         job.continuation.resume(
-          returning: (outputs, pass.timings(of: job.waiting, ahead: job.ahead, isFirstOfBatch: index == 0)))
+          returning: (outputs, pass.timings(of: job.waiting, ahead: job.ahead, isFirstOfBatch: isFirst)))
       case .failure(let error): job.continuation.resume(throwing: error)
       }
+      isFirst = false
     }
     if due.count < jobs.count {
-      for job in jobs where job.deadline <= started {
+      for job in jobs where job.request.deadline <= started && !abandoned.contains(job.request.id) {
         job.continuation.resume(throwing: SchedulingError.deadlinePassed)
       }
     }

@@ -15,6 +15,8 @@ package struct InferenceError: Error, Hashable, Sendable {
     case unavailable
     /// The deadline passed before the request was computed: 504, DEADLINE_EXCEEDED.
     case deadlineExceeded
+    /// The client has gone, and nobody waits for an answer: counted as 499, which is nginx's; CANCELLED.
+    case cancelled
     /// The server is at fault: 500, INTERNAL.
     case internalError
   }
@@ -44,6 +46,7 @@ package struct InferenceError: Error, Hashable, Sendable {
     case .queueFull: 429
     case .unavailable: 503
     case .deadlineExceeded: 504
+    case .cancelled: 499
     case .internalError: 500
     }
   }

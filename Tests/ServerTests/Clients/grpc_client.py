@@ -213,6 +213,9 @@ def statistics():
         assert after.inference_stats.compute_infer.ns > before.inference_stats.compute_infer.ns, after
         assert after.last_inference > 1_600_000_000_000 and after.execution_count > 0, after
         assert sum(batch.compute_infer.count for batch in after.batch_stats) == after.execution_count, after
+        responses = after.response_stats["0"]
+        assert responses.success.count == after.inference_stats.success.count, after
+        assert responses.fail.count == after.inference_stats.fail.count and responses.cancel.count == 0, after
         assert len(c.get_inference_statistics().model_stats) == 3
 
 
