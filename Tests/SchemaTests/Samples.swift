@@ -362,6 +362,8 @@ enum Samples {
     }
     var hashed = model
     hashed.sha256 = String(repeating: "0a", count: 32)
+    hashed.inputTensors = [TensorDeclaration(name: "input_ids", datatype: "INT64", shape: [-1, 128])]
+    hashed.outputTensors = [TensorDeclaration(name: "scores", datatype: "FP32", shape: [-1, 2])]
     return [
       RepositoryManifest(seed: nil, vocabularyFile: "vocab.txt", lowercases: true, models: variants),
       RepositoryManifest(seed: 1, vocabularyFile: "vocab.txt", lowercases: true, models: [model]),

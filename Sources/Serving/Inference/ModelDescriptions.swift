@@ -20,8 +20,10 @@ package struct ModelMetadata: Sendable {
   package static let platform = "pytorch_libtorch"
 
   package var name: String
-  package var inputs: [TensorMetadata]
-  package var outputs: [TensorMetadata]
+  package var interface: ModelInterface
+
+  package var inputs: [TensorMetadata] { interface.inputs }
+  package var outputs: [TensorMetadata] { interface.outputs }
 }
 
 /// What Triton calls a model's configuration, as far as it means something here.
@@ -34,14 +36,21 @@ package struct ModelConfiguration: Sendable {
 
   package var inputs: [TensorMetadata] { metadata.inputs.map(withoutBatch) }
   package var outputs: [TensorMetadata] { metadata.outputs.map(withoutBatch) }
-  package var isBatched: Bool { batch.max > 1 }
+  package var isBatched: Bool { batch.max > 1 && metadata.interface.rows == .independent }
   /// Requests in one forward pass; 0 where they are not batched.
   package var maxBatchSize: Int { isBatched ? batch.max : 0 }
+  /// What there is to say beside Triton's fields, by name.
+  package var parameters: [(name: String, value: String)] {
+    var parameters = [("variant", variant)]
+    if metadata.interface.rows != .independent { parameters.append(("rows", metadata.interface.rows.word)) }
+    if metadata.interface.isAssumed { parameters.append(("interface", "assumed")) }
+    return parameters
+  }
   package var longestWaitMicroseconds: Int64 { batch.wait.rawValue / 1000 }
 
   /// Where requests are batched, the first dimension is the batch's, and Triton's shapes leave it out.
   private func withoutBatch(_ tensor: TensorMetadata) -> TensorMetadata {
-    guard isBatched else { return tensor }
+    guard isBatched, tensor.shape.first == -1 else { return tensor }
     var row = tensor
     row.shape = Array(tensor.shape.dropFirst())
     return row
