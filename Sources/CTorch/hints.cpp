@@ -39,9 +39,10 @@ bool keeps_shape(const Node *node) {
                           "prim::unchecked_unwrap_optional"});
 }
 
-int64_t integer(const Value *value, int64_t otherwise) {
+/// Groups of a convolution; 1 where the code does not say, or says what none has.
+int64_t groups(const Value *value) {
   const auto constant = torch::jit::constant_as<int64_t>(value);
-  return constant ? *constant : otherwise;
+  return constant && *constant > 0 && *constant < (1 << 20) ? *constant : 1;
 }
 
 /// Takes note of a layer that reads the tensor as its operand `offset`.
@@ -52,13 +53,13 @@ void note(const Node *node, size_t offset, TensorUse &use) {
     if (!use.rows.is_known()) use.rows.dimension = 1;
   } else if (is_one_of(node, {"aten::conv1d", "aten::conv2d", "aten::conv3d"}) && offset == 0) {
     use.dimension_count = node->kind().toUnqualString()[4] - '0' + 2;
-    use.second = size_of(inputs[1], 1, integer(inputs[6], 1));
+    use.second = size_of(inputs[1], 1, groups(inputs[6]));
   } else if (is_one_of(node, {"aten::_convolution"}) && offset == 0) {
     const auto strides = constant_ints(inputs[3]);
     const auto transposed = torch::jit::constant_as<bool>(inputs[6]);
     if (strides) use.dimension_count = static_cast<int64_t>(strides->size()) + 2;
     const bool is_transposed = transposed && *transposed;
-    use.second = size_of(inputs[1], is_transposed ? 0 : 1, is_transposed ? 1 : integer(inputs[8], 1));
+    use.second = size_of(inputs[1], is_transposed ? 0 : 1, is_transposed ? 1 : groups(inputs[8]));
   } else if (is_one_of(node, {"aten::batch_norm"}) && offset == 0) {
     use.second = size_of(inputs[3], 0);
   } else if (is_one_of(node, {"aten::linear", "planner::linear_int8", "planner::linear_bfloat16"}) && offset == 0) {
@@ -105,7 +106,9 @@ int64_t number(const WeightSize &size, const torch::jit::Module &module) {
   if (value.isTensorList() && !value.toTensorList().empty()) value = value.toTensorList().get(0);
   if (!value.isTensor() || !value.toTensor().defined()) return 0;
   const at::Tensor weight = value.toTensor();
-  return size.dimension < weight.dim() ? weight.size(size.dimension) * size.factor : 0;
+  const int64_t own = size.dimension < weight.dim() ? weight.size(size.dimension) : 0;
+  int64_t product = 0;
+  return __builtin_mul_overflow(own, size.factor, &product) ? 0 : product;
 }
 
 }  // namespace

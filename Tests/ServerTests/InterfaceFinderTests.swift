@@ -126,6 +126,22 @@ import Testing
     #expect(passes < 12)
   }
 
+  @Test func sizesThatErrorsNameAreTried() throws {
+    let found = try Self.find([Self.argument("x")]) { (inputs) throws(EngineError) in
+      guard inputs[0].shape.last == 23 else {
+        throw Self.bad("mat1 and mat2 shapes cannot be multiplied (2x\(inputs[0].shape.last ?? 0) and 23x5)")
+      }
+      return [inputs[0]]
+    }
+    #expect(found?.inputs.first?.shape == [-1, 23])
+  }
+
+  /// What a file says of its sizes may be anything.
+  @Test func sizesBeyondReasonAreNotTried() throws {
+    let vast = Self.argument("x") { $0.last = 1 << 60 }
+    #expect(try Self.find([vast]) { (_) throws(EngineError) in [] } == nil)
+  }
+
   @Test func whatMayBeLeftOutIsFoundAsWell() throws {
     let arguments = [
       Self.argument("x"), Self.argument("bias", isOptional: true), Self.argument("k", .integer, isOptional: true),
@@ -145,7 +161,7 @@ import Testing
       passes += 1
       throw Self.bad("never")
     }
-    #expect(found == nil && passes <= 128)
+    #expect(found == nil && passes <= 256)
   }
 
   @Test func whatIsDeclaredIsTried() throws {

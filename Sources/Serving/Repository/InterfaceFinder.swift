@@ -9,8 +9,10 @@ import PlannerCore
 /// same tries.
 package struct InterfaceFinder {
   /// Passes at most in each part of the search, all of them small; and how long they may take together.
-  static let mostTries = 64
+  static let mostTries = 128
   static let limitSeconds = 10.0
+  /// Most elements of one tensor that is tried, whatever file or manifest say of its sizes.
+  static let mostElements = 1 << 24
 
   /// What one input is tried with.
   struct Form: Hashable {
@@ -38,6 +40,8 @@ package struct InterfaceFinder {
   private let takesTokens: Bool
   private var tried: Set<[Form?]> = []
   private var tries = 0
+  /// Numbers in the reasons of tries that were not answered, the first ones: "expected 6, got 8".
+  private var mentioned: [Int] = []
   private let end = ContinuousClock.now + .seconds(limitSeconds)
   /// Why the last try was not answered.
   package private(set) var failure: EngineError?
@@ -111,7 +115,9 @@ package struct InterfaceFinder {
     for rows in [2, 1] {
       for given in choices {
         tries = 0
-        if let pass = uniformPass(given, rows: rows) ?? mixedPass(given, rows: rows) { return pass }
+        if let pass = uniformPass(given, rows: rows) { return pass }
+        if let pass = mentionedPass(given, rows: rows) { return pass }
+        if let pass = mixedPass(given, rows: rows) { return pass }
       }
     }
     return nil
@@ -125,6 +131,19 @@ package struct InterfaceFinder {
       for type in place < 6 ? orders : [orders[0]] {
         let forms = inputs.indices.map { index -> Form? in
           given[index] ? form(of: index, type, layout.dimensions, layout.size, rows: rows) : nil
+        }
+        if let pass = pass(forms) { return pass }
+      }
+    }
+    return nil
+  }
+
+  /// Sizes that the model's own errors ask for.
+  private mutating func mentionedPass(_ given: [Bool], rows: Int) -> Pass? {
+    for size in mentioned.prefix(8) {
+      for dimensions in [2, 3, 1] {
+        let forms = inputs.indices.map { index -> Form? in
+          given[index] ? form(of: index, typeOrder[0], dimensions, size, rows: rows) : nil
         }
         if let pass = pass(forms) { return pass }
       }
@@ -337,14 +356,29 @@ package struct InterfaceFinder {
       return nil
     }
     tries += 1
+    guard forms.allSatisfy({ $0.map(Self.isSmall) ?? true }) else { return nil }
     let tensors = forms.indices.map { tensor($0, forms[$0]) }
     do throws(EngineError) {
       return Pass(forms: forms, outputs: try infer(tensors))
     } catch {
       failure = error
+      for number in error.message.split(whereSeparator: { !("0"..."9" ~= $0) }).compactMap({ Int($0) })
+      where 1...4096 ~= number && mentioned.count < 32 && !mentioned.contains(number) {
+        mentioned.append(number)
+      }
       ranOutOfMemory = ["allocate memory", "bad_alloc", "not enough memory"].contains { error.message.contains($0) }
       return nil
     }
+  }
+
+  private static func isSmall(_ form: Form) -> Bool {
+    var count = 1
+    for size in form.shape {
+      let (product, overflow) = count.multipliedReportingOverflow(by: size)
+      guard !overflow, size >= 0, product <= mostElements else { return false }
+      count = product
+    }
+    return true
   }
 
   /// A tensor of that form whose rows are different.
