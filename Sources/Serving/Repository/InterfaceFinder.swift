@@ -167,12 +167,13 @@ package struct InterfaceFinder {
     }
     // Counts through the choices, the last input's fastest.
     var turns = inputs.indices.map { _ in 0 }
-    while tries < Self.mostTries {
+    for _ in 0..<Self.mostTries {
       if let pass = pass(inputs.indices.map { choices[$0][turns[$0]] }) { return pass }
       guard let next = turns.indices.last(where: { turns[$0] + 1 < choices[$0].count }) else { return nil }
       turns[next] += 1
       for index in turns.indices.suffix(from: next + 1) { turns[index] = 0 }
     }
+    // There are too many, and the next are no likelier.
     return nil
   }
 
