@@ -1,6 +1,7 @@
 import Engine
 import EngineTools
 import Foundation
+import PlannerCore
 import Serving
 import Testing
 
@@ -77,6 +78,19 @@ import Testing
       #expect(error?.kind == .badInput)
     }
     #expect(throws: EngineError.self) { try model.run(names.map { _ in .leftOut }) }
+  }
+
+  /// A Hugging Face model as its users trace it: one image size, and a dictionary of outputs.
+  @Test func aTraceOfAnImageModelIsDescribed() throws {
+    _ = SetUp.engine
+    let description = RepositoryManifest.Model(
+      name: "vit", file: "vit.pt", architecture: "unknown", precision: .fp32, vocabulary: 0, maxTokens: 512,
+      inputs: [], fileBytes: 0)
+    let opened = try OpenedModel(description, path: ParityTests.folder + "/newer-vit.torchscript", vocabulary: nil)
+    let found = try opened.findInterface(tokens: 32)
+    #expect(found.inputs == [TensorMetadata(name: "pixel_values", datatype: .fp32, shape: [-1, 3, 16, 16])])
+    #expect(found.outputs == [TensorMetadata(name: "logits", datatype: .fp32, shape: [-1, 5])])
+    #expect(found.rows == .independent)
   }
 
   /// Without a manifest and a vocabulary, the embedding says how many ids there are.
