@@ -8,8 +8,9 @@ import Testing
 /// What a model's code says of the arguments of `forward`, and how a run gives them.
 @Suite struct ArgumentTests {
   @Test func firstUsesOfTensorsAreTold() throws {
+    let folder = try Folder()
     let crafted = try CraftedModel(
-      try Folder(), weights: ["table float32 11 4", "kernel float32 5 3 2 2", "narrow float32 6 7"],
+      folder, weights: ["table float32 11 4", "kernel float32 5 3 2 2", "narrow float32 6 7"],
       inputs: [[2, 3], [2, 3, 8, 8], [2, 7], [2, 2]],
       code: """
         def forward(self, ids, image, x, other):
@@ -29,8 +30,9 @@ import Testing
   }
 
   @Test func everyKindOfArgumentIsGiven() throws {
+    let folder = try Folder()
     let crafted = try CraftedModel(
-      try Folder(), inputs: [[2]],
+      folder, inputs: [[2]],
       code: """
         def forward(self, x, bias: Optional[Tensor] = None, k: int = 2, scale: Optional[float] = None,
                     pair: Optional[Tuple[Tensor, Tensor]] = None, named: Optional[Dict[str, Tensor]] = None,

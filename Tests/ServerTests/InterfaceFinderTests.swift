@@ -71,7 +71,7 @@ import Testing
 
   @Test func sizesThatAreBakedInStay() throws {
     let found = try Self.find([Self.argument("x")]) { (inputs) throws(EngineError) in
-      guard inputs[0].shape.dropFirst() == [28, 28, 28] || inputs[0].shape.dropFirst() == [64] else {
+      guard inputs[0].shape.dropFirst() == [64] else {
         throw Self.bad("wants 64")
       }
       return [
@@ -139,7 +139,10 @@ import Testing
   /// What a file says of its sizes may be anything.
   @Test func sizesBeyondReasonAreNotTried() throws {
     let vast = Self.argument("x") { $0.last = 1 << 60 }
-    #expect(try Self.find([vast]) { (_) throws(EngineError) in [] } == nil)
+    _ = try Self.find([vast]) { (inputs) throws(EngineError) in
+      #expect(inputs[0].elements.count <= 1 << 24)
+      return []
+    }
   }
 
   @Test func whatMayBeLeftOutIsFoundAsWell() throws {

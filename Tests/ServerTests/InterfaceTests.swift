@@ -75,7 +75,7 @@ import Testing
     let outputs = try #require(try answer.json()["outputs"] as? [[String: Any]], "\(answer.body)")
     return outputs.map {
       "\($0["name"] as? String ?? "") \($0["datatype"] as? String ?? "") \($0["shape"] as? [Int] ?? []) "
-        + "\(($0["data"] as? [NSNumber] ?? []).map(\.stringValue))"
+        + "\(($0["data"] as? [NSNumber] ?? []).map { String(format: "%g", $0.doubleValue) })"
     }
   }
 

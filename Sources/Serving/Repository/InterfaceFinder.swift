@@ -264,11 +264,13 @@ package struct InterfaceFinder {
     for place in places where !sizes.varies(place) { tryTogether([place], &sizes) }
   }
 
-  /// One larger, or else twice as large: smaller sizes may be answered because one is repeated.
+  /// Twice as large, or else one larger: smaller sizes may be answered because one is repeated. One larger says nothing
+  /// of a size that a convolution makes steps in, and so rounds down.
   private mutating func tryTogether(_ places: [Place], _ sizes: inout Sizes) {
     let open = places.filter { mayVary($0, sizes) }
     guard !open.isEmpty else { return }
-    for change in [{ $0 + 1 }, { $0 * 2 }] as [(Int) -> Int] {
+    let isStepped = open.contains { $0.dimension > 1 && inputs[$0.input].hint.dimensions > 0 }
+    for change in (isStepped ? [{ $0 * 2 }] : [{ $0 * 2 }, { $0 + 1 }]) as [(Int) -> Int] {
       var forms = sizes.base.forms
       for place in open {
         guard let size = sizes.size(at: place) else { continue }
