@@ -31,8 +31,8 @@ struct TensorHint {
   int64_t rows = 0, dimension_count = 0, second = 0, last = 0;
 };
 
-/// What `forward` does first with each of its arguments, without the module itself. Hints alone: whoever uses them tries
-/// whether they hold.
+/// What `forward` does first with each of its arguments, without the module itself. Hints alone: whoever uses them
+/// tries whether they hold.
 std::vector<TensorUse> first_uses(const torch::jit::Module &module);
 
 TensorHint resolve(const TensorUse &use, const torch::jit::Module &module);

@@ -2,7 +2,7 @@
 package struct ModelArgument: Hashable, Sendable {
   package enum Kind: Hashable, Sendable {
     case tensor
-    /// One number.
+    /// The argument is one number.
     case integer, float, bool
     /// A list of numbers.
     case integers, floats, bools
@@ -18,7 +18,7 @@ package struct ModelArgument: Hashable, Sendable {
 
   /// What the code does first with a tensor. It may be wrong: whoever uses it tries it.
   package struct Hint: Hashable, Sendable {
-    /// Its elements choose rows of an embedding.
+    /// Whether the tensor's elements choose rows of an embedding.
     package var isIndex = false
     /// Rows of that embedding; 0 where they are not known, as below.
     package var rows = 0
@@ -51,13 +51,13 @@ package struct ModelArgument: Hashable, Sendable {
 /// One of the tensors that a model is run with: an argument of `forward`, or a part of one.
 package struct ModelInput: Hashable, Sendable {
   package var name: String
-  /// Of the tensor: `tensor`, a number or a list of numbers.
+  /// What becomes of the tensor: it stays one, or is made a number or a list of numbers.
   package var kind: ModelArgument.Kind
   package var isOptional: Bool
   package var hint: ModelArgument.Hint
   /// Which argument it belongs to.
   package var argument: Int
-  /// In a dictionary.
+  /// Key of the tensor in a dictionary; nil of other arguments.
   package var key: String?
 
   fileprivate init(_ argument: ModelArgument, at index: Int, name: String, key: String? = nil, isPart: Bool = false) {

@@ -53,7 +53,7 @@ import Testing
             y = y + len(sizes)
           return y
         """)
-    let model = try crafted.check()
+    let model = try TorchModel(path: crafted.path)
     let kinds: [ModelArgument.Kind] = [
       .tensor, .tensor, .integer, .float, .tuple(2), .dictionary, .tensors, .integers, .other,
     ]

@@ -74,7 +74,7 @@ public struct TensorDeclaration: Codable, Hashable, Sendable {
   public var name: String
   /// One of `datatypes`.
   public var datatype: String
-  /// With the batch's dimension; −1 is any size.
+  /// Sizes of the tensor, the batch's first; −1 is any size.
   public var shape: [Int]
 
   public init(name: String, datatype: String, shape: [Int]) {

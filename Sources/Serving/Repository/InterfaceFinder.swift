@@ -22,19 +22,19 @@ package struct InterfaceFinder {
 
   /// A pass that the model answered.
   struct Pass {
-    /// By input; nil where it was left out.
+    /// What each input was run with; nil where it was left out.
     var forms: [Form?]
     var outputs: [HostTensor]
   }
 
   let inputs: [ModelInput]
-  /// By input; nil where the manifest says nothing.
+  /// What the manifest declares of each input; nil where it says nothing.
   let declared: [TensorDeclaration?]
   /// Token ids that may be tried.
   let vocabulary: Int
   /// Lengths that are tried with models of token ids, the likeliest first.
   let lengths: [Int]
-  /// Of the largest value, what sums in another order make of an answer.
+  /// What sums in another order make of an answer, as a share of its largest value.
   let tolerance: Float
   let infer: ([HostTensor]) throws(EngineError) -> [HostTensor]
   private let takesTokens: Bool

@@ -10,7 +10,7 @@ package struct ModelInterface: Hashable, Sendable {
     /// Nobody could try it: requests never share a pass.
     case untried
 
-    /// Of a model whose rows are not independent: what its configuration says.
+    /// What the configuration says of a model whose rows are not independent.
     package var word: String { self == .dependent ? "dependent" : "untried" }
   }
 
@@ -24,7 +24,7 @@ package struct ModelInterface: Hashable, Sendable {
   /// Whether the manifest names the outputs, and not the model.
   package var namesOutputs = false
 
-  /// Of a model that nobody has tried.
+  /// The interface of a model that nobody has tried.
   package static func assumed(_ inputs: [TensorMetadata]) -> ModelInterface {
     ModelInterface(inputs: inputs, outputs: [], rows: .untried, isAssumed: true)
   }

@@ -28,7 +28,7 @@ package struct TensorMetadata: Hashable, Sendable {
   package var datatype: TensorDatatype
   /// −1 is any size.
   package var shape: [Int]
-  /// Of an input: whether requests may leave it out.
+  /// Whether requests may leave an input out; false of outputs.
   package var isOptional = false
 
   package init(name: String, datatype: TensorDatatype, shape: [Int], isOptional: Bool = false) {

@@ -51,8 +51,8 @@ package enum TokenInputs {
 
 /// Names of a model's outputs.
 package enum OutputNames {
-  /// The model's own names, as far as it has some. A question-answering model has two outputs without, a number for each
-  /// token; of others only the place is known.
+  /// The model's own names, as far as it has some. A question-answering model has two outputs without, a number for
+  /// each token; of others only the place is known.
   package static func names(_ outputs: [HostTensor], batch: Int, tokens: Int?) -> [String] {
     if outputs.count == 2, let tokens, outputs.allSatisfy({ $0.name == nil && $0.shape == [batch, tokens] }) {
       return ["start_logits", "end_logits"]
