@@ -30,6 +30,17 @@ bool has_suffix(const std::string &text, const std::string &suffix) {
   return text.size() >= suffix.size() && text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
 }
 
+void check_has_code(bool has_code) {
+  if (!has_code) throw std::runtime_error("it holds no code; save models with torch.jit.save, not with torch.save");
+}
+
+/// Throws where an archive holds weights alone, or a module of Python's.
+void check_has_code(const MappedArchive &archive) {
+  const auto &records = archive.records();
+  check_has_code(std::any_of(records.begin(), records.end(),
+                             [](const auto &entry) { return has_prefix(entry.first, "code/"); }));
+}
+
 /// What an archive is compiled from: its source files and the constants in them, in the order of their names and as
 /// they lie in the file.
 ///
@@ -50,7 +61,7 @@ std::string code_of(const MappedArchive &archive) {
     code.append(archive.packed(record), record.packed_size);
   }
   // Of no bytes at all, the library's hash would be whatever was in its memory before.
-  if (code.empty()) throw std::runtime_error("it holds no code; save models with torch.jit.save, not with torch.save");
+  check_has_code(!code.empty());
   return code;
 }
 
@@ -73,9 +84,10 @@ bool takes_tensors_only(const torch::jit::Module &module) {
   });
 }
 
-std::shared_ptr<Forward> make_forward(const torch::jit::Module &module) {
+std::shared_ptr<Forward> make_forward(const torch::jit::Module &module, bool is_rewritten) {
   auto forward = std::make_shared<Forward>();
-  if (!takes_tensors_only(module)) return forward;
+  if (module.find_method("forward")) forward->uses = first_uses(module);
+  if (!is_rewritten || !takes_tensors_only(module)) return forward;
   auto rewritten = rewrite_forward(module);
   if (rewritten.graph == nullptr) return forward;
   forward->graph = std::move(rewritten.graph);
@@ -132,7 +144,7 @@ class Architecture {
   std::shared_ptr<Forward> forward(const torch::jit::Module &module) {
     std::lock_guard<std::mutex> guard(mutex_);
     auto &known = forwards_[module.type().get()];
-    if (known == nullptr) known = make_forward(module);
+    if (known == nullptr) known = make_forward(module, true);
     return known;
   }
 
@@ -357,7 +369,7 @@ LoadedModule load_copied(const std::string &path, const Archive &archive, const 
   if (!place.device.is_cpu()) loaded.module.to(place.device);
   loaded.module.eval();
   // Operators of rewritten graphs are those of the CPU.
-  loaded.forward = place.is_host ? make_forward(loaded.module) : std::make_shared<Forward>();
+  loaded.forward = make_forward(loaded.module, place.is_host);
   if (packing == Packing::kForRuns) pack_weights(loaded.module, *loaded.forward, nullptr);
   return loaded;
 }
@@ -375,6 +387,7 @@ LoadedModule load_module(const std::string &path, const Placement &place, Packin
   auto archive = std::make_shared<MappedArchive>(path, MappedArchive::Pages::kAll);
   const auto *pickle = archive->find("data.pkl");
   if (pickle == nullptr) throw std::runtime_error("it holds no module");
+  check_has_code(*archive);
   const uint64_t version = format_version(*archive);
   if (place.is_host && can_be_mapped(*archive, version)) {
     try {

@@ -1,6 +1,7 @@
 #pragma once
 #include "archive.h"
 #include "device.h"
+#include "hints.h"
 #include "rewrite.h"
 #include <cstdint>
 #include <memory>
@@ -19,6 +20,8 @@ struct Forward {
   /// every kind of arguments, and puts groups of operators into a fuser that then does nothing with them.
   torch::jit::Code code;
   std::vector<PackableWeight> weights;
+  /// What is done first with each argument; empty where that is not known.
+  std::vector<TensorUse> uses;
 };
 
 struct LoadedModule {

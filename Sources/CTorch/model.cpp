@@ -1,4 +1,6 @@
 // Loading and running models. See CTorch.h for the conventions.
+#include "answer.h"
+#include "arguments.h"
 #include "kernels.h"
 #include "load.h"
 #include "parallel.h"
@@ -9,6 +11,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <torch/csrc/jit/passes/tensorexpr_fuser.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -20,12 +23,8 @@ using ctorch::guarded;
 
 struct ct_model {
   ctorch::LoadedModule loaded;
-  std::vector<std::string> input_names;
-};
-
-struct ct_result {
-  std::vector<at::Tensor> storage;
-  std::vector<ct_tensor> tensors;
+  std::optional<ctorch::Arguments> arguments;
+  c10::TypePtr answer_type;
 };
 
 namespace {
@@ -46,36 +45,22 @@ bool scalar_type(ct_dtype dtype, at::ScalarType &type) {
   return false;
 }
 
-/// Outputs leave as one of the types of the interface: half floats as float32.
-at::Tensor portable(const at::Tensor &tensor, ct_dtype &dtype) {
-  at::Tensor result = tensor.device().is_cpu() ? tensor : tensor.cpu();
-  switch (result.scalar_type()) {
-    case at::kFloat: dtype = CT_FLOAT32; break;
-    case at::kLong: dtype = CT_INT64; break;
-    case at::kInt: dtype = CT_INT32; break;
-    case at::kBool: dtype = CT_BOOL; break;
-    case at::kDouble: dtype = CT_FLOAT64; break;
-    case at::kShort: dtype = CT_INT16; break;
-    case at::kChar: dtype = CT_INT8; break;
-    case at::kByte: dtype = CT_UINT8; break;
-    default:
-      if (result.is_complex()) throw std::runtime_error("an output has complex numbers, for which there is no type");
-      dtype = at::isFloatingType(result.scalar_type()) ? CT_FLOAT32 : CT_INT64;
-      result = result.to(dtype == CT_FLOAT32 ? at::kFloat : at::kLong);
+/// An input's memory as a tensor; an undefined one where it was left out.
+at::Tensor tensor_of(const ct_tensor &input) {
+  if (input.dimension_count == CT_LEFT_OUT) return {};
+  at::ScalarType type{};
+  if (!scalar_type(input.dtype, type)) throw std::runtime_error("an input has an unknown element type");
+  if (input.dimension_count < 0 || input.dimension_count > CT_MAX_DIMENSIONS)
+    throw std::runtime_error("an input has more than 8 dimensions");
+  at::IntArrayRef sizes(input.dimensions, static_cast<size_t>(input.dimension_count));
+  int64_t elements = 1;
+  for (int64_t size : sizes) {
+    if (size < 0 || __builtin_mul_overflow(elements, size, &elements))
+      throw std::runtime_error("an input has a dimension that is negative or too large");
   }
-  return result.contiguous();
-}
-
-void append(ct_result &result, const at::Tensor &tensor) {
-  ct_tensor view{};
-  at::Tensor owned = portable(tensor, view.dtype);
-  if (owned.dim() > CT_MAX_DIMENSIONS) throw std::runtime_error("an output has more than 8 dimensions");
-  view.dimension_count = static_cast<int32_t>(owned.dim());
-  for (int64_t i = 0; i < owned.dim(); i++) view.dimensions[i] = owned.size(i);
-  view.data = owned.data_ptr();
-  view.byte_count = owned.nbytes();
-  result.storage.push_back(std::move(owned));
-  result.tensors.push_back(view);
+  if (static_cast<size_t>(elements) * c10::elementSize(type) != input.byte_count)
+    throw std::runtime_error("an input's shape and its number of bytes disagree");
+  return torch::from_blob(input.data, sizes, at::TensorOptions().dtype(type));
 }
 
 c10::IValue forward(ctorch::LoadedModule &loaded, std::vector<c10::IValue> arguments) {
@@ -88,19 +73,6 @@ c10::IValue forward(ctorch::LoadedModule &loaded, std::vector<c10::IValue> argum
   const ctorch::Pass pass(loaded.forward->weights.empty() && ctorch::kernels().lanes >= 8);
   torch::jit::InterpreterState(loaded.forward->code).run(stack);
   return torch::jit::pop(stack);
-}
-
-/// Tensors of a model's answer, in order, through tuples, lists and dictionaries.
-void collect(ct_result &result, const c10::IValue &value) {
-  if (value.isTensor()) {
-    append(result, value.toTensor());
-  } else if (value.isTuple()) {
-    for (const auto &element : value.toTupleRef().elements()) collect(result, element);
-  } else if (value.isList()) {
-    for (const c10::IValue &element : value.toList()) collect(result, element);
-  } else if (value.isGenericDict()) {
-    for (const auto &entry : value.toGenericDict()) collect(result, entry.value());
-  }
 }
 
 int32_t count_operators(const torch::jit::Block *block, c10::Symbol kind) {
@@ -171,9 +143,9 @@ int ct_model_load(const char *path, const char *device, ct_model **model, char *
     made->loaded = ctorch::load_module(path, ctorch::placement(device));
     const auto method = made->loaded.module.find_method("forward");
     if (!method) return fail(error, "the model has no method 'forward'");
-    // The module itself is the first argument.
-    const auto &arguments = method->function().getSchema().arguments();
-    for (size_t i = 1; i < arguments.size(); i++) made->input_names.push_back(arguments[i].name());
+    made->arguments.emplace(made->loaded.module, made->loaded.forward->uses);
+    const auto &returns = method->function().getSchema().returns();
+    if (!returns.empty()) made->answer_type = returns.front().type();
     *model = made.release();
     return 0;
   });
@@ -191,11 +163,30 @@ void ct_model_free(ct_model *model) { delete model; }
 
 int64_t ct_model_weight_bytes(const ct_model *model) { return model->loaded.weight_bytes; }
 
-int32_t ct_model_input_count(const ct_model *model) { return static_cast<int32_t>(model->input_names.size()); }
+int32_t ct_model_argument_count(const ct_model *model) {
+  return static_cast<int32_t>(model->arguments->all().size());
+}
 
-const char *ct_model_input_name(const ct_model *model, int32_t index) {
-  if (index < 0 || static_cast<size_t>(index) >= model->input_names.size()) return nullptr;
-  return model->input_names[static_cast<size_t>(index)].c_str();
+const ct_argument *ct_model_argument(const ct_model *model, int32_t index) {
+  const auto &all = model->arguments->all();
+  return index >= 0 && static_cast<size_t>(index) < all.size() ? &all[static_cast<size_t>(index)] : nullptr;
+}
+
+const char *ct_model_answer_problem(const ct_model *model) {
+  const std::string &problem = model->arguments->answer_problem();
+  return problem.empty() ? nullptr : problem.c_str();
+}
+
+int ct_model_place_inputs(ct_model *model, const ct_place *places, size_t count, char *error) {
+  return guarded(error, [&] {
+    std::vector<ctorch::Place> wanted;
+    for (size_t i = 0; i < count; i++) {
+      const ct_place &place = places[i];
+      wanted.push_back({static_cast<size_t>(place.argument), place.key == nullptr ? "" : place.key});
+    }
+    model->arguments->place(std::move(wanted));
+    return 0;
+  });
 }
 
 int32_t ct_model_operator_count(const ct_model *model, const char *kind) {
@@ -210,32 +201,20 @@ int32_t ct_model_is_whole(const ct_model *model) {
 int ct_model_run(ct_model *model, const ct_tensor *inputs, size_t input_count, ct_result **result, char *error) {
   return guarded(error, [&] {
     c10::InferenceMode no_gradients;
-    if (input_count != model->input_names.size()) {
-      std::string text = "the model takes " + std::to_string(model->input_names.size()) + " inputs, not " +
-                         std::to_string(input_count);
+    const size_t wanted = model->arguments->place_count();
+    if (input_count != wanted) {
+      std::string text = "the model takes " + std::to_string(wanted) + " inputs, not " + std::to_string(input_count);
       return fail(error, text.c_str());
     }
-    std::vector<c10::IValue> arguments;
-    arguments.reserve(input_count);
+    std::vector<at::Tensor> tensors;
+    tensors.reserve(input_count);
     for (size_t i = 0; i < input_count; i++) {
-      const ct_tensor &input = inputs[i];
-      at::ScalarType type{};
-      if (!scalar_type(input.dtype, type)) return fail(error, "an input has an unknown element type");
-      if (input.dimension_count < 0 || input.dimension_count > CT_MAX_DIMENSIONS)
-        return fail(error, "an input has more than 8 dimensions");
-      at::IntArrayRef sizes(input.dimensions, static_cast<size_t>(input.dimension_count));
-      int64_t elements = 1;
-      for (int64_t size : sizes) {
-        if (size < 0 || __builtin_mul_overflow(elements, size, &elements))
-          return fail(error, "an input has a dimension that is negative or too large");
-      }
-      if (static_cast<size_t>(elements) * c10::elementSize(type) != input.byte_count)
-        return fail(error, "an input's shape and its number of bytes disagree");
-      const at::Tensor tensor = torch::from_blob(input.data, sizes, at::TensorOptions().dtype(type));
-      arguments.emplace_back(model->loaded.device.is_cpu() ? tensor : tensor.to(model->loaded.device));
+      const at::Tensor tensor = tensor_of(inputs[i]);
+      const bool stays = model->loaded.device.is_cpu() || !tensor.defined();
+      tensors.push_back(stays ? tensor : tensor.to(model->loaded.device));
     }
     auto answer = std::make_unique<ct_result>();
-    collect(*answer, forward(model->loaded, std::move(arguments)));
+    ctorch::collect(*answer, forward(model->loaded, model->arguments->values(tensors)), model->answer_type);
     *result = answer.release();
     return 0;
   });
@@ -245,6 +224,11 @@ size_t ct_result_count(const ct_result *result) { return result->tensors.size();
 
 const ct_tensor *ct_result_tensor(const ct_result *result, size_t index) {
   return index < result->tensors.size() ? &result->tensors[index] : nullptr;
+}
+
+const char *ct_result_name(const ct_result *result, size_t index) {
+  const bool is_named = index < result->names.size() && !result->names[index].empty();
+  return is_named ? result->names[index].c_str() : nullptr;
 }
 
 void ct_result_free(ct_result *result) { delete result; }

@@ -98,11 +98,20 @@ package struct HostTensor: Sendable, Equatable {
 
   package var shape: [Int]
   package var elements: Element
+  /// What the model calls an output; nil where it does not say, and of inputs.
+  package var name: String?
 
-  package init(shape: [Int], elements: Element) {
+  package init(shape: [Int], elements: Element, name: String? = nil) {
     self.shape = shape
     self.elements = elements
+    self.name = name
   }
+
+  /// Stands for an input that is left out of a run: no tensor has neither dimension nor element.
+  package static let leftOut = HostTensor(shape: [], elements: .bool([]))
+
+  /// Whether it stands for an input that is left out.
+  package var isLeftOut: Bool { shape.isEmpty && elements.byteCount == 0 }
 }
 
 extension Array {

@@ -10,10 +10,15 @@ package final class TorchModel: @unchecked Sendable {
   package let path: String
   /// Bytes of parameters and buffers.
   package let weightBytes: Int64
-  /// Tensors that `run` takes.
-  package let inputCount: Int
+  /// What `forward` takes, in order.
+  package let arguments: [ModelArgument]
+  /// Why what the model answers cannot be given to clients; nil where it can.
+  package let answerProblem: String?
+
+  /// Arguments of `forward`.
+  package var inputCount: Int { arguments.count }
   /// Their names as the model's code has them, in order.
-  package let inputNames: [String]
+  package var inputNames: [String] { arguments.map(\.name) }
 
   /// - Parameter device: `cpu`, `cuda:0` or `neuron:0`; see `Engine.deviceCount`.
   /// - Throws: `EngineError` (`badModel`) where the file is missing, damaged or not a model, or there is no such
@@ -38,10 +43,22 @@ package final class TorchModel: @unchecked Sendable {
     handle = loaded
     self.path = path
     weightBytes = ct_model_weight_bytes(loaded)
-    inputCount = Int(ct_model_input_count(loaded))
-    inputNames = (0..<ct_model_input_count(loaded)).map { index in
-      ct_model_input_name(loaded, index).map { String(cString: $0) } ?? ""
+    arguments = (0..<ct_model_argument_count(loaded)).compactMap { index in
+      ct_model_argument(loaded, index).map { ModelArgument($0.pointee) }
     }
+    answerProblem = ct_model_answer_problem(loaded).map { String(cString: $0) }
+  }
+
+  /// Says which tensors `run` takes; before, it is one for each argument. Before the first run, by whoever loaded it.
+  ///
+  /// - Throws: `EngineError` (`badModel`) where an argument that is needed gets none, or one gets what it cannot take.
+  package func place(_ inputs: [ModelInput]) throws(EngineError) {
+    let keys = inputs.map { input in input.key.flatMap { strdup($0) } }
+    defer { for key in keys { free(key) } }
+    let places = zip(inputs, keys).map { input, key in
+      ct_place(argument: Int32(input.argument), key: key.map { UnsafePointer($0) })
+    }
+    try Engine.checked(path, kind: .badModel) { ct_model_place_inputs(handle, places, places.count, $0) }
   }
 
   /// Equal for files with the same code, whatever their weights are. Nothing of the file is run.
@@ -63,6 +80,8 @@ package final class TorchModel: @unchecked Sendable {
 
   /// One forward pass.
   ///
+  /// - Parameter inputs: one for each that was placed; `HostTensor.leftOut` for those that may be left out.
+  /// - Returns: tensors, with the model's names where it has some; a number has shape [1].
   /// - Throws: `EngineError` (`badInput`) where number, type or shape of the inputs do not fit, or a token is out
   ///   of range.
   package func run(_ inputs: [HostTensor]) throws(EngineError) -> [HostTensor] {
@@ -79,7 +98,9 @@ package final class TorchModel: @unchecked Sendable {
     defer { ct_result_free(result) }
     try checkFile()
     return (0..<ct_result_count(result)).compactMap { index in
-      ct_result_tensor(result, index).map { Self.copy($0.pointee) }
+      ct_result_tensor(result, index).map {
+        Self.copy($0.pointee, name: ct_result_name(result, index).map { String(cString: $0) })
+      }
     }
   }
 
@@ -103,7 +124,7 @@ package final class TorchModel: @unchecked Sendable {
     func descend(_ dtype: ct_dtype, _ bytes: UnsafeRawBufferPointer) {
       var view = ct_tensor()
       view.dtype = dtype
-      view.dimension_count = Int32(input.shape.count)
+      view.dimension_count = input.isLeftOut ? Int32(CT_LEFT_OUT) : Int32(input.shape.count)
       withUnsafeMutableBytes(of: &view.dimensions) { raw in
         let dimensions = raw.bindMemory(to: Int64.self)
         for (index, size) in input.shape.enumerated() { dimensions[index] = Int64(size) }
@@ -121,14 +142,42 @@ package final class TorchModel: @unchecked Sendable {
     if let failure { throw failure }
   }
 
-  private static func copy(_ tensor: ct_tensor) -> HostTensor {
+  private static func copy(_ tensor: ct_tensor, name: String?) -> HostTensor {
     let shape = withUnsafeBytes(of: tensor.dimensions) { raw in
       raw.bindMemory(to: Int64.self).prefix(Int(tensor.dimension_count)).map { Int($0) }
     }
     let bytes = UnsafeRawBufferPointer(start: tensor.data, count: tensor.byte_count)
     let type = ElementType(tensor.dtype)
     let elements = HostTensor.Element(type, count: bytes.count / type.byteSize) { $0.copyMemory(from: bytes) }
-    return HostTensor(shape: shape, elements: elements)
+    return HostTensor(shape: shape, elements: elements, name: name)
+  }
+}
+
+extension ModelArgument {
+  fileprivate init(_ argument: ct_argument) {
+    let kind: Kind =
+      switch argument.kind {
+      case CT_ARGUMENT_TENSOR: .tensor
+      case CT_ARGUMENT_INT: .integer
+      case CT_ARGUMENT_FLOAT: .float
+      case CT_ARGUMENT_BOOL: .bool
+      case CT_ARGUMENT_INTS: .integers
+      case CT_ARGUMENT_FLOATS: .floats
+      case CT_ARGUMENT_BOOLS: .bools
+      case CT_ARGUMENT_TENSORS: .tensors
+      case CT_ARGUMENT_TUPLE: .tuple(Int(argument.tuple_count))
+      case CT_ARGUMENT_DICT: .dictionary
+      default: .other
+      }
+    var hint = Hint()
+    hint.isIndex = argument.is_index != 0
+    hint.rows = Int(argument.index_count)
+    hint.dimensions = Int(argument.dimension_count)
+    hint.second = Int(argument.second_size)
+    hint.last = Int(argument.last_size)
+    self.init(
+      name: String(cString: argument.name), type: String(cString: argument.type), kind: kind,
+      isOptional: argument.can_be_left_out != 0, hint: hint)
   }
 }
 

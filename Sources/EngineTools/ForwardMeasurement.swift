@@ -129,9 +129,19 @@ package struct ForwardMeasurement: Sendable {
 
   private static func inputs(_ model: ServedModel, tokens: Int, salt: Int) -> [HostTensor] {
     var random = RandomStream(seed: 1, stream: "measured tokens", index: UInt64(salt))
-    let range = min(model.vocabulary, 1_000_000)
+    let range = vocabulary(of: model)
     let ids = (0..<tokens).map { _ in Int64(random.integer(below: range)) }
     return TokenInputs.row(ids, for: model.inputs)
+  }
+
+  /// Ids that the model answers to: those that manifest, vocabulary or embedding state, or else as many of these as it
+  /// takes.
+  private static func vocabulary(of model: ServedModel) -> Int {
+    guard model.vocabulary == .max else { return min(model.vocabulary, 1_000_000) }
+    let sizes = [1_000_000, 250_000, 119_547, 50_257, 30_522, 28_996, 10_000, 1_000, 100, 10]
+    return sizes.first { size in
+      (try? model.session.infer(TokenInputs.row([Int64(size - 1)], for: model.inputs))) != nil
+    } ?? 1
   }
 }
 

@@ -1,5 +1,7 @@
 import Engine
 import Foundation
+import PlannerCore
+import PlannerFiles
 import ServerContract
 import Serving
 
@@ -9,7 +11,7 @@ package enum Probe {
   ///
   /// - Returns: the exit code.
   package static func run(
-    model path: String, inputs: [String], tokens: Int, timeLimitSeconds: Int, memoryLimitBytes: Int64?
+    model path: String, description line: String, tokens: Int, timeLimitSeconds: Int, memoryLimitBytes: Int64?
   ) -> Int32 {
     // Should the server be gone by then, the kernel ends this process.
     alarm(UInt32(clamping: timeLimitSeconds))
@@ -17,11 +19,17 @@ package enum Probe {
       // One thread: each further one takes address space for its stack and heap.
       try Engine.setThreads(1)
       if let memoryLimitBytes { limitMemory(memoryLimitBytes) }
-      let model = try TorchModel(path: path)
-      let example = TokenInputs.row(
-        Array(repeating: 0, count: tokens), for: RepositoryLoader.inputs(of: model, named: inputs))
-      // Twice: code may take another way when it has been optimized.
-      for _ in 0..<2 { _ = try model.run(example) }
+      guard let description = try? JSONFile.decodeLine(RepositoryManifest.Model.self, from: line) else {
+        throw EngineError(.unavailable, path, "has a description that cannot be read")
+      }
+      // The same passes as in the server, which finds by them what the model takes.
+      let opened = try OpenedModel(description, path: path, vocabulary: nil)
+      _ = try opened.findInterface(tokens: tokens)
+      // As it is served, and twice: code may take another way when it has been optimized.
+      let names = opened.inputs.map(\.name)
+      guard TokenInputs.areAll(of: names) else { return 0 }
+      let example = TokenInputs.row(Array(repeating: 0, count: min(tokens, description.maxTokens)), for: names)
+      for _ in 0..<2 { _ = try opened.model.run(example) }
     } catch {
       let ranOut = ["alloc", "memory"].contains { error.message.contains($0) }
       return (ranOut ? ServerExitCode.outOfMemory : .done).rawValue

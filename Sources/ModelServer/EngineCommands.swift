@@ -93,7 +93,8 @@ struct ProbeCommand: ParsableCommand {
     shouldDisplay: false)
 
   @Option(name: .of(.model), help: "Model file.") var model: String
-  @Option(name: .of(.inputs), help: "Names of its inputs, separated by commas.") var inputs: String
+  @Option(name: .of(.description), help: "What the repository says of it, as a manifest's entry in JSON.")
+  var description: String
   @Option(name: .of(.tokens), help: "Length of the run, in tokens.") var tokens = 32
   @Option(name: .of(.timeLimit), help: "Seconds until the process is ended.") var timeLimit = 60
   @Option(name: .of(.memoryLimit), help: "Bytes of memory beyond what the library takes.") var memoryLimit: Int64?
@@ -102,9 +103,9 @@ struct ProbeCommand: ParsableCommand {
   func run() throws {
     try Engine.initialize()
     try processor.apply()
-    let names = inputs.split(separator: ",").map(String.init)
     let code = Probe.run(
-      model: model, inputs: names, tokens: max(1, tokens), timeLimitSeconds: timeLimit, memoryLimitBytes: memoryLimit)
+      model: model, description: description, tokens: max(1, tokens), timeLimitSeconds: timeLimit,
+      memoryLimitBytes: memoryLimit)
     if code != 0 { throw ExitCode(code) }
   }
 }

@@ -43,8 +43,42 @@ public enum RepositoryFile {
         report("models[\(index)].inputs", "has \(TokenInputNames.ids), but not first")
       }
     }
+    for (index, model) in manifest.models.enumerated() {
+      problems += tensorProblems(model, at: "models[\(index)]", path)
+    }
     if !problems.isEmpty { throw FileError(.badData, problems) }
     return manifest
+  }
+
+  /// What is wrong with the types and shapes that a model's entry declares.
+  private static func tensorProblems(
+    _ model: RepositoryManifest.Model, at place: String, _ path: String
+  ) -> [FileProblem] {
+    var problems: [FileProblem] = []
+    func report(_ key: String, _ message: String, _ remedy: String? = nil) {
+      problems.append(FileProblem(file: path, key: place + "." + key, message: message, remedy: remedy))
+    }
+    for (key, tensors) in [("inputTensors", model.inputTensors ?? []), ("outputTensors", model.outputTensors ?? [])] {
+      var names = Set<String>()
+      for (index, tensor) in tensors.enumerated() {
+        let own = "\(key)[\(index)]"
+        if tensor.name.isEmpty || !names.insert(tensor.name).inserted {
+          report(own + ".name", "is empty or there twice", "give each tensor a name of its own")
+        } else if key == "inputTensors", !model.inputs.contains(tensor.name) {
+          report(own + ".name", "'\(tensor.name)' is not among inputs", "use a name of \(place).inputs")
+        }
+        if !TensorDeclaration.datatypes.contains(tensor.datatype) {
+          report(
+            own + ".datatype", "'\(tensor.datatype)' is no datatype of a tensor",
+            "use one of " + TensorDeclaration.datatypes.joined(separator: ", "))
+        }
+        if tensor.shape.count > TensorDeclaration.mostDimensions || tensor.shape.contains(where: { $0 < 1 && $0 != -1 })
+        {
+          report(own + ".shape", "has a size that is neither above 0 nor -1, or more than 8", "write -1 for any size")
+        }
+      }
+    }
+    return problems
   }
 
   private static func isLowerHexadecimal(_ byte: UInt8) -> Bool {

@@ -150,7 +150,29 @@ package struct ModelServerApplication: Sendable {
     for entry in state.registry.entries {
       if case .unavailable(let reason) = entry.state { logger.warning("\(entry.name) is unavailable: \(reason)") }
     }
+    warnOfInterfaces(state.registry.entries)
     try await warmWorkers(state)
+  }
+
+  /// Says which models are not served as a reader would expect; a line for all of a kind.
+  private func warnOfInterfaces(_ entries: [ModelEntry]) {
+    func warn(_ sentence: String, _ isMeant: (ModelInterface) -> Bool) {
+      let names = entries.filter { $0.interface.map(isMeant) ?? false }.map(\.name)
+      guard !names.isEmpty else { return }
+      let some = names.prefix(5).joined(separator: ", ") + (names.count > 5 ? " and \(names.count - 5) more" : "")
+      logger.warning("\(some): \(sentence)")
+    }
+    warn(
+      "no pass was found that is answered; metadata are assumed, and requests not batched; declare "
+        + "inputTensors and outputTensors in \(RepositoryManifest.fileName)"
+    ) { $0.isAssumed }
+    guard options.batch.max > 1 else { return }
+    warn("rows of one pass change each other's answers, or have none; requests are not batched") {
+      $0.rows == .dependent
+    }
+    warn("it could not be tried whether rows of one pass are independent; requests are not batched") {
+      $0.rows == .untried && !$0.isAssumed
+    }
   }
 
   /// The loaders have run every model; this lets each worker set up its own threads and caches, once a family.

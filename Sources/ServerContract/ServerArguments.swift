@@ -27,7 +27,7 @@ public enum ServerOption: String, Sendable {
   case texts
 
   // probe
-  case model, inputs, device
+  case model, description, device
   case timeLimit = "time-limit"
   case memoryLimit = "memory-limit"
   case operatorLibrary = "op-library"

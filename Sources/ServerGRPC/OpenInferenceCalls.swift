@@ -60,7 +60,7 @@ struct OpenInferenceCalls: Inference_GRPCInferenceService.ServiceProtocol {
   ) async throws -> ServerResponse<Inference_ModelMetadataResponse> {
     try await answer { () async throws(InferenceError) in
       Inference_ModelMetadataResponse(
-        try service.metadata(of: request.message.name, version: request.message.version))
+        try await service.metadata(of: request.message.name, version: request.message.version))
     }
   }
 
@@ -68,7 +68,7 @@ struct OpenInferenceCalls: Inference_GRPCInferenceService.ServiceProtocol {
     request: ServerRequest<Inference_ModelConfigRequest>, context: ServerContext
   ) async throws -> ServerResponse<Inference_ModelConfigResponse> {
     try await answer { () async throws(InferenceError) in
-      let configuration = try service.configuration(
+      let configuration = try await service.configuration(
         of: request.message.name, version: request.message.version)
       return .with { $0.config = Inference_ModelConfig(configuration) }
     }

@@ -28,7 +28,7 @@ extension Inference_ModelMetadataResponse.TensorMetadata {
   fileprivate init(_ tensor: TensorMetadata) {
     self.init()
     name = tensor.name
-    datatype = tensor.datatype?.rawValue ?? ""
+    datatype = tensor.datatype.rawValue
     shape = tensor.shape.map { Int64($0) }
   }
 }
@@ -45,6 +45,7 @@ extension Inference_ModelConfig {
         $0.name = tensor.name
         $0.dataType = Inference_DataType(tensor.datatype)
         $0.dims = tensor.shape.map { Int64($0) }
+        $0.optional = tensor.isOptional
       }
     }
     output = configuration.outputs.map { tensor in
@@ -69,16 +70,14 @@ extension Inference_ModelConfig {
         $0.kind = .cpu
       }
     ]
-    parameters = ["variant": .with { $0.stringValue = configuration.variant }]
-    if let way = configuration.pairTruncation { parameters["pair_truncation"] = .with { $0.stringValue = way } }
+    for (name, value) in configuration.metadata.parameters { parameters[name] = .with { $0.stringValue = value } }
   }
 }
 
 extension Inference_DataType {
-  fileprivate init(_ datatype: TensorDatatype?) {
+  fileprivate init(_ datatype: TensorDatatype) {
     self =
       switch datatype {
-      case nil: .typeInvalid
       case .bool: .typeBool
       case .uint8: .typeUint8
       case .uint16: .typeUint16

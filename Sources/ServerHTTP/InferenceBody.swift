@@ -45,7 +45,7 @@ package struct InferenceBody: Sendable {
   /// - Throws: `InferenceError` (`invalidArgument`) that names the input.
   package init(raw body: ByteBuffer, of input: TensorMetadata) throws(InferenceError) {
     func problem(_ sentence: String) -> InferenceError { InferenceError(.invalidArgument, sentence).about(input.name) }
-    guard let datatype = input.datatype else { throw problem("has a type that only a request with JSON can tell") }
+    let datatype = input.datatype
     guard let size = datatype.byteSize else { throw InferenceError.bytesTensor.about(input.name) }
     guard 1...2 ~= input.shape.count else {
       throw problem("has \(input.shape.count) dimensions, whose sizes only a request with JSON can tell")

@@ -37,7 +37,7 @@ extension ServerResponder {
     switch verb.first {
     case nil:
       try allow([.get], request)
-      return Self.json(Self.text(of: try service.metadata(of: name, version: version)))
+      return Self.json(Self.text(of: try await service.metadata(of: name, version: version)))
     case "ready":
       try allow([.get], request)
       return Self.ready(try service.isReady(model: name, version: version))
@@ -49,7 +49,7 @@ extension ServerResponder {
       return await Self.statistics(try service.statistics(of: name, version: version), for: request)
     case "config":
       try allow([.get], request)
-      return Self.configuration(try service.configuration(of: name, version: version))
+      return Self.configuration(try await service.configuration(of: name, version: version))
     default: throw nothing(at: request)
     }
   }
@@ -68,7 +68,7 @@ extension ServerResponder {
     let jsonBytes = try Self.jsonLength(request)
     let body =
       jsonBytes == 0
-      ? try InferenceBody(raw: bytes, of: try service.onlyInput(of: entry))
+      ? try InferenceBody(raw: bytes, of: try await service.onlyInput(of: entry))
       : try InferenceBody(bytes, jsonBytes: jsonBytes)
     var inference = InferenceRequest(
       id: body.id, inputs: body.inputs, requestedOutputs: body.outputs?.map(\.name), arrival: arrival)
@@ -113,20 +113,28 @@ extension ServerResponder {
       body.member("platform", ModelMetadata.platform)
       for (key, tensors) in [("inputs", metadata.inputs), ("outputs", metadata.outputs)] {
         body.member(key, list: tensors) { body, tensor in
-          write(tensor, typeKey: "datatype", type: tensor.datatype?.rawValue ?? "UNKNOWN", shapeKey: "shape", to: &body)
+          write(tensor, typeKey: "datatype", type: tensor.datatype.rawValue, shapeKey: "shape", to: &body)
         }
+      }
+      body.member("parameters") { body in
+        for (name, value) in metadata.parameters { body.member(name, value) }
       }
     }
   }
 
   /// A tensor's name, datatype and shape, which the protocol and Triton's configuration call and write differently.
   private static func write(
-    _ tensor: TensorMetadata, typeKey: String, type: String, shapeKey: String, to body: inout JSONText
+    _ tensor: TensorMetadata, typeKey: String, type: String, shapeKey: String, marksOptional: Bool = false,
+    to body: inout JSONText
   ) {
     body.object { body in
       body.member("name", tensor.name)
       body.member(typeKey, type)
       body.member(shapeKey, list: tensor.shape) { $0.number($1) }
+      if marksOptional, tensor.isOptional {
+        body.key("optional")
+        body.bool(true)
+      }
     }
   }
 
@@ -141,8 +149,8 @@ extension ServerResponder {
         for (key, tensors) in [("input", configuration.inputs), ("output", configuration.outputs)] {
           body.member(key, list: tensors) { body, tensor in
             // Triton's configuration has a name of its own for one type.
-            let type = tensor.datatype.map { $0 == .bytes ? "STRING" : $0.rawValue } ?? "INVALID"
-            write(tensor, typeKey: "data_type", type: "TYPE_" + type, shapeKey: "dims", to: &body)
+            let type = tensor.datatype == .bytes ? "STRING" : tensor.datatype.rawValue
+            write(tensor, typeKey: "data_type", type: "TYPE_" + type, shapeKey: "dims", marksOptional: true, to: &body)
           }
         }
         body.member("instance_group", list: [configuration.instances]) { body, count in
@@ -154,10 +162,7 @@ extension ServerResponder {
         }
         if configuration.isBatched { body.member("dynamic_batching") { write(batching: configuration, to: &$0) } }
         body.member("parameters") { body in
-          body.member("variant") { $0.member("string_value", configuration.variant) }
-          if let way = configuration.pairTruncation {
-            body.member("pair_truncation") { $0.member("string_value", way) }
-          }
+          for (name, value) in configuration.metadata.parameters { body.member(name) { $0.member("string_value", value) } }
         }
       })
   }

@@ -371,6 +371,8 @@ enum Samples {
     hashed.sha256 = String(repeating: "0a", count: 32)
     var older = RepositoryManifest(seed: nil, vocabularyFile: "vocab.txt", lowercases: true, models: variants)
     older.pairTruncation = .oneByOne
+    hashed.inputTensors = [TensorDeclaration(name: "input_ids", datatype: "INT64", shape: [-1, 128])]
+    hashed.outputTensors = [TensorDeclaration(name: "scores", datatype: "FP32", shape: [-1, 2])]
     return [
       older,
       RepositoryManifest(seed: 1, vocabularyFile: "vocab.txt", lowercases: true, models: [model]),

@@ -30,6 +30,13 @@ import Testing
     try Self.play("statistics,repository", server)
   }
 
+  @Test func modelsThatAreNoBERTAreDescribed() throws {
+    let folder = try InterfaceTests.repository(["dict", "float", "named", "number", "optional", "rows"])
+    let server = try ServerProcess.ready(["--grpc-port", "0", "--batch-max", "4"], repository: folder.path)
+    defer { server.terminate() }
+    try Self.play("interfaces", server)
+  }
+
   @Test func streamsAnswerInOrder() throws {
     let server = try Self.server(["--workers", "2"])
     defer { server.terminate() }

@@ -52,6 +52,8 @@ import Testing
       let configuration = try await server.ask("/v2/models/model1/config").json()
       let parameters = try #require(configuration["parameters"] as? [String: [String: String]])
       #expect(parameters["pair_truncation"] == ["string_value": way])
+      let metadata = try await server.ask("/v2/models/model1").json()["parameters"] as? [String: String]
+      #expect(metadata == ["pair_truncation": way, "variant": "fp32"])
     }
     let text = Array(repeating: "who", count: 63).joined(separator: "+")
     // As long as each other: of a longer question both ways keep the odd piece.

@@ -18,6 +18,8 @@ extern "C" {
 #endif
 
 enum { CT_ERROR_CAPACITY = 1024, CT_MAX_DIMENSIONS = 8, CT_UNSUPPORTED = 2 };
+/// `dimension_count` of an input that is left out of a run.
+enum { CT_LEFT_OUT = -1 };
 
 typedef enum {
   CT_FLOAT32 = 0,
@@ -74,10 +76,64 @@ enum { CT_FINGERPRINT_CAPACITY = 41 };
 void ct_model_free(ct_model *model);
 /// Bytes of all tensors in the model's file.
 int64_t ct_model_weight_bytes(const ct_model *model);
-/// Number of tensors that `forward` takes.
-int32_t ct_model_input_count(const ct_model *model);
-/// Name of the input at `index` as the model's code has it; NULL beyond the last.
-const char *ct_model_input_name(const ct_model *model, int32_t index);
+
+/// What an argument of `forward` is made of.
+typedef enum {
+  /// One tensor.
+  CT_ARGUMENT_TENSOR = 0,
+  /// One tensor of one element, which becomes a number.
+  CT_ARGUMENT_INT = 1,
+  CT_ARGUMENT_FLOAT = 2,
+  CT_ARGUMENT_BOOL = 3,
+  /// One tensor, whose elements become a list of numbers.
+  CT_ARGUMENT_INTS = 4,
+  CT_ARGUMENT_FLOATS = 5,
+  CT_ARGUMENT_BOOLS = 6,
+  /// Any number of tensors, in order.
+  CT_ARGUMENT_TENSORS = 7,
+  /// `tuple_count` tensors.
+  CT_ARGUMENT_TUPLE = 8,
+  /// Any number of tensors with names.
+  CT_ARGUMENT_DICT = 9,
+  /// Anything else: it has no tensor.
+  CT_ARGUMENT_OTHER = 10
+} ct_argument_kind;
+
+/// An argument of `forward` without the module itself. Texts live as long as the model.
+typedef struct {
+  /// As the code has it.
+  const char *name;
+  /// As TorchScript writes it, such as `Optional[Tensor]`.
+  const char *type;
+  /// Of what is in an Optional.
+  ct_argument_kind kind;
+  int32_t tuple_count;
+  /// 1 where it has a default or may be None.
+  int32_t can_be_left_out;
+  /// What the code does first with a tensor; hints alone. 1 where its elements choose rows of an embedding, which has
+  /// `index_count` of them. Sizes and counts that are not known are 0.
+  int32_t is_index;
+  int64_t index_count;
+  int32_t dimension_count;
+  /// Of the dimension at 1, and of the last one.
+  int64_t second_size, last_size;
+} ct_argument;
+
+/// Number of arguments that `forward` takes.
+int32_t ct_model_argument_count(const ct_model *model);
+/// The argument at `index`; NULL beyond the last.
+const ct_argument *ct_model_argument(const ct_model *model, int32_t index);
+/// Why what `forward` returns cannot be given; NULL where it can.
+const char *ct_model_answer_problem(const ct_model *model);
+
+/// Where a tensor of a run goes. `key` is that of a dictionary, else NULL; lists and tuples take theirs in order.
+typedef struct {
+  int32_t argument;
+  const char *key;
+} ct_place;
+
+/// Says where the tensors of a run go; before, each argument takes one. Not while the model is run.
+int ct_model_place_inputs(ct_model *model, const ct_place *places, size_t count, char *error);
 /// Operators of that kind, such as `planner::attention_of_heads`, in the graph that is run; 0 where the module's own
 /// code is run as it is.
 int32_t ct_model_operator_count(const ct_model *model, const char *kind);
@@ -93,11 +149,15 @@ size_t ct_floats_text(const float *values, size_t count, char *text);
 /// failed, 0, and answers since then are made of zeros.
 int32_t ct_model_is_whole(const ct_model *model);
 
-/// One forward pass. Inputs are read, never written; outputs are tensors on the host, half floats widened.
+/// One forward pass. Inputs are read, never written; one for each place, and of what may be left out one with
+/// `dimension_count` CT_LEFT_OUT. Outputs are tensors on the host, half floats widened; numbers have shape [1].
 int ct_model_run(ct_model *model, const ct_tensor *inputs, size_t input_count, ct_result **result, char *error);
 size_t ct_result_count(const ct_result *result);
 /// The output at `index`; its data lives as long as the result.
 const ct_tensor *ct_result_tensor(const ct_result *result, size_t index);
+/// What the model calls the output at `index`: fields of named tuples and keys of dictionaries, and what is in them by
+/// its place, with dots between: `hidden.0`. NULL where nothing on its way has a name.
+const char *ct_result_name(const ct_result *result, size_t index);
 void ct_result_free(ct_result *result);
 
 typedef enum { CT_PRECISION_FP32 = 0, CT_PRECISION_BF16 = 1, CT_PRECISION_INT8 = 2 } ct_precision;

@@ -73,9 +73,7 @@ package struct InferenceService: Sendable {
       throw InferenceError(error)
     }
     let returned = now()
-    if model.outputs.isEmpty { model.learnOutputs(result.outputs, batch: inputs.batch, tokens: inputs.tokens) }
-    if inputs.tokens == nil { entry.note { $0.learn(request.inputs) } }
-    let names = OutputNames.names(result.outputs, batch: inputs.batch, tokens: inputs.tokens)
+    let names = model.interface.names(of: result.outputs, batch: inputs.batch, tokens: inputs.tokens)
     let outputs = try Self.select(
       request.requestedOutputs, from: zip(names, result.outputs).map { NamedTensor(name: $0, $1) }, entry.name)
     return InferenceAnswer(
@@ -169,35 +167,32 @@ package struct InferenceService: Sendable {
     return state.isReady && entry.state == .ready
   }
 
-  package func metadata(of name: String, version: String? = nil) throws(InferenceError) -> ModelMetadata {
-    metadata(try entry(name, version: version))
+  /// - Throws: `InferenceError`: `notFound`, or why a model that was never in memory cannot be loaded now.
+  package func metadata(of name: String, version: String? = nil) async throws(InferenceError) -> ModelMetadata {
+    try await metadata(try entry(name, version: version))
   }
 
-  private func metadata(_ entry: ModelEntry) -> ModelMetadata {
-    let names = entry.description.inputs
-    let inputs: [TensorMetadata]
-    if TokenInputs.areAll(of: names) {
-      inputs = names.map { TensorMetadata(name: $0, datatype: .int64, shape: [-1, -1]) }
-    } else {
-      let learned = entry.record.inputs ?? []
-      inputs = names.map { name in
-        learned.first { $0.name == name } ?? TensorMetadata(name: name, datatype: nil, shape: [-1])
-      }
-    }
+  private func metadata(_ entry: ModelEntry) async throws(InferenceError) -> ModelMetadata {
+    let interface = try await interface(entry)
+    let takesText = TokenInputs.areAll(of: interface.inputs.map(\.name))
     return ModelMetadata(
-      name: entry.name, inputs: inputs,
-      outputs: entry.outputs.map {
-        TensorMetadata(
-          name: $0.name, datatype: TensorDatatype(rawValue: $0.datatype),
-          shape: Array(repeating: -1, count: $0.dimensions))
-      })
+      name: entry.name, interface: interface, variant: entry.description.precision.rawValue,
+      pairTruncation: takesText ? tokenizer?.truncation.rawValue : nil)
+  }
+
+  /// What a model that was never in memory takes and answers, its load tells.
+  private func interface(_ entry: ModelEntry) async throws(InferenceError) -> ModelInterface {
+    if let interface = entry.interface { return interface }
+    let lease = try await acquire(entry, priority: 0, timeoutSeconds: options.requestTimeoutSeconds)
+    defer { lease.release() }
+    return lease.model.interface
   }
 
   /// The input that a request brings which names none.
   ///
   /// - Throws: `InferenceError`: `invalidArgument` where the model takes several.
-  package func onlyInput(of entry: ModelEntry) throws(InferenceError) -> TensorMetadata {
-    let inputs = metadata(entry).inputs
+  package func onlyInput(of entry: ModelEntry) async throws(InferenceError) -> TensorMetadata {
+    let inputs = try await interface(entry).inputs
     if TokenInputs.areAll(of: inputs.map(\.name)),
       let ids = inputs.first(where: { $0.name == TokenInputNames.ids })
     {
@@ -209,14 +204,12 @@ package struct InferenceService: Sendable {
     return inputs[0]
   }
 
-  package func configuration(of name: String, version: String? = nil) throws(InferenceError) -> ModelConfiguration {
-    let entry = try entry(name, version: version)
-    let metadata = metadata(entry)
-    let takesText = TokenInputs.areAll(of: metadata.inputs.map(\.name))
-    return ModelConfiguration(
-      metadata: metadata, batch: options.batch, instances: options.workers,
-      variant: entry.description.precision.rawValue,
-      pairTruncation: takesText ? tokenizer?.truncation.rawValue : nil)
+  /// - Throws: `InferenceError`, as `metadata`.
+  package func configuration(
+    of name: String, version: String? = nil
+  ) async throws(InferenceError) -> ModelConfiguration {
+    ModelConfiguration(
+      metadata: try await metadata(of: name, version: version), batch: options.batch, instances: options.workers)
   }
 
   /// - Parameter name: nil or empty for all models, in the repository's order.

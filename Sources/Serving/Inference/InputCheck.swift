@@ -14,7 +14,7 @@ struct CheckedInputs {
 ///
 /// A model whose inputs are all named as BERT's takes token ids: its mask and types may be left out, any integer type
 /// will do, and every id is checked, since one outside the vocabulary would be read as memory of something else.
-/// Any other model gets each of its inputs as it came.
+/// Any other model gets each of its inputs as it came, where the manifest declares no type and shape of it.
 package enum InputCheck {
   /// Rows of one request to a model of token ids.
   static let mostRows = 256
@@ -73,13 +73,28 @@ package enum InputCheck {
     _ inputs: [NamedTensor], for model: ServedModel
   ) throws(InferenceError) -> CheckedInputs {
     var tensors: [HostTensor] = []
-    for name in model.inputs {
-      guard let input = inputs.first(where: { $0.name == name }) else {
-        throw InferenceError(.invalidArgument, "\(name): is missing")
+    for own in model.interface.inputs {
+      guard let input = inputs.first(where: { $0.name == own.name }) else {
+        guard own.isOptional else { throw InferenceError(.invalidArgument, "\(own.name): is missing") }
+        tensors.append(.leftOut)
+        continue
       }
+      if model.interface.declaredInputs.contains(own.name) { try hold(input, to: own) }
       tensors.append(HostTensor(shape: input.shape, elements: input.elements))
     }
-    return CheckedInputs(tensors: tensors, batch: tensors.first?.shape.first ?? 1)
+    return CheckedInputs(tensors: tensors, batch: tensors.first { !$0.isLeftOut }?.shape.first ?? 1)
+  }
+
+  /// What a manifest declares, requests keep to.
+  private static func hold(_ input: NamedTensor, to own: TensorMetadata) throws(InferenceError) {
+    guard input.datatype == own.datatype else {
+      throw InferenceError(
+        .invalidArgument, "is of datatype \(input.datatype.rawValue); the model takes \(own.datatype.rawValue)"
+      ).about(own.name)
+    }
+    guard own.admits(input.shape) else {
+      throw InferenceError(.invalidArgument, "has shape \(input.shape); the model takes \(own.shape)").about(own.name)
+    }
   }
 
   // MARK: Token ids

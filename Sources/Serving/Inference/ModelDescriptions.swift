@@ -13,15 +13,28 @@ package struct ServerMetadata: Sendable {
   package init() {}
 }
 
-/// What is known of a model's tensors.
+/// What is known of a model and its tensors.
 package struct ModelMetadata: Sendable {
   /// Models are replaced in place, so each has one version.
   package static let version = "1"
   package static let platform = "pytorch_libtorch"
 
   package var name: String
-  package var inputs: [TensorMetadata]
-  package var outputs: [TensorMetadata]
+  package var interface: ModelInterface
+  package var variant: String
+  /// How pairs of texts are cut for it; nil where it takes no texts.
+  package var pairTruncation: String?
+
+  package var inputs: [TensorMetadata] { interface.inputs }
+  package var outputs: [TensorMetadata] { interface.outputs }
+  /// What there is to say beside the protocol's own fields, by name.
+  package var parameters: [(name: String, value: String)] {
+    var parameters = [("variant", variant)]
+    if interface.rows != .independent { parameters.append(("rows", interface.rows.word)) }
+    if interface.isAssumed { parameters.append(("interface", "assumed")) }
+    if let pairTruncation { parameters.append(("pair_truncation", pairTruncation)) }
+    return parameters
+  }
 }
 
 /// What Triton calls a model's configuration, as far as it means something here.
@@ -30,20 +43,17 @@ package struct ModelConfiguration: Sendable {
   package var batch: BatchPolicy
   /// Copies that compute at once.
   package var instances: Int
-  package var variant: String
-  /// How pairs of texts are cut for it; nil where it takes no texts.
-  package var pairTruncation: String?
 
   package var inputs: [TensorMetadata] { metadata.inputs.map(withoutBatch) }
   package var outputs: [TensorMetadata] { metadata.outputs.map(withoutBatch) }
-  package var isBatched: Bool { batch.max > 1 }
+  package var isBatched: Bool { batch.max > 1 && metadata.interface.rows == .independent }
   /// Requests in one forward pass; 0 where they are not batched.
   package var maxBatchSize: Int { isBatched ? batch.max : 0 }
   package var longestWaitMicroseconds: Int64 { batch.wait.rawValue / 1000 }
 
   /// Where requests are batched, the first dimension is the batch's, and Triton's shapes leave it out.
   private func withoutBatch(_ tensor: TensorMetadata) -> TensorMetadata {
-    guard isBatched else { return tensor }
+    guard isBatched, tensor.shape.first == -1 else { return tensor }
     var row = tensor
     row.shape = Array(tensor.shape.dropFirst())
     return row

@@ -1,5 +1,7 @@
 import Engine
 import Foundation
+import PlannerCore
+import PlannerFiles
 import ServerContract
 import Synchronization
 
@@ -34,16 +36,24 @@ package final class IsolationProbe: Sendable {
 
   /// Returns once the model's code is known to load and run. Blocks: for loader threads.
   ///
-  /// - Parameter forgetsFailure: code that failed before is tried again.
+  /// - Parameters:
+  ///   - code: fingerprint of the code in the file.
+  ///   - description: what the repository says of the model.
+  ///   - vocabulary: size of the repository's vocabulary.
+  ///   - tokens: a length that the model is to be served at.
+  ///   - forgetsFailure: code that failed before is tried again.
   /// - Throws: `EngineError` where it crashed, or took too long or too much.
-  package func check(_ path: String, inputs: [String], tokens: Int, forgetsFailure: Bool) throws(EngineError) {
-    // A file whose code cannot even be read fails in the server's own loader, with the better message.
-    guard let code = try? TorchModel.codeFingerprint(path: path) else { return }
+  package func check(
+    _ path: String, code: String, _ description: RepositoryManifest.Model, vocabulary: Int?, tokens: Int,
+    forgetsFailure: Bool
+  ) throws(EngineError) {
     guard claim(code, path, forgetsFailure: forgetsFailure) else {
       if case .bad(let reason)? = verdicts.withLock({ $0[code] }) { throw EngineError(.badModel, path, reason) }
       return
     }
-    let reason = run(path, inputs: inputs, tokens: tokens)
+    var described = description
+    if described.vocabulary == 0 { described.vocabulary = vocabulary ?? 0 }
+    let reason = run(path, described, tokens: tokens)
     settle(code, reason.map { .bad($0) } ?? .good)
     if let reason { throw EngineError(.badModel, path, reason) }
   }
@@ -90,10 +100,10 @@ package final class IsolationProbe: Sendable {
   }
 
   /// - Returns: what was wrong; nil where nothing was.
-  private func run(_ path: String, inputs: [String], tokens: Int) -> String? {
+  private func run(_ path: String, _ description: RepositoryManifest.Model, tokens: Int) -> String? {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: executable)
-    process.arguments = arguments(path, inputs: inputs, tokens: tokens).words
+    process.arguments = arguments(path, description, tokens: tokens).words
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
@@ -127,10 +137,13 @@ package final class IsolationProbe: Sendable {
     }
   }
 
-  private func arguments(_ path: String, inputs: [String], tokens: Int) -> ServerArguments {
+  private func arguments(
+    _ path: String, _ description: RepositoryManifest.Model, tokens: Int
+  ) -> ServerArguments {
     var arguments = ServerArguments(.probe)
     arguments.add(.model, path)
-    arguments.add(.inputs, list: inputs)
+    // Without one, the probe takes what the code says.
+    if let line = try? JSONFile.encodeLine(description) { arguments.add(.description, line) }
     arguments.add(.tokens, tokens)
     arguments.add(.timeLimit, Int(timeLimitSeconds.rounded(.up)) + 1)
     arguments.add(.memoryLimit, memoryLimitBytes + 6 * Self.fileBytes(path))

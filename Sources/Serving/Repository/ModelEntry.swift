@@ -24,8 +24,8 @@ package final class ModelEntry: Sendable {
     var state: State
     var description: RepositoryManifest.Model
     var model: ServedModel?
-    /// Outputs as the last model that was in memory showed them.
-    var outputs: [ServedModel.Output] = []
+    /// What the last model that was in memory takes and answers.
+    var interface: ModelInterface?
     /// Version of the file that `model` was loaded from.
     var version: String?
     /// The next load was asked for by name.
@@ -62,10 +62,8 @@ package final class ModelEntry: Sendable {
   /// Why its last load failed; nil where it did not.
   var failure: (any Error)? { facts.withLock { $0.failure } }
 
-  /// The model's outputs as its last run showed them; empty where it never ran.
-  package var outputs: [ServedModel.Output] {
-    facts.withLock { facts in facts.model.map(\.outputs).flatMap { $0.isEmpty ? nil : $0 } ?? facts.outputs }
-  }
+  /// What the model takes and answers; nil while it was never in memory.
+  package var interface: ModelInterface? { facts.withLock { $0.interface } }
 
   // MARK: Record
 

@@ -23,8 +23,6 @@ package struct ModelRecord: Sendable {
   package private(set) var render = DurationStatistic()
   /// Forward passes, by the rows that they computed.
   package private(set) var batches: [Int: DurationStatistic] = [:]
-  /// As an answered request showed them, of a model whose inputs are not token ids.
-  package private(set) var inputs: [TensorMetadata]?
 
   /// Successful loads, and their time.
   package private(set) var loads = DurationStatistic()
@@ -54,14 +52,6 @@ package struct ModelRecord: Sendable {
   }
 
   package mutating func loaded(in time: Nanoseconds) { loads.add(time) }
-
-  /// Keeps names and types of the inputs that the first request shows; their sizes may be any.
-  package mutating func learn(_ tensors: [NamedTensor]) {
-    guard inputs == nil else { return }
-    inputs = tensors.map {
-      TensorMetadata(name: $0.name, datatype: $0.datatype, shape: Array(repeating: -1, count: $0.shape.count))
-    }
-  }
 
   private static func millisecondsSince1970() -> Int64 {
     var time = timespec()

@@ -258,6 +258,7 @@ struct ModelTable {
       facts.state = .ready
       facts.model = model
       facts.description.inputs = model.inputs
+      facts.interface = model.interface
       facts.version = version
       facts.failure = nil
     }
@@ -296,12 +297,11 @@ struct ModelTable {
     return after
   }
 
-  /// Forgets the model, but not what its outputs are.
+  /// Forgets the model, but not what it takes and answers.
   private mutating func evict(_ entry: ModelEntry, _ after: inout AfterLock) {
     let isOffered = residency.isOffered(entry.index)
     let model = entry.change(Lock()) { facts in
       defer { facts.model = nil }
-      if let outputs = facts.model?.outputs, !outputs.isEmpty { facts.outputs = outputs }
       if !isOffered { facts.state = .unavailable(reason: Self.unloadedReason) }
       return facts.model
     }

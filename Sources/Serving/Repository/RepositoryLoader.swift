@@ -70,29 +70,23 @@ package struct RepositoryLoader: Sendable {
   /// - Parameters:
   ///   - vocabulary: size of the repository's, for models that do not state their own.
   ///   - place: nil puts it on the process's own device.
+  ///   - finding: finds out what the model takes and answers; nil leaves it assumed.
+  /// - Throws: `EngineError` (`badModel`) where the file cannot be used, what it takes or answers cannot be said in the
+  ///   protocol, or the manifest contradicts it.
   package static func load(
-    _ entry: RepositoryManifest.Model, folder: String, vocabulary: Int?, place: DeviceBalance.Place? = nil
+    _ entry: RepositoryManifest.Model, folder: String, vocabulary: Int?, place: DeviceBalance.Place? = nil,
+    finding: ((OpenedModel) throws(EngineError) -> ModelInterface)? = nil
   ) throws(EngineError) -> ServedModel {
-    let model = try TorchModel(path: folder + "/" + entry.file, device: place?.device ?? Engine.device)
-    let inputs = Self.inputs(of: model, named: entry.inputs)
-    guard model.inputCount == inputs.count else {
-      throw EngineError(.badModel, model.path, "takes \(model.inputCount) inputs; the manifest names \(inputs.count)")
-    }
+    let opened = try OpenedModel(
+      entry, path: folder + "/" + entry.file, vocabulary: vocabulary, device: place?.device ?? Engine.device)
+    let interface = try finding?(opened)
+    let names = opened.inputs.map(\.name)
+    let numbers = opened.inputs.indices.filter { opened.inputs[$0].kind != .tensor }
+    let layout = BatchLayout(
+      inputs: names, numbers: numbers, joinsRows: interface.map { $0.rows == .independent } ?? true)
     return ServedModel(
-      name: entry.name, session: BatchedSession(model, layout: BatchLayout(inputs: inputs)),
-      precision: entry.precision,
-      vocabulary: entry.vocabulary > 0 ? entry.vocabulary : vocabulary ?? Int.max, maxTokens: entry.maxTokens,
-      inputs: inputs, weightBytes: model.weightBytes, place: place)
-  }
-
-  /// Names of what the model takes, in order: the manifest's, or where there is none those in the model's code.
-  ///
-  /// Three inputs whose names say nothing are BERT's: most that are traced with names of their own making are that.
-  package static func inputs(of model: TorchModel, named names: [String]) -> [String] {
-    guard names.isEmpty else { return names }
-    // Tracing makes `ids.1` of a name that it meets again.
-    let own = model.inputNames.map { String($0.prefix { $0 != "." }) }
-    if !TokenInputs.areAll(of: own), own.count == 3 { return TokenInputNames.all }
-    return Set(own).count == own.count && !own.contains("") ? own : own.indices.map { "input_\($0)" }
+      name: entry.name, session: BatchedSession(opened.model, layout: layout), precision: entry.precision,
+      vocabulary: opened.vocabulary, maxTokens: entry.maxTokens, inputs: names, interface: interface,
+      weightBytes: opened.model.weightBytes, place: place)
   }
 }

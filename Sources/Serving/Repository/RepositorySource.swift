@@ -14,6 +14,7 @@ package final class RepositorySource: ModelSource {
   private let origin: (any ModelOrigin)?
   private let balance: DeviceBalance
   private let pairTruncation: RepositoryManifest.PairTruncation?
+  private let findings = InterfaceFindings()
   private let vocabulary = Mutex<Int?>(nil)
   private let hasPulled = Atomic<Bool>(false)
   /// What the manifest was last read from; nil where that is a store, or was changed so shortly before that it may have
@@ -84,24 +85,36 @@ package final class RepositorySource: ModelSource {
   package func load(_ description: RepositoryManifest.Model, isAsked: Bool) throws -> ServedModel {
     let path = loader.folder + "/" + description.file
     try origin?.provide(description)
-    try probe?.check(path, inputs: description.inputs, tokens: warmTokens.max() ?? 32, forgetsFailure: isAsked)
+    // A file whose code cannot even be read fails in the server's own loader, with the better message.
+    let code = try? TorchModel.codeFingerprint(path: path)
+    let tokens = warmTokens.max() ?? 32
+    let vocabulary = vocabulary.withLock { $0 }
+    if let code {
+      try probe?.check(
+        path, code: code, description, vocabulary: vocabulary, tokens: tokens, forgetsFailure: isAsked)
+    }
+    let findings = findings
     let model = try RepositoryLoader.load(
-      description, folder: loader.folder, vocabulary: vocabulary.withLock { $0 },
-      place: balance.place(bytes: memoryBytes(of: description)))
+      description, folder: loader.folder, vocabulary: vocabulary,
+      place: balance.place(bytes: memoryBytes(of: description))
+    ) { (opened) throws(EngineError) in
+      try findings.interface(opened.key(code: code ?? path)) { () throws(EngineError) in
+        try opened.findInterface(tokens: tokens)
+      }
+    }
     try Self.warm(model, tokens: warmTokens)
     return model
   }
 
-  /// First runs take many times the usual, and show what the outputs are.
+  /// First runs take many times the usual.
   private static func warm(_ model: ServedModel, tokens: [Int]) throws(EngineError) {
-    // What a model takes that does not take token ids is not known before its first request.
+    // Other models were run when it was found out what they take.
     guard TokenInputs.areAll(of: model.inputs) else { return }
     for tokens in tokens {
       let inputs = model.exampleInputs(tokens: tokens)
       do {
         let outputs = try model.session.infer(inputs)
         model.session.batchLayout?.learn(inputs, outputs)
-        model.learnOutputs(outputs, batch: 1, tokens: inputs.first?.shape.last ?? tokens)
       } catch {
         throw EngineError(.badModel, model.name, "does not run: \(error.message)")
       }

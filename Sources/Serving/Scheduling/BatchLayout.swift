@@ -29,15 +29,24 @@ package final class BatchLayout: Sendable {
   }
 
   private let canPad: Bool
+  /// Inputs that are one number for the whole pass.
+  private let numbers: [Int]
   private let learned = Mutex(Learned())
 
-  /// - Parameter inputs: names of the model's inputs; without an `attention_mask` nothing is padded.
-  package init(inputs: [String]) { canPad = inputs.contains(TokenInputNames.mask) }
+  /// - Parameters:
+  ///   - inputs: names of the model's inputs; without an `attention_mask` nothing is padded.
+  ///   - numbers: places of those that have no rows: requests that bring one are computed alone.
+  ///   - joinsRows: whether rows of several requests may share a pass at all.
+  package init(inputs: [String], numbers: [Int] = [], joinsRows: Bool = true) {
+    canPad = inputs.contains(TokenInputNames.mask)
+    self.numbers = numbers
+    learned.withLock { $0.joinsRows = joinsRows }
+  }
 
   /// Equal for requests that may be computed in one pass; nil where they cannot share one.
   package func key(for inputs: [HostTensor]) -> Int? {
     let state = learned.withLock { $0 }
-    guard state.joinsRows else { return nil }
+    guard state.joinsRows, numbers.allSatisfy({ inputs[$0].isLeftOut }) else { return nil }
     if canPad, let shape = Self.tokenShape(inputs) {
       if case .known = state.axes { return Self.lengthClass(shape.length) }
       // Apart from the classes.
@@ -45,6 +54,7 @@ package final class BatchLayout: Sendable {
     }
     var hasher = Hasher()
     for input in inputs {
+      hasher.combine(input.isLeftOut)
       hasher.combine(input.shape.dropFirst())
       hasher.combine(input.elements.type)
     }
@@ -96,11 +106,11 @@ package final class BatchLayout: Sendable {
       guard let joined = Self.concatenate(requests.map { $0[index] }) else { return nil }
       inputs.append(joined)
     }
-    let rows = requests.map { $0.first?.shape.first ?? 0 }
+    let rows = requests.map { $0.first { !$0.isLeftOut }?.shape.first ?? 0 }
     // Every input of a request has a row for each of its rows.
-    guard zip(requests, rows).allSatisfy({ request, rows in request.allSatisfy { $0.shape.first == rows } }) else {
-      return nil
-    }
+    guard
+      zip(requests, rows).allSatisfy({ request, rows in request.allSatisfy { $0.isLeftOut || $0.shape.first == rows } })
+    else { return nil }
     return Joined(inputs: inputs, rows: rows, lengths: nil)
   }
 
@@ -121,7 +131,9 @@ package final class BatchLayout: Sendable {
 
   /// Along the first dimension; nil where types or the other dimensions differ.
   static func concatenate(_ tensors: [HostTensor]) -> HostTensor? {
-    guard let first = tensors.first, !first.shape.isEmpty else { return nil }
+    guard let first = tensors.first else { return nil }
+    if first.isLeftOut { return tensors.allSatisfy(\.isLeftOut) ? first : nil }
+    guard !first.shape.isEmpty else { return nil }
     let rest = Array(first.shape.dropFirst())
     guard tensors.allSatisfy({ !$0.shape.isEmpty && Array($0.shape.dropFirst()) == rest }) else { return nil }
     guard tensors.allSatisfy({ $0.elements.type == first.elements.type }) else { return nil }
@@ -184,7 +196,7 @@ package final class BatchLayout: Sendable {
         }
       }
     }
-    return HostTensor(shape: shape, elements: elements)
+    return HostTensor(shape: shape, elements: elements, name: tensor.name)
   }
 
   /// The pieces of a tensor's memory that a cut leaves, in order.
@@ -238,13 +250,25 @@ package final class BatchLayout: Sendable {
     }
   }
 
-  private static func isNear(_ one: HostTensor, _ other: HostTensor, _ tolerance: Float) -> Bool {
-    guard case .float32(let first) = one.elements, case .float32(let second) = other.elements else {
-      return one == other
+  /// Whether two answers differ by no more than sums in another order do.
+  ///
+  /// - Parameter tolerance: of the largest finite value.
+  static func isNear(_ one: HostTensor, _ other: HostTensor, _ tolerance: Float) -> Bool {
+    guard one.shape == other.shape else { return false }
+    switch (one.elements, other.elements) {
+    case (.float32(let first), .float32(let second)): return isNear(first, second, tolerance)
+    case (.float64(let first), .float64(let second)): return isNear(first, second, Double(tolerance))
+    default: return one.elements == other.elements
     }
-    guard first.count == second.count else { return false }
-    let largest = first.reduce(Float(0)) { max($0, abs($1)) }
-    return zip(first, second).allSatisfy { $0 == $1 || abs($0 - $1) <= tolerance * largest }
+  }
+
+  private static func isNear<Value: BinaryFloatingPoint>(
+    _ first: [Value], _ second: [Value], _ tolerance: Value
+  ) -> Bool {
+    let largest = first.reduce(Value(0)) { $1.isFinite ? max($0, abs($1)) : $0 }
+    return zip(first, second).allSatisfy { one, other in
+      one == other || one.isNaN && other.isNaN || abs(one - other) <= tolerance * largest
+    }
   }
 
   private static func axes(_ one: (length: Int, shapes: [[Int]]), _ other: (length: Int, shapes: [[Int]])) -> Axes {

@@ -24,8 +24,22 @@ package struct NamedTensor: Equatable, Sendable {
 /// Name, type and shape of one of a model's tensors.
 package struct TensorMetadata: Hashable, Sendable {
   package var name: String
-  /// Type of the elements; nil where it is not known: a TorchScript model does not say, until a request has shown it.
-  package var datatype: TensorDatatype?
+  /// Type of the elements.
+  package var datatype: TensorDatatype
   /// −1 is any size.
   package var shape: [Int]
+  /// Whether requests may leave an input out; false of outputs.
+  package var isOptional = false
+
+  package init(name: String, datatype: TensorDatatype, shape: [Int], isOptional: Bool = false) {
+    self.name = name
+    self.datatype = datatype
+    self.shape = shape
+    self.isOptional = isOptional
+  }
+
+  /// Whether a tensor of that shape is one of these.
+  package func admits(_ other: [Int]) -> Bool {
+    other.count == shape.count && zip(other, shape).allSatisfy { $1 < 0 || $0 == $1 }
+  }
 }

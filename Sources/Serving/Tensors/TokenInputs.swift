@@ -26,6 +26,15 @@ package enum TokenInputs {
     }
   }
 
+  /// Whether three inputs are BERT's, whatever they are called: their names mean that, or some choose rows of an
+  /// embedding, and one, which is then the mask, does not.
+  package static func areBERTs(_ inputs: [ModelInput]) -> Bool {
+    guard inputs.count == 3, inputs.allSatisfy({ $0.kind == .tensor }) else { return false }
+    let meanings = inputs.enumerated().map { meaning(of: $1.name, at: $0) }
+    let indices = inputs.lazy.filter(\.hint.isIndex).count
+    return 1...2 ~= indices || meanings == [.ids, .mask, .types]
+  }
+
   /// What an input of any exporter is taken for by its name.
   package enum Meaning {
     case ids, mask, types
@@ -42,11 +51,19 @@ package enum TokenInputs {
 
 /// Names of a model's outputs.
 package enum OutputNames {
-  /// A question-answering model has two outputs, a number for each token; of others only the place is known.
+  /// The model's own names, as far as it has some. A question-answering model has two outputs without, a number for
+  /// each token; of others only the place is known.
   package static func names(_ outputs: [HostTensor], batch: Int, tokens: Int?) -> [String] {
-    if outputs.count == 2, let tokens, outputs.allSatisfy({ $0.shape == [batch, tokens] }) {
+    if outputs.count == 2, let tokens, outputs.allSatisfy({ $0.name == nil && $0.shape == [batch, tokens] }) {
       return ["start_logits", "end_logits"]
     }
-    return outputs.indices.map { "output_\($0)" }
+    var seen = Set<String>()
+    return outputs.enumerated().map { index, output in
+      // A key may hold dots, and so say what another name is made of.
+      if let name = output.name, !name.isEmpty, seen.insert(name).inserted { return name }
+      let place = "output_\(index)"
+      seen.insert(place)
+      return place
+    }
   }
 }

@@ -412,6 +412,27 @@ def drained():
         assert states == [b"\x08\x01", b"\x08\x02"], states
 
 
+def interfaces():
+    """Models of `InterfaceTests`, which are no BERT: names, defaults and numbers."""
+    x = tensor(np.array([[0, -1]], dtype=np.float32), "x", "FP32")
+    with client() as c:
+        described = [(o.name, o.datatype, list(o.shape)) for o in c.get_model_metadata("named").outputs]
+        assert described == [("logits", "FP32", [-1, -1]), ("loss", "FP64", [1])], described
+        config = c.get_model_config("optional").config
+        assert [(i.name, i.optional) for i in config.input] == [("x", False), ("bias", True)], config
+        assert c.get_model_config("rows").config.max_batch_size == 0
+        assert c.get_model_config("dict").config.max_batch_size == 4
+        result = c.infer("dict", [x], outputs=[triton.InferRequestedOutput("hidden")])
+        assert result.as_numpy("hidden").tolist() == [[1, 0]] and result.as_numpy("scores") is None
+        assert c.infer("float", [x]).as_numpy("output_0").tolist() == [-1]
+        assert c.infer("optional", [x]).as_numpy("output_0").tolist() == [[0, -1]]
+        bias = tensor(np.array([10, 20], dtype=np.float32), "bias", "FP32")
+        assert c.infer("optional", [x, bias]).as_numpy("output_0").tolist() == [[10, 19]]
+        k = tensor(np.array([5], dtype=np.int64), "k", "INT64")
+        assert c.infer("number", [x]).as_numpy("output_0").tolist() == [[0, -2]]
+        assert c.infer("number", [x, k]).as_numpy("output_0").tolist() == [[0, -5]]
+
+
 for case in sys.argv[3].split(","):
     globals()[case]()
     print(case, "passed", flush=True)

@@ -1,0 +1,88 @@
+import Engine
+
+/// One dimension of one of a model's inputs.
+struct Place: Hashable {
+  var input: Int
+  var dimension: Int
+}
+
+/// Which sizes of a model's tensors may be any: those with which a pass was answered beside the first one.
+struct Sizes {
+  let base: InterfaceFinder.Pass
+  private var varied: Set<Place> = []
+  /// Places that were tried together.
+  private var together: [Set<Place>] = []
+  private var outputs: [[Int]]
+
+  /// - Parameter declared: shapes that the manifest declares; −1 is any size.
+  init(base: InterfaceFinder.Pass, declared: [[Int]?]) {
+    self.base = base
+    outputs = base.outputs.map(\.shape)
+    for (index, shape) in declared.enumerated() {
+      for (dimension, size) in (shape ?? []).enumerated() where size < 0 {
+        varied.insert(Place(input: index, dimension: dimension))
+      }
+    }
+  }
+
+  func size(at place: Place) -> Int? {
+    guard let shape = base.forms[place.input]?.shape, place.dimension < shape.count else { return nil }
+    return shape[place.dimension]
+  }
+
+  func varies(_ place: Place) -> Bool { varied.contains(place) }
+
+  /// Takes note of a pass that differs from the first one in these places.
+  mutating func note(_ pass: InterfaceFinder.Pass, _ places: [Place]) {
+    varied.formUnion(places)
+    together.append(Set(places))
+    guard pass.outputs.count == base.outputs.count else { return }
+    for (index, output) in pass.outputs.enumerated() {
+      let first = base.outputs[index].shape
+      guard output.shape.count == first.count else {
+        outputs[index] = first.map { _ in -1 }
+        continue
+      }
+      for dimension in first.indices where output.shape[dimension] != first[dimension] {
+        outputs[index][dimension] = -1
+      }
+    }
+  }
+
+  /// Sizes of an output; −1 where they went with those of the inputs.
+  func outputShape(_ index: Int) -> [Int] { outputs[index] }
+
+  /// Whether the first dimensions of these inputs were changed in one pass.
+  func rowsVaryTogether(_ inputs: [Int]) -> Bool {
+    let rows = Set(inputs.map { Place(input: $0, dimension: 0) })
+    return together.contains { $0.isSuperset(of: rows) }
+  }
+}
+
+/// Tensors to try a model with: the same each time, no two rows alike.
+enum ExampleTensor {
+  /// - Parameter bound: whole numbers are 0 ..< this; 1 where there is one element alone.
+  static func make(_ type: ElementType, shape: [Int], bound: Int) -> HostTensor {
+    let count = shape.reduce(1, *)
+    let width = max(1, shape.dropFirst().reduce(1, *))
+    func whole(_ index: Int) -> Int {
+      count == 1 ? min(1, bound - 1) : (index % width * 7 + index / width + 1) % max(1, bound)
+    }
+    // Between 0 and 1, so that logarithms and roots are numbers.
+    func real(_ index: Int) -> Double { Double((index * 37 + 11) % 101 + 1) / 103 }
+    let elements: HostTensor.Element =
+      switch type {
+      case .float32: .float32((0..<count).map { Float(real($0)) })
+      case .float64: .float64((0..<count).map(real))
+      case .float16: .float16((0..<count).map { whole($0) == 0 ? 0x3800 : 0x3C00 })
+      case .bfloat16: .bfloat16((0..<count).map { whole($0) == 0 ? 0x3F00 : 0x3F80 })
+      case .int64: .int64((0..<count).map { Int64(whole($0)) })
+      case .int32: .int32((0..<count).map { Int32(whole($0)) })
+      case .int16: .int16((0..<count).map { Int16(whole($0)) })
+      case .int8: .int8((0..<count).map { Int8(whole($0) % 128) })
+      case .uint8: .uint8((0..<count).map { UInt8(whole($0) % 256) })
+      case .bool: .bool((0..<count).map { UInt8(whole($0) % 2) })
+      }
+    return HostTensor(shape: shape, elements: elements)
+  }
+}

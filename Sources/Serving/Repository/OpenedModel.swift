@@ -1,0 +1,129 @@
+import Engine
+import PlannerCore
+
+/// A model that was read from its file, with its inputs in place: what is needed to find out what it takes and answers.
+package struct OpenedModel: Sendable {
+  package let model: TorchModel
+  /// What it is run with, in order, called as clients call it.
+  package let inputs: [ModelInput]
+  /// Number of token ids that it knows; `Int.max` where nothing tells.
+  package let vocabulary: Int
+  private let entry: RepositoryManifest.Model
+
+  /// - Parameter vocabulary: size of the repository's, for models that do not state their own.
+  /// - Throws: `EngineError` (`badModel`) where the file cannot be used, or the protocol cannot say what it takes or
+  ///   answers.
+  package init(
+    _ entry: RepositoryManifest.Model, path: String, vocabulary: Int?, device: String = Engine.device
+  ) throws(EngineError) {
+    model = try TorchModel(path: path, device: device)
+    inputs = try Self.inputs(of: model, named: entry.inputs)
+    self.entry = entry
+    if let problem = model.answerProblem {
+      throw EngineError(
+        .badModel, path,
+        "cannot be served: forward \(problem); wrap the model in one that answers with tensors and numbers")
+    }
+    try model.place(inputs)
+    // Of an embedding that is larger than the vocabulary, the rest was never trained.
+    let rows = inputs.first { $0.name == TokenInputNames.ids }?.hint.rows ?? 0
+    let known = min(rows > 0 ? rows : Int.max, vocabulary ?? Int.max)
+    self.vocabulary = entry.vocabulary > 0 ? entry.vocabulary : known
+  }
+
+  /// What the model takes, in order, under the manifest's names, or where there are none those in the model's code.
+  ///
+  /// Three inputs are BERT's where names or code say so: most that are traced with names of their own making are that.
+  private static func inputs(of model: TorchModel, named names: [String]) throws(EngineError) -> [ModelInput] {
+    guard names.isEmpty else {
+      return try ModelInput.list(of: model.arguments, named: names, path: model.path)
+    }
+    // Tracing makes `ids.1` of a name that it meets again.
+    let own = model.inputNames.map { String($0.prefix { $0 != "." }) }
+    var arguments = model.arguments
+    for index in arguments.indices { arguments[index].name = own[index] }
+    var inputs = try ModelInput.list(of: arguments, named: nil, path: model.path)
+    if !TokenInputs.areAll(of: own), TokenInputs.areBERTs(inputs) {
+      for (index, name) in TokenInputNames.all.enumerated() { inputs[index].name = name }
+    } else if Set(inputs.map(\.name)).count < inputs.count || inputs.contains(where: { $0.name.isEmpty }) {
+      for index in inputs.indices { inputs[index].name = "input_\(index)" }
+    }
+    return inputs
+  }
+
+  // MARK: What it takes and answers
+
+  /// What tells models apart that take and answer different things.
+  func key(code: String) -> InterfaceFindings.Key {
+    InterfaceFindings.Key(
+      code: code, inputs: inputs, outputs: entry.outputTensors, tensors: entry.inputTensors,
+      weightBytes: model.weightBytes, vocabulary: vocabulary, maxTokens: entry.maxTokens, precision: entry.precision)
+  }
+
+  /// Finds out by trying what the model takes and answers.
+  ///
+  /// - Parameter tokens: a length at which a model of token ids is to be served.
+  /// - Throws: `EngineError` (`badModel`) where the manifest declares something else.
+  package func findInterface(tokens: Int) throws(EngineError) -> ModelInterface {
+    let model = model
+    var finder = InterfaceFinder(inputs: inputs, description: entry, vocabulary: vocabulary, tokens: tokens) {
+      (inputs) throws(EngineError) in try model.run(inputs)
+    }
+    let found = finder.find()
+    if finder.ranOutOfMemory {
+      throw EngineError(.badModel, model.path, "needs more memory to be run with small tensors than there is")
+    }
+    guard let found else {
+      if isFullyDeclared, let failure = finder.failure {
+        throw contradiction("inputTensors", "it does not run with them (\(failure.message))")
+      }
+      return try declaringOutputs(finder.assumed())
+    }
+    return try declaringOutputs(found)
+  }
+
+  /// Whether the manifest leaves nothing to choose but the number of rows.
+  private var isFullyDeclared: Bool {
+    inputs.allSatisfy { input in
+      guard !input.isOptional, input.kind == .tensor else { return true }
+      guard let declared = entry.inputTensors?.first(where: { $0.name == input.name }) else { return false }
+      return declared.shape.dropFirst().allSatisfy { $0 > 0 }
+    }
+  }
+
+  /// The interface with the manifest's outputs, where it declares some that can be the model's.
+  private func declaringOutputs(_ interface: ModelInterface) throws(EngineError) -> ModelInterface {
+    guard let declared = entry.outputTensors else { return interface }
+    let outputs = declared.map { one in
+      TensorMetadata(name: one.name, datatype: TensorDatatype(rawValue: one.datatype) ?? .fp32, shape: one.shape)
+    }
+    if !interface.isAssumed {
+      guard outputs.count == interface.outputs.count else {
+        throw contradiction(
+          "outputTensors", "it answers with \(interface.outputs.count) tensors, not \(outputs.count)")
+      }
+      for (own, found) in zip(outputs, interface.outputs) {
+        guard own.datatype == found.datatype else {
+          throw contradiction(
+            "outputTensors", "'\(own.name)' is \(found.datatype.rawValue), not \(own.datatype.rawValue)")
+        }
+        let sizes = zip(own.shape, found.shape)
+        let fits = own.shape.count == found.shape.count && sizes.allSatisfy { $0 < 0 || $1 < 0 || $0 == $1 }
+        guard fits else {
+          throw contradiction("outputTensors", "'\(own.name)' has shape \(found.shape), not \(own.shape)")
+        }
+      }
+    }
+    var interface = interface
+    interface.outputs = outputs
+    interface.namesOutputs = true
+    return interface
+  }
+
+  private func contradiction(_ key: String, _ sentence: String) -> EngineError {
+    EngineError(
+      .badModel, model.path,
+      "is not as \(RepositoryManifest.fileName) declares \(key) of '\(entry.name)': \(sentence); correct it there, or "
+        + "leave it out and it is found by trying")
+  }
+}
