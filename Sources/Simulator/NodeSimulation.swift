@@ -178,7 +178,7 @@ public enum NodeSimulation {
       let observation = observe(
         load, schedule: arrivals, models: models, factor: factor, warmup: warmup, runsOn: runsOn, seed: runSeed)
       guard !observation.latencySeconds.isEmpty else { continue }
-      runs.append(observation.latencySeconds.sorted())
+      runs.append(observation.latencySeconds.sortedAscending())
       // Busy as the server counts it: in forward passes, without the handing over between them.
       let dispatchGaps = Double(observation.counts.completed) * load.times.dispatchGapSeconds * factor
       let busySeconds = max(0, observation.busyNanoseconds * 1e-9 - dispatchGaps)

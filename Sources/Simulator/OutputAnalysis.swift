@@ -23,7 +23,7 @@ enum OutputAnalysis {
   static func latencies(of runs: [[Double]]) -> LatencyEstimates? {
     guard let mean = mean(of: runs) else { return nil }
     // Each slice is sorted once; sorting what they make together is then a merge.
-    let slices = slices(of: runs).map { $0.sorted() }
+    let slices = slices(of: runs).map { Array($0).sortedAscending() }
     let all = slices.joined().sorted()
     func quantile(_ probability: Double) -> Estimate {
       interval(around: all.quantile(probability), of: slices.map { $0.quantile(probability) }, runs)
