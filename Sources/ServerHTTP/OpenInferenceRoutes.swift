@@ -162,7 +162,9 @@ extension ServerResponder {
         }
         if configuration.isBatched { body.member("dynamic_batching") { write(batching: configuration, to: &$0) } }
         body.member("parameters") { body in
-          for (name, value) in configuration.metadata.parameters { body.member(name) { $0.member("string_value", value) } }
+          for (name, value) in configuration.metadata.parameters {
+            body.member(name) { $0.member("string_value", value) }
+          }
         }
       })
   }
