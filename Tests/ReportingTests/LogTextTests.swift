@@ -32,12 +32,15 @@ import Testing
 
   @Test func everyFigureIsThere() {
     let text = LogText.render(Self.findings())
+    let words = text.split { $0 == " " || $0 == "\n" }.joined(separator: " ")
     for part in [
-      "500,007 of 600,000 lines", "130/s", "the mean rate", "1,200", "zipf 1.10", "gamma, cv 2.00", "a-model", "3 models were",
-      "40 models were", "3.1 %", "900 pairs", "128", "known of 400,000", "Poisson's is assumed", "the log has none", "lstm",
+      "500,007 of 600,000 lines", "130/s", "the mean rate", "1,200", "zipf 1.10", "gamma, cv 2.00", "a-model",
+      "3 models were",
+      "40 models were", "3.1 %", "900 pairs", "128", "known of 400,000", "Poisson's is assumed", "the log has none",
+      "lstm",
       "99,993 requests refused as wrong", "line 1,234", "shop.1.models.csv", "equal shares cannot be ruled out",
     ] {
-      #expect(text.replacing("\n", with: " ").replacing(/ +/, with: " ").contains(part), "\(part) is not in\n\(text)")
+      #expect(words.contains(part), "\(part) is not in\n\(text)")
     }
     #expect(LogText.render(Self.findings { $0.window = "busiest" }).contains("Planned for"))
     #expect(!LogText.render(Self.findings { $0.leftOut = [] }).contains("Left out"))
