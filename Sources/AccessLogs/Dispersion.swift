@@ -1,14 +1,14 @@
 /// How bursty arrivals are, from counts in windows of whole seconds.
 ///
-/// Logs cut times to whole seconds; counts in windows that begin and end on whole seconds do not notice. Windows come in
-/// pairs. With N₁ and N₂ requests in the two, I = Σ (N₁ − N₂)² / Σ (N₁ + N₂) over all pairs is 1 for Poisson arrivals,
-/// whatever the rate does from pair to pair: busy hours and quiet nights leave it alone, and only what changes within
-/// two windows is taken for burstiness.
+/// Logs cut times to whole seconds; counts in windows that begin and end on whole seconds do not notice. Windows come
+/// in pairs. With N₁ and N₂ requests in the two, I = Σ (N₁ − N₂)² / Σ (N₁ + N₂) over all pairs is 1 for Poisson
+/// arrivals, whatever the rate does from pair to pair: busy hours and quiet nights leave it alone, and only what changes
+/// within two windows is taken for burstiness.
 ///
 /// For gamma arrivals in equilibrium with gaps of coefficient of variation c, and windows of m requests in the mean,
 /// Var N ≈ c²m + b with b = (1 − c⁴) / 6 (Cox, "Renewal Theory", 1962, section 4.5), so that the mean of (N₁ − N₂)²,
-/// which is 4 Var N less the variance of both windows together, is 2c²m + 3b, and I ≈ c² + (1 − c⁴) / 4m. That is solved
-/// for c.
+/// which is 4 Var N less the variance of both windows together, is 2c²m + 3b, and I ≈ c² + (1 − c⁴) / 4m. That is
+/// solved for c.
 struct DispersionPool {
   /// Pairs of windows, those without a request among them.
   private(set) var pairs = 0
@@ -18,8 +18,9 @@ struct DispersionPool {
   private var squaresSquared = 0.0
   private var products = 0.0
 
-  /// Fewer pairs say nothing.
+  /// Fewer pairs say nothing, and nor do the pairs of many models in less time than so many of the shortest take.
   static let fewestPairs = 30
+  static let fewestSeconds = Double(2 * fewestPairs)
 
   mutating func add(_ first: Int, _ second: Int) {
     let difference = Double(first - second)
@@ -56,13 +57,14 @@ struct DispersionPool {
       index: index, cv: cv(index), low: cv(max(0, index - error)), high: cv(index + error))
   }
 
+  /// Solves I = c² + (1 − c⁴) / 4m for c, for c² up to m; where windows are too short for burstier arrivals than that,
+  /// c² goes on in proportion to I.
   private func cv(_ index: Double) -> Double {
-    // 1 / 2m
-    let k = Double(pairs) / sum
-    let root = 1 - 2 * k * (index - k / 2)
-    // Where windows are too short for so bursty arrivals there is no solution; I is the limit of long ones.
-    let squared = root >= 0 ? (1 - root.squareRoot()) / k : index
-    return max(0, squared).squareRoot()
+    let m = sum / Double(2 * pairs)
+    let limit = m + (1 - m * m) / (4 * m)
+    if index > limit { return (index * m / limit).squareRoot() }
+    let root = 1 - (index - 1 / (4 * m)) / m
+    return max(0, 2 * m * (1 - root.squareRoot())).squareRoot()
   }
 }
 

@@ -12,7 +12,7 @@ struct LineParser {
   }
 
   let format: LogFormat
-  /// Of the last request: milliseconds, since 1970 or since the table's own start.
+  /// Time of the last request: milliseconds since 1970, or since the table's own start.
   private(set) var milliseconds: Int64 = 0
   /// Bytes of the model's name in the last request: within the line, or in `decoded`.
   private(set) var name = UnsafeBufferPointer<UInt8>(start: nil, count: 0)

@@ -6,7 +6,8 @@ final class LogSource {
   private let descriptor: Int32
   private let name: String
   private let isOwned: Bool
-  private var stream: z_stream?
+  /// Stays where it is: zlib's state points back to it.
+  private var stream: UnsafeMutablePointer<z_stream>?
   /// Packed bytes that are still to be unpacked.
   private var packed: [UInt8] = []
   private var packedStart = 0
@@ -35,7 +36,10 @@ final class LogSource {
   }
 
   deinit {
-    if stream != nil { inflateEnd(&stream!) }
+    if let stream {
+      inflateEnd(stream)
+      stream.deallocate()
+    }
     if isOwned { close(descriptor) }
   }
 
@@ -47,7 +51,7 @@ final class LogSource {
     var count = 0
     while count < buffer.count {
       let room = UnsafeMutableBufferPointer(rebasing: buffer[count...])
-      let added = stream == nil ? try readPlain(room) : try unpack(room)
+      let added = if let stream { try unpack(stream, room) } else { try readPlain(room) }
       if added == 0 { break }
       count += added
     }
@@ -60,8 +64,10 @@ final class LogSource {
   func recognize(_ buffer: UnsafeMutableBufferPointer<UInt8>, count: Int) throws(AccessLogError) -> Int {
     guard count >= 2, buffer[0] == 0x1F, buffer[1] == 0x8B else { return count }
     packed = Array(buffer[..<count])
-    var fresh = z_stream()
-    guard inflateInit2_(&fresh, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+    let fresh = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
+    fresh.initialize(to: z_stream())
+    guard inflateInit2_(fresh, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+      fresh.deallocate()
       throw AccessLogError(.unavailable, "\(name): there is no memory to unpack it")
     }
     stream = fresh
@@ -79,7 +85,9 @@ final class LogSource {
   }
 
   /// Unpacks some bytes; several packed files one after the other count as one, as gzip has it.
-  private func unpack(_ room: UnsafeMutableBufferPointer<UInt8>) throws(AccessLogError) -> Int {
+  private func unpack(
+    _ stream: UnsafeMutablePointer<z_stream>, _ room: UnsafeMutableBufferPointer<UInt8>
+  ) throws(AccessLogError) -> Int {
     while true {
       if packedStart == packed.count {
         if packed.count < 1 << 18 { packed = Array(repeating: 0, count: 1 << 18) }
@@ -98,10 +106,10 @@ final class LogSource {
       }
       if isAtEnd {
         // What follows a packed file is another one.
-        inflateReset(&stream!)
+        inflateReset(stream)
         isAtEnd = false
       }
-      let step = step(room)
+      let step = step(stream, room)
       if step.status == Z_STREAM_END { isAtEnd = true }
       guard [Z_OK, Z_STREAM_END, Z_BUF_ERROR].contains(step.status) else {
         throw AccessLogError(.badData, "\(name): is damaged: zlib cannot unpack it")
@@ -110,17 +118,19 @@ final class LogSource {
     }
   }
 
-  private func step(_ room: UnsafeMutableBufferPointer<UInt8>) -> (status: Int32, written: Int) {
+  private func step(
+    _ stream: UnsafeMutablePointer<z_stream>, _ room: UnsafeMutableBufferPointer<UInt8>
+  ) -> (status: Int32, written: Int) {
     packed.withUnsafeMutableBufferPointer { input in
       let waiting = input.count - packedStart
-      stream!.next_in = input.baseAddress! + packedStart
-      stream!.avail_in = UInt32(clamping: waiting)
-      stream!.next_out = room.baseAddress
-      stream!.avail_out = UInt32(clamping: room.count)
-      let offered = (input: stream!.avail_in, room: stream!.avail_out)
-      let status = inflate(&stream!, Z_NO_FLUSH)
-      packedStart += Int(offered.input - stream!.avail_in)
-      return (status, Int(offered.room - stream!.avail_out))
+      stream.pointee.next_in = input.baseAddress! + packedStart
+      stream.pointee.avail_in = UInt32(clamping: waiting)
+      stream.pointee.next_out = room.baseAddress
+      stream.pointee.avail_out = UInt32(clamping: room.count)
+      let offered = (input: stream.pointee.avail_in, room: stream.pointee.avail_out)
+      let status = inflate(stream, Z_NO_FLUSH)
+      packedStart += Int(offered.input - stream.pointee.avail_in)
+      return (status, Int(offered.room - stream.pointee.avail_out))
     }
   }
 }

@@ -7,7 +7,7 @@ struct LogTally {
   static let toleranceMilliseconds: Int64 = 10 * 60_000
   private static let dayMilliseconds: Int64 = 86_400_000
   private static let mostNameBytes = 256
-  /// In place of a group.
+  /// Stands in place of a group, as the one below does.
   private static let unknown = -1
   private static let badName = -2
   /// Minutes times groups that are counted.

@@ -52,8 +52,8 @@ public struct LogWorkload: Sendable {
       let reasons = leftOut.map { "\($0.lines) \($0.sentence), the first in line \($0.firstLine)" }
       throw AccessLogError(
         .badData,
-        "\(log.path): \(tally.requests) of \(log.lines) lines are requests to models, at less than two times: that is no "
-          + "rate" + (reasons.isEmpty ? "" : "; left out: " + reasons.joined(separator: "; ")))
+        "\(log.path): \(tally.requests) of \(log.lines) lines are requests to models, at less than two times: that is "
+          + "no rate" + (reasons.isEmpty ? "" : "; left out: " + reasons.joined(separator: "; ")))
     }
     let seconds = Double(tally.newest - first) / 1000
     // The span between the first of n requests and the last holds n − 1 of them.
@@ -69,12 +69,13 @@ public struct LogWorkload: Sendable {
         continue
       }
       let study = GroupStudy(
-        group: group, tally: tally.groups[index], ranked: ranked[index], perRequest: scale,
+        group: group, tally: tally.groups[index], ranked: ranked[index], perRequest: scale, seconds: seconds,
         busiest: busiest.map { ($0.minutes, $0.finding.lengthSeconds) })
       findings.append(study.finding)
       workloadGroups.append(study.modelGroup(self))
     }
-    let dispersion = tally.groups.reduce(1) { max($0, $1.dispersion.figure?.index ?? 1) }
+    let isLong = seconds >= DispersionPool.fewestSeconds
+    let dispersion = tally.groups.reduce(1) { max($0, isLong ? $1.dispersion.figure?.index ?? 1 : 1) }
     let all = LogFindings(
       log: log.path, format: log.format.rawValue, lines: log.lines, requests: tally.requests, durationSeconds: seconds,
       ratePerSecond: GroupStudy.rate(tally.requests, scale, dispersion), busiest: busiest?.finding,
@@ -155,13 +156,13 @@ private struct GroupStudy {
 
   init(
     group: LogGroup, tally: LogTally.Group, ranked: [(name: String, requests: Int)], perRequest: Double,
-    busiest: (minutes: Range<Int>, seconds: Double)?
+    seconds: Double, busiest: (minutes: Range<Int>, seconds: Double)?
   ) {
     self.group = group
     self.tally = tally
     self.ranked = ranked
     self.perRequest = perRequest
-    dispersion = tally.dispersion.figure
+    dispersion = seconds >= DispersionPool.fewestSeconds ? tally.dispersion.figure : nil
     fit = PopularityFit(counts: ranked.map(\.requests), dispersion: dispersion?.index ?? 1)
     busiestRatePerSecond = busiest.map { part in
       let counted = part.minutes.clamped(to: 0..<tally.minutes.count)

@@ -103,9 +103,9 @@ enum RequestPath {
 
   /// Whether a request with that status was asked for what the fleet has to do, answered or not.
   ///
-  /// What was turned away for want of room (429, 5xx) or left by its client (499, and 0 in Envoy's logs) was asked. What
-  /// was refused as wrong (other 4xx, 404 for models that are not there among them) needs no computing, and what was
-  /// sent elsewhere (3xx) is asked again there.
+  /// What was turned away for want of room (429, 5xx) or left by its client (499, and 0 in Envoy's logs) was asked.
+  /// What was refused as wrong (other 4xx, 404 for models that are not there among them) needs no computing, and what
+  /// was sent elsewhere (3xx) is asked again there.
   static func isDemand(status: Int) -> Bool {
     (200..<300).contains(status) || (500..<600).contains(status) || [0, 429, 499].contains(status)
   }

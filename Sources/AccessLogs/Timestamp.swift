@@ -2,9 +2,9 @@
 ///
 /// Most lines have the time of the line before them: the last text that was read is kept with what it meant.
 struct TimestampReader {
-  /// `10/Oct/2000:13:55:36 -0700`
+  /// Bytes of a time such as `10/Oct/2000:13:55:36 -0700`.
   static let commonWidth = 26
-  /// `2016-04-15T20:17:00`
+  /// Bytes of a time such as `2016-04-15T20:17:00`.
   static let isoWidth = 19
 
   private var known = [UInt8](repeating: 0, count: commonWidth)

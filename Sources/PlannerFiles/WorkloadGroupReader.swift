@@ -221,7 +221,8 @@ struct WorkloadGroupReader {
   private func models(_ names: [String]?, _ table: WorkloadTables.Shares?) -> Int {
     let known = names?.count ?? table?.shares.count
     guard map.node("models") != nil else {
-      if known == nil {
+      // A list that could not be read has been reported.
+      if known == nil, map.node("names") == nil, map.node("rate")?.mapping?["popularity"]?.mapping?["file"] == nil {
         map.reader.report(map.node, map.key("models"), "is missing", "say how many there are, such as models: 1200")
       }
       return known ?? Self.unread

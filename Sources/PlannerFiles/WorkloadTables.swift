@@ -2,7 +2,7 @@ import PlannerCore
 
 /// The small tables that a workload file names: shares of models, names of models, sizes of requests.
 enum WorkloadTables {
-  /// Of a table with more mistakes than these, the rest is counted.
+  /// Most mistakes of a table that are told one by one; the rest is counted.
   private static let mostProblems = 20
 
   struct Shares {
@@ -139,7 +139,7 @@ enum WorkloadTables {
 
 /// What a workload may ask for.
 enum WorkloadLimits {
-  /// Of one group, and of all groups together.
+  /// How many models one group may have, and all groups together.
   static let models = 1...1_000_000
   static let sizes = 1...100_000
   /// Tokens of a request in a file of one group without `groups`.

@@ -27,9 +27,9 @@ extension WorkloadFile {
   public static func write(
     _ workload: Workload, to path: String, notes: [String] = [], blanks: WorkloadBlanks = []
   ) throws(FileError) -> [String] {
-    let place = URL(fileURLWithPath: path)
-    let folder = place.deletingLastPathComponent().path
-    let stem = place.deletingPathExtension().lastPathComponent
+    let stem = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+    // As it was given, so that what is printed can be found from where the user stands.
+    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
     var paths: [String] = []
     var text = notes.map { "# \($0)\n" }.joined()
     text += "name: \(quoted(workload.name))\nsource: \(quoted(workload.source))\n"
@@ -39,8 +39,8 @@ extension WorkloadFile {
       var writer = GroupWriter(group: group, blanks: blanks, stem: "\(stem).\(index + 1)")
       text += writer.text()
       for table in writer.tables {
-        try AtomicFile.write(table.text, to: folder + "/" + table.name)
-        paths.append(folder + "/" + table.name)
+        try AtomicFile.write(table.text, to: folder + table.name)
+        paths.append(folder + table.name)
       }
     }
     try AtomicFile.write(text, to: path)

@@ -5,7 +5,7 @@ import TestSupport
 
 /// Logs made of schedules, and what is read of them.
 enum Logs {
-  /// 2026-11-27T00:00:00Z
+  /// Seconds from 1970 to 2026-11-27T00:00:00Z, when the logs begin.
   static let start = 1_795_737_600
 
   static func group(

@@ -178,7 +178,7 @@ import Testing
       (unplanned { $0.leastReplicas = 3 }, .replicas(group: "g", least: 3)),
     ]
     for (found, expected) in cases { #expect(found == expected) }
-    #expect(Set(cases.map(\.1.description)).count == 9)
+    #expect(Set(cases.map(\.1.description)).count == 8)
     #expect(unplanned { $0.arrivals = .deterministic } == nil)
     #expect(Self.workload(Self.group(models: 1, popularity: .zipf(exponent: 1))).unplanned == nil)
   }

@@ -101,7 +101,7 @@ import Yams
     ("workload", group(usual + ", arrivals: bursts")), ("workload", group(usual + ", arrivals: {process: x}")),
     ("workload", group(usual + ", arrivals: {process: gamma, cv: 0}")), ("workload", group(usual + ", input: speech")),
     ("workload", group(usual + ", precisions: [fp64]")), ("workload", group(usual + ", names: []")),
-    ("workload", group(usual + ", models: 0")), ("workload", group(usual + ", vocabulary: 3")),
+    ("workload", "groups: [{architecture: x, models: 0}]\n"), ("workload", group(usual + ", vocabulary: 3")),
     ("workload", "ratePerModelPerSecond: 0\n"), ("workload", "targetP99: 10\n"), ("workload", "vocabulary: 100\n"),
   ])
   func bothRefuse(_ kind: String, _ text: String) throws {

@@ -147,7 +147,7 @@ public struct LogFindings: Codable, Hashable, Sendable {
   public var format: String
   public var lines: Int
   public var requests: Int
-  /// From the first request that counts to the last.
+  /// Time from the first request that counts to the last.
   public var durationSeconds: Double
   public var ratePerSecond: Estimate
   public var busiest: Busiest?

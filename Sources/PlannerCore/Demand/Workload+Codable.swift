@@ -89,7 +89,7 @@ extension RequestSizes: Codable {
   }
 }
 
-/// In JSON: `"uniform"`, `{"zipf": 1.1}` or `{"shares": [0.7, 0.3]}`.
+/// A popularity in JSON is `"uniform"`, `{"zipf": 1.1}` or `{"shares": [0.7, 0.3]}`.
 extension Popularity: Codable {
   private enum Key: String, CodingKey { case zipf, shares }
 

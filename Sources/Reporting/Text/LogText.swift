@@ -88,8 +88,8 @@ public enum LogText {
     if let sizes = group.sizes {
       let known = sizes.requests == group.requests ? "" : "; known of \(Format.count(sizes.requests)) requests"
       page.item(
-        "Sizes: \(Format.decimal(sizes.mean, places: 1)) in the mean, half of them up to \(Format.count(sizes.p50)), 99 % "
-          + "up to \(Format.count(sizes.p99)), the largest \(Format.count(sizes.largest))\(known).")
+        "Sizes: \(Format.decimal(sizes.mean, places: 1)) in the mean, half of them up to \(Format.count(sizes.p50)), "
+          + "99 % up to \(Format.count(sizes.p99)), the largest \(Format.count(sizes.largest))\(known).")
     } else {
       page.item("Sizes: the log has none.")
     }
