@@ -66,6 +66,22 @@ import Testing
     #expect(abs(written - cv.estimate) < 0.001)
   }
 
+  /// Bursts that the windows cannot hold are told as large ones all the same, within an interval that holds the figure.
+  @Test func longBurstsAreBursts() throws {
+    let group = Logs.group(models: 2, total: 8, arrivals: .gamma(cv: 8))
+    let (workload, findings) = try Logs.read(Logs.text(Logs.schedule(group, seconds: 20_000), .common))
+    let cv = try #require(findings.groups[0].arrivals.cv)
+    #expect(cv.estimate > 4 && cv.low < cv.estimate && cv.estimate < cv.high && cv.high < 20, "\(cv)")
+    #expect(workload.groups[0].arrivals.name == "gamma")
+  }
+
+  /// Many models in a short time are many pairs of windows, and all of the same few seconds.
+  @Test func aShortLogSaysNothingOfBursts() throws {
+    let group = Logs.group(models: 100, total: 5000, arrivals: .gamma(cv: 2))
+    let (workload, findings) = try Logs.read(Logs.text(Logs.schedule(group, seconds: 30), .envoy))
+    #expect(findings.groups[0].arrivals.cv == nil && workload.groups[0].arrivals == .poisson)
+  }
+
   @Test func evenArrivalsAreDeterministic() throws {
     let group = Logs.group(models: 3, total: 3 * 7.3, arrivals: .deterministic)
     let (workload, _) = try Logs.read(Logs.text(Logs.schedule(group, seconds: 2000), .common))

@@ -21,6 +21,7 @@ import Testing
     #expect(result.status == 0 && result.errors.isEmpty)
     let said = try result.json()
     #expect(said["requests"] as? Int == 600 && said["lines"] as? Int == 601 && said["format"] as? String == "common")
+    #expect(said["files"] as? [String] == ["w.yaml"])
     #expect(try CommandSchemaTests.violations("workload-from-log", result.output) == [])
     // What it wrote is a workload that can be planned.
     #expect(try place.read("w.yaml").contains("architecture: \"bert-base\""))
