@@ -2,8 +2,8 @@
 ///
 /// Logs cut times to whole seconds; counts in windows that begin and end on whole seconds do not notice. Windows come
 /// in pairs. With N₁ and N₂ requests in the two, I = Σ (N₁ − N₂)² / Σ (N₁ + N₂) over all pairs is 1 for Poisson
-/// arrivals, whatever the rate does from pair to pair: busy hours and quiet nights leave it alone, and only what changes
-/// within two windows is taken for burstiness.
+/// arrivals, whatever the rate does from pair to pair: busy hours and quiet nights leave it alone, and only what
+/// changes within two windows is taken for burstiness.
 ///
 /// For gamma arrivals in equilibrium with gaps of coefficient of variation c, and windows of m requests in the mean,
 /// Var N ≈ c²m + b with b = (1 − c⁴) / 6 (Cox, "Renewal Theory", 1962, section 4.5), so that the mean of (N₁ − N₂)²,
