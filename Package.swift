@@ -67,6 +67,10 @@ let package = Package(
         .embedInCode("Data/figures.json"), .embedInCode("Data/guidance.json"), .embedInCode("Data/node-agents.json"),
       ],
       swiftSettings: strict),
+    .target(
+      name: "AccessLogs",
+      dependencies: ["PlannerCore", "CZlib", .product(name: "RealModule", package: "swift-numerics")],
+      swiftSettings: strict),
     // What `planner` and `model-server` say to each other.
     .target(name: "ServerContract", dependencies: ["PlannerCore"], swiftSettings: strict),
     .target(
@@ -199,8 +203,8 @@ let package = Package(
     .executableTarget(
       name: "PlannerCLI",
       dependencies: [
-        "PlannerCore", "Simulator", "Optimizer", "PlannerFiles", "LoadTest", "Executor", "Profiler", "Proof",
-        "Reporting",
+        "PlannerCore", "AccessLogs", "Simulator", "Optimizer", "PlannerFiles", "LoadTest", "Executor", "Profiler",
+        "Proof", "Reporting",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
@@ -239,6 +243,9 @@ let package = Package(
     .testTarget(
       name: "ProofTests",
       dependencies: ["PlannerCore", "Simulator", "Optimizer", "LoadTest", "Executor", "Proof", "ServerContract"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "AccessLogsTests", dependencies: ["AccessLogs", "PlannerCore", "PlannerFiles", "TestSupport"],
       swiftSettings: strict),
     .testTarget(name: "PlannerFilesTests", dependencies: ["PlannerCore", "PlannerFiles"], swiftSettings: strict),
     .testTarget(
@@ -283,7 +290,8 @@ let package = Package(
     .executableTarget(
       name: "fuzz",
       dependencies: [
-        "PlannerCore", "PlannerFiles", "Engine", "EngineTools", "ServerApplication", "Serving", "Tokenizer",
+        "AccessLogs", "PlannerCore", "PlannerFiles", "Engine", "EngineTools", "ServerApplication", "Serving",
+        "Tokenizer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -117,6 +117,34 @@ def manifests() -> None:
     write("manifest", "empty", json.dumps({**manifest, "models": []}))
 
 
+def logs() -> None:
+    write("accesslog", "csv", 'seconds,model,size\n0,a,3\n0.5,"b,c",40\n7,a,9\n')
+    write(
+        "accesslog", "common",
+        '1.2.3.4 - - [27/Nov/2026:10:00:00 +0000] "POST /v2/models/m/infer HTTP/1.1" 200 99 "-" "curl"\n'
+        '::1 - u [27/Nov/2026:10:00:09 -0130] "GET /predictions/m%20x?seq_0=a HTTP/2.0" 503 9 "-" "a \\"b\\""\n')
+    write(
+        "accesslog", "envoy",
+        '[2016-04-15T20:17:00.310Z] "POST /v1/models/m:predict HTTP/2" 204 - 154 0 226 100 "-" "-"\n'
+        '[2016-04-15T22:18:00+02:00] "POST /predictions/n HTTP/2" 0 DC 1\n')
+
+
+def workloads() -> None:
+    write("workload", "flat", "name: w\nfamily: minilm\nmodels: 60\ntokens: 16\nratePerModelPerSecond: 0.9\n")
+    write(
+        "workload", "groups",
+        "name: w\ntargetP99: 10ms\ngroups:\n"
+        "  - {name: g, architecture: x, models: 3, size: 40, rate: {perModel: 0.5}}\n"
+        "  - {architecture: y, rate: {total: 9, popularity: {file: shares.csv}}, size: {histogram: sizes.csv}, "
+        "replicas: 2}\n"
+        "  - {name: h, architecture: z, names: [c, d], rate: {total: 9, popularity: {zipf: 1.1}}, input: tensors}\n")
+    write(
+        "workload", "trace",
+        "groups:\n  - name: g\n    architecture: x\n    models: 2\n"
+        "    size: {distribution: lognormal, mean: 40, cv: 0.8, max: 128}\n"
+        "    arrivals: {process: trace, file: trace.csv}\n    precisions: [fp32]\n    targetP99: 1s\n")
+
+
 class Small(torch.nn.Module):
     def __init__(self):
         super().__init__()
@@ -148,4 +176,6 @@ if __name__ == "__main__":
     tensors()
     texts()
     manifests()
+    logs()
+    workloads()
     models()

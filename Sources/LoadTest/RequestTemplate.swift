@@ -67,7 +67,7 @@ public struct RequestTemplate: Hashable, Sendable {
 
   /// One request for each of `models`, as the workload's kind of input wants it.
   ///
-  /// - Throws: `LoadTestError.tooFewTokens`.
+  /// - Throws: `LoadTestError.tooFewTokens`, or `option` where the input is of tensors.
   public func requests(
     models: [String], input: RequestInput, tokens: Int, vocabulary: Int, seed: UInt64 = 1
   ) throws(LoadTestError) -> [RequestBytes] {
@@ -79,6 +79,7 @@ public struct RequestTemplate: Hashable, Sendable {
         rendered.append(try text(model: model, tokens: tokens, seed: seed, index: index))
       case .tokens:
         rendered.append(self.tokens(model: model, tokens: tokens, vocabulary: vocabulary, seed: seed, index: index))
+      case .tensors: throw .option(name: "input", problem: "must be text or tokens: other tensors are not known here")
       }
     }
     return rendered

@@ -45,7 +45,8 @@ public enum OptimizerError: Error, Hashable, Sendable, CustomStringConvertible {
   case noInstanceNamed
   case noLocalProfile
   case invalidWorkload(key: String, message: String)
-  case severalGroups(Int)
+  /// A demand that a workload may have and the search cannot plan yet.
+  case unplanned(UnplannedDemand)
   /// The search was told to stop before it had a plan with a proof.
   case stopped
   case invalidBudget(Double)
@@ -65,8 +66,7 @@ public enum OptimizerError: Error, Hashable, Sendable, CustomStringConvertible {
     case .noLocalProfile: "no profile of this machine; measure it with `planner profile`"
     case .invalidWorkload(let key, let message): "workload: \(key) \(message)"
     case .stopped: "the search was stopped before it was finished"
-    case .severalGroups(let count):
-      "the workload has \(count) groups of models and one can be planned at a time; give each group a file of its own"
+    case .unplanned(let demand): demand.description
     case .invalidBudget(let budget): "a budget of \(budget) dollars an hour is not a positive number; give one above 0"
     case .invalidInstance(let name, let key): "instance type '\(name)': \(key) is out of range; correct the catalogue"
     case .unknownArchitecture(let name, let known):
@@ -84,10 +84,14 @@ extension OptimizationProblem {
     func require(_ holds: Bool, _ key: String, _ message: String) throws(OptimizerError) {
       if !holds { throw .invalidWorkload(key: key, message: message) }
     }
-    guard workload.groups.count == 1 else { throw .severalGroups(workload.groups.count) }
+    if let demand = workload.unplanned { throw .unplanned(demand) }
     let rate = workload.ratePerModelPerSecond
     let target = workload.targetP99Seconds
     try require((1...Self.mostModels).contains(workload.models), "models", "must be 1 to \(Self.mostModels)")
+    if let names = workload.groups[0].modelNames {
+      try require(
+        names.count == workload.models, "names", "are \(names.count), and the models are \(workload.models)")
+    }
     try require(workload.tokens > 0, "tokens", "must be at least 1")
     // Slower than once in six days, the simulated time for 12,000 requests leaves the engine's clock.
     try require((2e-6...1e6).contains(rate), "ratePerModelPerSecond", "must be from 0.000002 to 1000000")

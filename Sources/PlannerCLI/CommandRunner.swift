@@ -1,3 +1,4 @@
+import AccessLogs
 import ArgumentParser
 import Executor
 import LoadTest
@@ -47,6 +48,7 @@ private func describe(_ error: any Error) -> Failure {
   case let failure as Failure: failure
   case let error as FileError: Failure(error.kind == .badData ? .badData : .unavailable, error.description)
   case let error as SliceError: Failure(error.hasNoPlan ? .noFeasiblePlan : .unavailable, error.description)
+  case let error as AccessLogError: Failure(error.kind == .badData ? .badData : .unavailable, error.description)
   case let error as OptimizerError: Failure(.usage, error.description)
   case let error as ExecutorError: Failure(.unavailable, error.description)
   case let error as RuntimeError: Failure(.unavailable, error.description)

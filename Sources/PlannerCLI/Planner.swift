@@ -15,6 +15,6 @@ struct Planner: AsyncParsableCommand {
     version: "planner 0.1.0",
     subcommands: [
       ProfileCommand.self, OptimizeCommand.self, CheckCommand.self, SimulateCommand.self, ExecuteCommand.self,
-      ReportCommand.self, ModelCommand.self, CatalogCommand.self, LoadCommand.self,
+      ReportCommand.self, ModelCommand.self, WorkloadCommand.self, CatalogCommand.self, LoadCommand.self,
     ])
 }

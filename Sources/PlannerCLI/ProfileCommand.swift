@@ -33,7 +33,7 @@ struct ProfileCommand: AsyncParsableCommand {
 
     func validate() throws {
       _ = try parsedPrecisions()
-      if RequestInput(rawValue: input) == nil { throw ValidationError("--input must be text or tokens") }
+      if !["text", "tokens"].contains(input) { throw ValidationError("--input must be text or tokens") }
       if reserveCores < 0 { throw ValidationError("--reserve-cores must not be negative") }
       if models != nil, !cases.isEmpty { throw ValidationError("name either --models DIR or --case, not both") }
     }

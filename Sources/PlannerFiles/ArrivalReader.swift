@@ -28,6 +28,37 @@ enum ArrivalReader {
     return unread
   }
 
+  /// The process of a group of a workload, whose rate stands beside it: a name, or a mapping as at a scenario's model.
+  ///
+  /// - Parameters:
+  ///   - folder: where a trace with a relative path lies.
+  ///   - model: which lines of a trace are the group's.
+  static func process(_ group: YAMLMap, folder: String, model: String?) -> ArrivalProcess {
+    guard let node = group.node("arrivals") else { return .poisson }
+    guard case .mapping = node, let map = group.map("arrivals") else {
+      return plain(group, "arrivals", fallback: .poisson)
+    }
+    map.allow(["process", "cv", "file"])
+    let name = map.text("process") ?? "poisson"
+    if name != "gamma", let cv = map.node("cv") { map.reader.report(cv, map.key("cv"), "is of gamma arrivals alone") }
+    if name != "trace", let file = map.node("file") { map.reader.report(file, map.key("file"), "is of a trace alone") }
+    if let plain = ArrivalProcess.plain.first(where: { $0.name == name }) { return plain.process }
+    switch name {
+    case "gamma":
+      let cv = map.number("cv", above: 0)
+      if let cv, cv > 100 { map.reader.report(map.node("cv"), map.key("cv"), "is above 100") }
+      return .gamma(cv: cv ?? 1)
+    case "trace":
+      guard map.required("file") != nil, let file = map.text("file") else { return .poisson }
+      return .trace(trace(map, file.hasPrefix("/") ? file : folder + "/" + file, model: model))
+    default:
+      map.reader.report(
+        map.node("process"), map.key("process"), "'\(name)' is not an arrival process",
+        "use poisson, deterministic, gamma or trace")
+      return .poisson
+    }
+  }
+
   /// A process that is given by its name alone, beside a rate that another key gives.
   static func plain(_ map: YAMLMap, _ key: String, fallback: ArrivalProcess) -> ArrivalProcess {
     guard let text = map.text(key) else { return fallback }
@@ -47,15 +78,17 @@ enum ArrivalReader {
       return []
     }
     var times: [Double] = []
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-      let trimmed = line.hasSuffix("\r") ? line.dropLast() : line
-      if trimmed.isEmpty || (index == 0 && trimmed.hasPrefix("seconds")) { continue }
-      let fields = trimmed.split(separator: ",", omittingEmptySubsequences: false)
-      guard fields.count >= 2, let time = Double(fields[0]), time.isFinite, time >= times.last ?? 0 else {
+    var latest = 0.0
+    for (number, line) in TextLines.numbered(text) {
+      if number == 1, line.hasPrefix("seconds") { continue }
+      guard let fields = TextLines.fields(line), fields.count >= 2, let time = Double(fields[0]), time.isFinite,
+        time >= latest
+      else {
         map.reader.report(
-          map.node("file"), map.key("file"), "line \(index + 1) of \(path) is not 'seconds,model' in ascending time")
+          map.node("file"), map.key("file"), "line \(number) of \(path) is not 'seconds,model' in ascending time")
         return []
       }
+      latest = time
       if model == nil || fields[1] == model ?? "" { times.append(time) }
     }
     if times.isEmpty {

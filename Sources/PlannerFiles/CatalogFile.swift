@@ -123,7 +123,7 @@ public enum CatalogFile {
   /// mark written twice.
   ///
   /// - Returns: nil where a quotation mark does not close.
-  private static func fields(_ line: Substring) -> [String]? {
+  static func fields(_ line: Substring) -> [String]? {
     var fields: [String] = []
     var field = ""
     var isQuoted = false

@@ -12,6 +12,9 @@ final class YAMLReader {
     problems.append(FileProblem(file: file, line: node?.mark?.line, key: key, message: message, remedy: remedy))
   }
 
+  /// Adds what is wrong with another file that this one names.
+  func report(_ error: FileError) { problems += error.problems }
+
   /// - Throws: `FileError` with all that was reported.
   func check() throws(FileError) {
     if !problems.isEmpty { throw FileError(.badData, problems) }

@@ -116,8 +116,8 @@ import Testing
     var second = problem.workload.groups[0]
     second.name = "others"
     problem.workload.groups.append(second)
-    #expect(throws: OptimizerError.severalGroups(2)) { try Optimizer.optimize(problem) }
-    #expect(OptimizerError.severalGroups(2).description.contains("2 groups"))
+    #expect(throws: OptimizerError.unplanned(.severalGroups(2))) { try Optimizer.optimize(problem) }
+    #expect(OptimizerError.unplanned(.severalGroups(2)).description.contains("2 groups"))
     var plan = try Optimizer.optimize(try Fixture.mission())
     plan.workload.groups.append(second)
     let text = try JSONFile.encode(plan)

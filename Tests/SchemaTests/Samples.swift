@@ -19,6 +19,7 @@ enum Samples {
     case "repository": try repositories.map { try JSONFile.encode($0) }
     case "model-synth": try [JSONFile.encode(Synthesized())]
     case "model-variants": try [JSONFile.encode(Written())]
+    case "workload-from-log": try [logFindings, bareLogFindings].map { try JSONFile.encode($0) }
     case "trace": try [JSONFile.encodeLine(TraceFile.Line(trace))]
     case "ready":
       [

@@ -10,7 +10,7 @@ import Testing
   static let ofYAML = ["scenario", "workload"]
   static let names = [
     "catalog", "check", "figures", "model-synth", "model-variants", "plan", "profile", "profile-check", "ready",
-    "repository", "run", "scenario", "simulation", "trace", "workload",
+    "repository", "run", "scenario", "simulation", "trace", "workload", "workload-from-log",
   ]
   /// Versions above 1.
   static let versions = ["profile": 2, "plan": Plan.schemaVersion, "run": RunRecord.schemaVersion]

@@ -11,6 +11,7 @@ import Testing
     "Simulator": ["PlannerCore"],
     "Optimizer": ["PlannerCore", "Simulator"],
     "PlannerFiles": ["PlannerCore"],
+    "AccessLogs": ["PlannerCore", "CZlib"],
     "Reporting": ["PlannerCore"],
     "ServerContract": ["PlannerCore"],
     "LoadTest": ["PlannerCore", "ServerContract", "CLinux"],
@@ -40,8 +41,8 @@ import Testing
       "ServerSecurity", "Serving", "Tokenizer", "WebClient",
     ],
     "PlannerCLI": [
-      "PlannerCore", "Simulator", "Optimizer", "PlannerFiles", "Reporting", "LoadTest", "Executor", "Profiler",
-      "Proof",
+      "PlannerCore", "AccessLogs", "Simulator", "Optimizer", "PlannerFiles", "Reporting", "LoadTest", "Executor",
+      "Profiler", "Proof",
     ],
   ]
 

@@ -13,6 +13,22 @@ public enum ArrivalProcess: Hashable, Sendable {
   /// Times in seconds from the start, ascending: a recorded or pre-made schedule.
   case trace([Double])
 
+  /// Requests a second of a trace: their number over the time of the last one.
+  public static func meanRate(ofTrace seconds: [Double]) -> Double {
+    guard let last = seconds.last, last > 0 else { return Double(max(1, seconds.count)) }
+    return Double(seconds.count) / last
+  }
+
+  /// The name in files.
+  public var name: String {
+    switch self {
+    case .poisson: "poisson"
+    case .deterministic: "deterministic"
+    case .gamma: "gamma"
+    case .trace: "trace"
+    }
+  }
+
   /// The processes that need no more than their name, by it.
   public static let plain: [(name: String, process: ArrivalProcess)] = [
     ("poisson", .poisson), ("deterministic", .deterministic),
@@ -52,9 +68,15 @@ public struct Arrivals: Hashable, Sendable {
   /// Draws the arrivals at one model, one after the other.
   public struct Draw: Sendable {
     private let arrivals: Arrivals
+    private let isStationary: Bool
     private var drawn = 0
 
-    public init(_ arrivals: Arrivals) { self.arrivals = arrivals }
+    /// - Parameter isStationary: whether the start falls somewhere within a gap, so that the rate is the same from the
+    ///   start on; otherwise gamma's first gap is a whole one, as if a request had come just before.
+    public init(_ arrivals: Arrivals, isStationary: Bool = false) {
+      self.arrivals = arrivals
+      self.isStationary = isStationary
+    }
 
     /// When the next request comes; nil where no more comes.
     public mutating func next(from random: inout RandomStream) -> NextArrival? {
@@ -64,7 +86,14 @@ public struct Arrivals: Hashable, Sendable {
       case .deterministic:
         defer { drawn = 1 }
         return .after(drawn == 0 ? random.uniform() * (1 / rate) : 1 / rate)
-      case .gamma(let cv): return .after(TimeDistribution.gamma(mean: 1 / rate, cv: cv).sample(from: &random))
+      case .gamma(let cv):
+        if isStationary, drawn == 0, cv > 0 {
+          drawn = 1
+          // The gap in which the start falls is longer the more of time it covers: gamma, with a shape larger by 1.
+          let shape = 1 / (cv * cv)
+          return .after(random.uniform() * random.gamma(shape: shape + 1) * (shape + 1) / shape / rate)
+        }
+        return .after(TimeDistribution.gamma(mean: 1 / rate, cv: cv).sample(from: &random))
       case .trace(let times):
         guard drawn < times.count else { return nil }
         defer { drawn += 1 }

@@ -1,11 +1,14 @@
-/// A request of a schedule: when it is due, counted from the start, and for which model.
+/// A request of a schedule: when it is due, counted from the start, for which model, and how long.
 public struct ScheduledRequest: Hashable, Sendable {
   public var due: Nanoseconds
   public var model: Int
+  /// Length of the varying dimension; 0 where requests have none, or all have the one that goes without saying.
+  public var size: Int
 
-  public init(due: Nanoseconds, model: Int) {
+  public init(due: Nanoseconds, model: Int, size: Int = 0) {
     self.due = due
     self.model = model
+    self.size = size
   }
 }
 
@@ -23,7 +26,7 @@ public struct Schedule: Hashable, Sendable {
     self.models = models
   }
 
-  /// Arrivals at `models` models with `ratePerModelPerSecond` each, over `durationSeconds`.
+  /// Arrivals at `models` models with `ratePerModelPerSecond` each, over `durationSeconds`; sizes go without saying.
   ///
   /// Where the arrivals at all models together are a process of the same kind, they are drawn as one, each with a
   /// uniform choice of model; otherwise model by model.
@@ -33,10 +36,58 @@ public struct Schedule: Hashable, Sendable {
   ) -> Schedule {
     precondition(models > 0 && ratePerModelPerSecond > 0 && durationSeconds > 0)
     var random = RandomStream(seed: seed, stream: "schedule")
+    let requests = GroupArrivals(
+      models: models, ratePerModelPerSecond: ratePerModelPerSecond, popularity: .uniform, process: arrivals
+    ).draw(durationSeconds: durationSeconds, from: &random)
+    return Schedule(requests: requests, durationSeconds: durationSeconds, models: models)
+  }
+
+  /// Arrivals at all models of a workload over `durationSeconds`, with their sizes. Models are counted through all
+  /// groups, in the order of the groups.
+  ///
+  /// Group g draws its arrivals from the sub-stream "schedule" g and its sizes from "sizes" g: what is added to a
+  /// workload leaves the requests of the groups before it as they are. The first group, where all its models are asked
+  /// alike, is asked at the same times as in a schedule that is made of a rate alone.
+  ///
+  /// Precondition: each group has a rate above 0 or a trace.
+  /// Complexity: O(n log n) in the number of requests, and O(n) in the number of models.
+  public static func make(_ workload: Workload, durationSeconds: Double, seed: UInt64) -> Schedule {
+    precondition(durationSeconds > 0)
     var requests: [ScheduledRequest] = []
-    let each = Arrivals(arrivals, ratePerSecond: ratePerModelPerSecond)
+    var models = 0
+    for (index, group) in workload.groups.enumerated() {
+      var random = RandomStream(seed: seed, stream: "schedule", index: UInt64(index))
+      var sizeRandom = RandomStream(seed: seed, stream: "sizes", index: UInt64(index))
+      let size = RequestSizes.Draw(group.requests.sizes)
+      let drawn = GroupArrivals(
+        models: group.models, ratePerModelPerSecond: group.ratePerModelPerSecond, popularity: group.popularity,
+        process: group.arrivals
+      ).draw(durationSeconds: durationSeconds, from: &random)
+      requests.reserveCapacity(requests.count + drawn.count)
+      for request in drawn {
+        requests.append(
+          ScheduledRequest(due: request.due, model: models + request.model, size: size.next(from: &sizeRandom)))
+      }
+      models += group.models
+    }
+    if workload.groups.count > 1 { requests.sort { ($0.due, $0.model) < ($1.due, $1.model) } }
+    return Schedule(requests: requests, durationSeconds: durationSeconds, models: models)
+  }
+}
+
+/// The arrivals at the models of one group.
+private struct GroupArrivals {
+  var models: Int
+  /// Mean over the models.
+  var ratePerModelPerSecond: Double
+  var popularity: Popularity
+  var process: ArrivalProcess
+
+  /// Requests without sizes, ascending in time and, at one time, in the models' order.
+  func draw(durationSeconds: Double, from random: inout RandomStream) -> [ScheduledRequest] {
+    var requests: [ScheduledRequest] = []
     func draw(_ arrivals: Arrivals, model: (inout RandomStream) -> Int) {
-      var source = Arrivals.Draw(arrivals)
+      var source = Arrivals.Draw(arrivals, isStationary: true)
       var time = 0.0
       while let next = source.next(from: &random) {
         time = next.seconds(after: time)
@@ -44,12 +95,22 @@ public struct Schedule: Hashable, Sendable {
         requests.append(ScheduledRequest(due: Nanoseconds(seconds: time), model: model(&random)))
       }
     }
-    if let all = each.merged(models: models) {
-      draw(all) { $0.integer(below: models) }
-    } else {
-      for model in 0..<models { draw(each) { _ in model } }
-      requests.sort { ($0.due, $0.model) < ($1.due, $1.model) }
+    if let all = Arrivals(process, ratePerSecond: ratePerModelPerSecond).merged(models: models) {
+      // The sum of independent Poisson processes is one, in which each arrival is of a model by the share of its rate.
+      if popularity == .uniform {
+        draw(all) { $0.integer(below: models) }
+      } else if let choice = WeightedChoice(weights: popularity.shares(models: models)) {
+        draw(all) { choice.draw(from: &$0) }
+      }
+      return requests
     }
-    return Schedule(requests: requests, durationSeconds: durationSeconds, models: models)
+    let shares = popularity == .uniform ? nil : popularity.shares(models: models)
+    for model in 0..<models {
+      let rate = shares.map { $0[model] * ratePerModelPerSecond * Double(models) } ?? ratePerModelPerSecond
+      // A model that nobody asks has no first request.
+      if rate > 0 { draw(Arrivals(process, ratePerSecond: rate)) { _ in model } }
+    }
+    requests.sort { ($0.due, $0.model) < ($1.due, $1.model) }
+    return requests
   }
 }

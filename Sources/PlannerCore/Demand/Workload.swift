@@ -1,16 +1,24 @@
 /// What requests to a group of models are like.
-public struct RequestMix: Codable, Hashable, Sendable {
-  /// Length of a request in tokens.
-  public var tokens: Int
+public struct RequestMix: Hashable, Sendable {
+  public var sizes: RequestSizes
   public var input: RequestInput
 
-  public init(tokens: Int, input: RequestInput = .text) {
-    self.tokens = tokens
+  public init(sizes: RequestSizes, input: RequestInput = .text) {
+    self.sizes = sizes
     self.input = input
+  }
+
+  /// Requests that all have `tokens` tokens.
+  public init(tokens: Int, input: RequestInput = .text) { self.init(sizes: .fixed(tokens), input: input) }
+
+  /// Length of a request in tokens where all have the same; else of the longest, or 1 where they have no length.
+  public var tokens: Int {
+    get { sizes.largest ?? 1 }
+    set { sizes = .fixed(newValue) }
   }
 }
 
-/// Models of one architecture that are all asked alike.
+/// Models of one architecture, and what they are asked.
 public struct ModelGroup: Hashable, Sendable {
   public var name: String
   /// Name of the architecture, such as `bert-base`.
@@ -21,26 +29,55 @@ public struct ModelGroup: Hashable, Sendable {
   public var precisions: [Precision]?
   /// Number of models.
   public var models: Int
+  /// Names of the models, in the order of their popularity's ranks or shares; nil where they are not known by name.
+  public var modelNames: [String]?
   public var requests: RequestMix
-  /// Requests a second to each model.
+  /// Requests a second to a model, in the mean over the models; to each of them where all are asked alike.
   public var ratePerModelPerSecond: Double
+  public var popularity: Popularity
+  /// Arrivals at each model, at the model's own rate.
   public var arrivals: ArrivalProcess
   public var targetP99Seconds: Double
+  /// Fewest copies of each model.
+  public var leastReplicas: Int
 
   public init(
     name: String, architecture: String, vocabulary: Int? = nil, precisions: [Precision]? = nil, models: Int,
-    requests: RequestMix, ratePerModelPerSecond: Double, arrivals: ArrivalProcess = .poisson,
-    targetP99Seconds: Double
+    modelNames: [String]? = nil, requests: RequestMix, ratePerModelPerSecond: Double,
+    popularity: Popularity = .uniform, arrivals: ArrivalProcess = .poisson, targetP99Seconds: Double,
+    leastReplicas: Int = 1
   ) {
     self.name = name
     self.architecture = architecture
     self.vocabulary = vocabulary
     self.precisions = precisions
     self.models = models
+    self.modelNames = modelNames
     self.requests = requests
     self.ratePerModelPerSecond = ratePerModelPerSecond
+    self.popularity = popularity
     self.arrivals = arrivals
     self.targetP99Seconds = targetP99Seconds
+    self.leastReplicas = leastReplicas
+  }
+
+  /// Requests a second to all models of the group.
+  public var totalRatePerSecond: Double { ratePerModelPerSecond * Double(models) }
+
+  /// Requests a second to each model, in the models' order; they sum to the group's rate.
+  ///
+  /// Complexity: O(models).
+  public func rates() -> [Double] {
+    if popularity == .uniform { return Array(repeating: ratePerModelPerSecond, count: models) }
+    let total = totalRatePerSecond
+    return popularity.shares(models: models).map { $0 * total }
+  }
+
+  /// Requests a second to the model at `index`, which is what `rates` says of it.
+  ///
+  /// Complexity: O(1) where all models are asked alike, else O(models): ask `rates` for more than a few of them.
+  public func rate(ofModel index: Int) -> Double {
+    popularity == .uniform ? ratePerModelPerSecond : rates()[index]
   }
 
   /// What the figures are asked for.
@@ -54,7 +91,7 @@ public struct ModelGroup: Hashable, Sendable {
 /// What a fleet is asked to do: groups of models, how often each is asked, and how fast it has to answer.
 public struct Workload: Hashable, Sendable {
   public var name: String
-  /// At least one. The search plans one group; `OptimizationProblem` refuses more in a sentence.
+  /// At least one. Not every demand can be planned: `unplanned` says what stands against it.
   public var groups: [ModelGroup]
   /// Where these figures come from.
   public var source: String
@@ -87,6 +124,9 @@ public struct Workload: Hashable, Sendable {
     ratePerModelPerSecond: 0.49,
     targetP99Seconds: 0.010,
     source: "AWS guidance: 3,000 bert-base models, under 10 ms; 0.49/s a model from its sample run (29.4/s over 60)")
+
+  /// Requests a second to all models.
+  public var totalRatePerSecond: Double { groups.reduce(0) { $0 + $1.totalRatePerSecond } }
 
   public subscript(group name: String) -> ModelGroup? { groups.first { $0.name == name } }
 }

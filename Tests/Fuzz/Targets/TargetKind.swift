@@ -8,6 +8,8 @@ enum TargetKind: String, CaseIterable, Sendable {
   case tokenizer
   case vocabulary
   case manifest
+  case accesslog
+  case workload
   case models
   // They break in a known way: the tests of this program look for them.
   case plantedCrash = "planted-crash"
@@ -15,14 +17,16 @@ enum TargetKind: String, CaseIterable, Sendable {
   case plantedGrowth = "planted-growth"
   case plantedLaw = "planted-law"
 
-  static let usual: [TargetKind] = [.http, .json, .tensors, .tokenizer, .vocabulary, .manifest, .models]
+  static let usual: [TargetKind] = [
+    .http, .json, .tensors, .tokenizer, .vocabulary, .manifest, .accesslog, .workload, .models,
+  ]
 
   var weight: Int {
     switch self {
     case .http, .json, .tensors: 10
     case .tokenizer: 40
     case .vocabulary: 15
-    case .manifest: 14
+    case .manifest, .accesslog, .workload: 14
     default: 1
     }
   }
@@ -33,6 +37,8 @@ enum TargetKind: String, CaseIterable, Sendable {
     case .tokenizer: try TokenizerTarget()
     case .vocabulary: VocabularyTarget()
     case .manifest: try ManifestTarget()
+    case .accesslog: try AccessLogTarget()
+    case .workload: try WorkloadTarget()
     case .models: try ModelTarget()
     case .plantedCrash, .plantedHang, .plantedGrowth, .plantedLaw: PlantedTarget(kind: self)
     }
@@ -45,6 +51,8 @@ enum TargetKind: String, CaseIterable, Sendable {
     case .json, .tensors: Self.jsonWords
     case .tokenizer, .vocabulary: Self.textWords
     case .manifest: Self.jsonWords + Self.manifestWords
+    case .accesslog: Self.logWords
+    case .workload: Self.workloadWords
     case .models: Self.modelWords
     case .plantedCrash, .plantedHang, .plantedGrowth, .plantedLaw: ["BUG"]
     }
@@ -71,6 +79,19 @@ enum TargetKind: String, CaseIterable, Sendable {
     "\"kind\":", "\"repository\"", "\"schemaVersion\":", "\"models\":", "\"file\":", "\"vocabulary\":",
     "\"maxTokens\":", "\"precision\":", "\"fp32\"", "\"bf16\"", "\"int8\"", "\"../x.pt\"", "\"/etc/passwd\"",
     "\"vocabularyFile\":", "\"lowercases\":", "\"fileBytes\":",
+  ]
+  private static let logWords = [
+    "\n", "\r\n", ",", "\"", "\"\"", "[", "] \"", "27/Nov/2026:10:00:00 +0000", "2026-11-27T10:00:00.5Z", "-0730",
+    "POST ", "GET ", "/v2/models/", "/infer", "/versions/", "/v1/models/", ":predict", "/predictions/", "?", "%41", "%",
+    "%00",
+    " HTTP/1.1\" ", "200", "404", "1e9", "-1", "nan", "seconds,model\n", "\u{1f}\u{8b}\u{8}", "\u{0}", "::1",
+  ]
+  private static let workloadWords = [
+    "groups:", "\n  - ", "name: ", "architecture: ", "models: ", "names: ", "size: ", "rate: ", "{total: 9}",
+    "{perModel: ", "popularity: ", "{zipf: ", "{file: shares.csv}", "{histogram: sizes.csv}", "arrivals: ",
+    "{process: gamma, cv: 2}",
+    "targetP99: ", "10ms", "precisions: ", "[fp32]", "replicas: ", "input: ", "tensors", "text", "\"?\"", "nan",
+    "1e308", "-1", "0", "&a ", "*a", "!!int ", "? ", "|\n", "[", "]", "{", "}", "#", "\"\\u0000\"",
   ]
   private static let textWords = [
     "[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]", "##", "\n", "\r\n", "\t", " ", "\u{301}", "\u{323}", "\u{fffd}",
