@@ -57,7 +57,7 @@ import Tokenizer
     }
   }
 
-  /// Also where another thread sets its own before this one has computed anything.
+  /// A number that another thread sets before this one has computed anything is not taken over.
   @Test func aThreadKeepsWhatItSet() {
     _ = SetUp.engine
     let found = Mutex<Int?>(nil)

@@ -14,7 +14,7 @@ import Testing
     #expect(Self.split([0, 1, 2, 3], serving: 100) == [[0, 1, 2], [3]])
   }
 
-  /// Also on CPUs that are not the first of the machine, and where there is but one.
+  /// Some CPU computes on a machine of one, and where the CPUs are not the first of theirs.
   @Test func someCPUComputesAlways() {
     #expect(Self.split([5, 9], serving: 0) == [[5], [9]])
     #expect(Self.split([5, 9], serving: 2) == [[5], [9]])

@@ -38,7 +38,8 @@ import Testing
     #expect(answers.count > 20)
   }
 
-  /// Two texts of 63 pieces or more share 125 places: the odd one goes to the context, or to the question as it once did.
+  /// Two texts of 63 pieces or more share 125 places: the odd one goes to the context, or, as it once did, to the
+  /// question.
   @Test func pairsMayBeCutTheOlderWay() async throws {
     // The raw tensor: an answer's text might be the same of other pieces.
     let raw = ["POSTPROCESS": "False"]
