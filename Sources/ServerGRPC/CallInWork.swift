@@ -46,15 +46,14 @@ final class CallInWork: Sendable {
       task.withLock { $0 = running }
       defer { task.withLock { $0 = nil } }
       return await withRPCCancellationHandler {
-        // Of a call that had ended before, the library does not tell.
-        cancelIfAbandoned()
         do throws(InferenceError) {
           return .success(try await body())
         } catch {
           return .failure(error)
         }
       } onCancelRPC: {
-        self.cancelIfAbandoned()
+        // Of a call that has ended already, the library tells while it holds the lock that `isCancelled` takes.
+        Task { self.cancelIfAbandoned() }
       }
     }
     return try result.get()
