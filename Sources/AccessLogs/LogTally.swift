@@ -72,8 +72,15 @@ struct LogTally {
     if size > 0 { groups[group].sizes.add(size) }
     models[number].windows.add(second: Self.second(time), to: &groups[group].dispersion)
     // Lines that are a little late may lie before the first.
-    try count(minute: Int(max(0, time - (minuteStart ?? time)) / 60_000), group)
-    if minuteStart == nil { minuteStart = time }
+    let zero = minuteStart ?? time - Self.toleranceMilliseconds
+    minuteStart = zero
+    try count(minute: Int(max(0, time - zero) / 60_000), group)
+  }
+
+  /// Seconds from the earliest line to the beginning of a minute of `Group.minutes`.
+  func startSeconds(ofMinute minute: Int) -> Double {
+    guard let first, let minuteStart else { return 0 }
+    return max(0, Double(minuteStart - first) / 1000 + Double(minute) * 60)
   }
 
   private static func second(_ milliseconds: Int64) -> Int64 { milliseconds / 1000 }

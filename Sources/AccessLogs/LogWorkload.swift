@@ -137,7 +137,8 @@ public struct LogWorkload: Sendable {
     let span = Double(length) * 60
     return (
       LogFindings.Busiest(
-        startSeconds: Double(best.end - length) * 60, lengthSeconds: span, ratePerSecond: Double(best.sum) / span),
+        startSeconds: tally.startSeconds(ofMinute: best.end - length), lengthSeconds: span,
+        ratePerSecond: Double(best.sum) / span),
       best.end - length..<best.end
     )
   }

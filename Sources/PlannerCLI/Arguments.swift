@@ -3,10 +3,14 @@ import PlannerCore
 
 /// Values of flags that are more than plain numbers, each with the sentence that is shown where one is wrong.
 enum Arguments {
+  /// A year: longer times would leave the clocks that they are counted on.
+  static let longestSeconds = 8760.0 * 3600
+
   @Sendable static func seconds(_ text: String) throws -> Double {
     guard let seconds = Quantity.seconds(text), seconds > 0 else {
       throw ValidationError("'\(text)' is not a time above 0; write a number with us, ms, s, m or h, such as 10ms")
     }
+    guard seconds <= longestSeconds else { throw ValidationError("'\(text)' is longer than a year, 8760h") }
     return seconds
   }
 

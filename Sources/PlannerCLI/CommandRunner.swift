@@ -39,6 +39,10 @@ extension PlannerCommand {
       Output.note("planner: \(failure.message)")
       throw failure.exit.code
     }
+    if let problem = Output.resultProblem {
+      Output.note("planner: the result cannot be written to standard output: \(problem)")
+      throw PlannerExit.unavailable.code
+    }
     if exit != .done { throw exit.code }
   }
 }

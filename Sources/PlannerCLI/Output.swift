@@ -1,8 +1,15 @@
 import Foundation
 import Reporting
+import Synchronization
 
 /// Where things are printed: results to standard output, progress and problems to standard error.
 enum Output {
+  private static let problem = Mutex<Int32?>(nil)
+
+  /// Why a result could not be written to standard output; nil where it was, or where its reader had seen enough and
+  /// closed the pipe.
+  static var resultProblem: String? { problem.withLock { $0 }.map { String(cString: strerror($0)) } }
+
   static func result(_ text: String) {
     write(text.hasSuffix("\n") ? text : text + "\n", to: 1)
   }
@@ -42,8 +49,11 @@ enum Output {
         Foundation.write(descriptor, $0.baseAddress! + offset, bytes.count - offset)
       }
       if written < 0, errno == EINTR { continue }
-      // The reader has closed the pipe: the failure cannot be reported.
-      if written <= 0 { return }
+      if written <= 0 {
+        let number = errno
+        if descriptor == 1, number != EPIPE { problem.withLock { $0 = number } }
+        return
+      }
       offset += written
     }
   }

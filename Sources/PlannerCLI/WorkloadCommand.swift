@@ -49,6 +49,9 @@ struct WorkloadCommand: AsyncParsableCommand {
     }
 
     func compute() throws -> PlannerExit {
+      if log != "-", AtomicFile.isSameFile(log, out) {
+        throw Failure(.usage, "--out \(out) is the log itself; name another file for the workload")
+      }
       let groups = try Groups(manifest: models.map { try RepositoryFile.read(folder: $0) }, architecture: architecture)
       let read = try AccessLog.read(
         log, format: format.flatMap { LogFormat(rawValue: $0) }, groups: groups.groups.count,

@@ -5,10 +5,36 @@ public enum AtomicFile {
   /// Largest file that is read into memory.
   static let maxBytes = 256 << 20
 
-  /// Replaces the file at `path`; its folder is made if it is missing.
+  /// Whether two paths name one file that is there.
+  public static func isSameFile(_ first: String, _ second: String) -> Bool {
+    var (one, other) = (stat(), stat())
+    guard stat(first, &one) == 0, stat(second, &other) == 0 else { return false }
+    return one.st_dev == other.st_dev && one.st_ino == other.st_ino
+  }
+
+  /// Replaces the file at `path`; its folder is made if it is missing. A link stays one: the file that it leads to is
+  /// replaced. What is no plain file, such as `/dev/null` or a pipe, is written into as it is.
   ///
   /// - Throws: `FileError` (`unavailable`), with the old file untouched and nothing left beside it.
   public static func write(_ text: String, to path: String) throws(FileError) {
+    var status = stat()
+    if stat(path, &status) == 0 {
+      if status.st_mode & S_IFMT == S_IFDIR { throw unavailable(path, "is a folder, not a file", "name a file in it") }
+      if status.st_mode & S_IFMT != S_IFREG { return try writeThrough(text, to: path) }
+    }
+    let isLink = lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+    try replace(text, at: isLink ? URL(fileURLWithPath: path).resolvingSymlinksInPath().path : path)
+  }
+
+  /// Writes into something that is no plain file and could not be replaced by one.
+  private static func writeThrough(_ text: String, to path: String) throws(FileError) {
+    let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure(path, errno) }
+    defer { close(descriptor) }
+    if let problem = writeAll(Array(text.utf8), to: descriptor) { throw failure(path, problem) }
+  }
+
+  private static func replace(_ text: String, at path: String) throws(FileError) {
     let url = URL(fileURLWithPath: path)
     let folder = url.deletingLastPathComponent().path
     do {

@@ -177,10 +177,15 @@ public enum Phrases {
     let range = low.perModelBytes
     let fleet = low.nodes.map { "\(Format.count($0.count)) × \($0.instanceType)" }.joined(separator: " + ")
     let family = low.nodes.first.map { String($0.instanceType.prefix { $0 != "." }) } ?? ""
-    return "This rests on a figure that nobody has published: how much of its host’s memory a model on \(family) "
+    let figure =
+      "This rests on a figure that nobody has published: how much of its host’s memory a model on \(family) "
       + "keeps. It is \(Format.bytes(range.low)) to \(Format.bytes(range.high)) (\(low.provenance.kind.rawValue)), "
-      + "and plans are sized on the upper end. Were it the lower one, \(fleet) would do at "
-      + "\(Format.money(low.costPerHour)) an hour: load two models on one such node and look, before buying."
+      + "and plans are sized on the upper end. Were it the lower one, \(fleet) would "
+    let price = "\(Format.money(low.costPerHour)) an hour"
+    if let budget = plan.budgetPerHour, low.costPerHour > budget {
+      return figure + "cost \(price), above the budget as well."
+    }
+    return figure + "do at \(price): load two models on one such node and look, before buying."
   }
 
   /// `12 of 240 instance types reach the target, 31 do not, 197 have no figure to say.`

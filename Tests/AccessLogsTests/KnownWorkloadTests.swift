@@ -88,6 +88,13 @@ import Testing
     #expect(workload.groups[0].arrivals == .deterministic)
   }
 
+  /// Lines that come later than they happened count in the minute in which they happened.
+  @Test func lateLinesMakeNoBusyMinute() throws {
+    let text = (1...600).reversed().map { "\($0),a\n" }.joined()
+    let (_, findings) = try Logs.read(text, nil, Logs.settings())
+    #expect(findings.busiest?.ratePerSecond == 1 && findings.ratePerSecond.estimate > 0.99)
+  }
+
   /// A rate that doubles and halves through the day is no burstiness, and the busiest hour is found.
   @Test func busyHoursAreNoBursts() throws {
     var random = RandomStream(seed: 4, stream: "day")

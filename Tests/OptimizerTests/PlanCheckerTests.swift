@@ -42,6 +42,12 @@ import Testing
       plan.atLowHostMemory?.nodes[0].count = 600
       plan.atLowHostMemory?.costPerHour = 455.02
     },
+    Tampering("too few nodes on less host memory", .coverage) { plan in
+      plan.atLowHostMemory?.nodes[0].count = 30
+      plan.atLowHostMemory?.costPerHour = 22.846
+    },
+    Tampering("less host memory that was measured", .evidence) { $0.atLowHostMemory?.provenance.kind = .measured },
+    Tampering("a publication as a measurement", .evidence) { $0.nodes[0].provenance.kind = .measured },
     Tampering("smaller models", .evidence) { $0.nodes[0].memoryPerModelBytes /= 2 },
     Tampering("faster passes", .evidence) { plan in
       plan.nodes[0].service.computeSeconds = plan.nodes[0].service.computeSeconds.scaled(by: 0.9)
@@ -111,6 +117,34 @@ import Testing
     tampering.change(&plan)
     let kinds = PlanChecker.check(plan, against: Fixture.evidence(problem)).map(\.kind)
     #expect(kinds.contains(tampering.kind), "found \(kinds)")
+  }
+
+  /// What an infeasible plan rests on: its budget, and a bound above it.
+  @Test(arguments: [
+    Tampering("a budget that holds it", .budget) { $0.budgetPerHour = 70 },
+    Tampering("no budget", .budget) { $0.budgetPerHour = nil },
+    Tampering("a budget below nothing", .budget) { $0.budgetPerHour = -1 },
+    Tampering("another reason", .budget) { $0.binding = .latency },
+    Tampering("a bound that proves nothing", .lowerBound) { $0.lowerBoundPerHour = 50 },
+    Tampering("fewer models of a group", .coverage) { $0.groups[0].models = 1 },
+  ])
+  func isFoundWhereNoPlanIsFeasible(tampering: Tampering) throws {
+    let problem = try Fixture.mission(budget: 60)
+    var plan = try Optimizer.optimize(problem)
+    #expect(!plan.feasible && plan.binding == .budget)
+    #expect(PlanChecker.check(plan, against: Fixture.evidence(problem)).isEmpty)
+    tampering.change(&plan)
+    let kinds = PlanChecker.check(plan, against: Fixture.evidence(problem)).map(\.kind)
+    #expect(kinds.contains(tampering.kind), "found \(kinds)")
+  }
+
+  /// A workload that allows precisions only of which nothing is known has no bound, and that is sound.
+  @Test func aPlanWithoutAnAllowedPrecisionHolds() throws {
+    var problem = try Fixture.mission(budget: nil)
+    problem.workload.groups[0].precisions = [.bf16]
+    let plan = try Optimizer.optimize(problem)
+    #expect(!plan.feasible && plan.lowerBoundPerHour == nil)
+    #expect(PlanChecker.check(plan, against: Fixture.evidence(problem)).isEmpty)
   }
 
   /// The bound is derived again, not just compared with the cost: this fleet costs more than it must.

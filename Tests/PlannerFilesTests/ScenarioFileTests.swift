@@ -167,6 +167,21 @@ final class TemporaryFolder {
     #expect(throws: FileError.self) { try AtomicFile.write("new", to: path + "/below-a-file") }
     #expect(try AtomicFile.read(path) == "old")
   }
+
+  /// A link leads to the new file afterwards, and a device is still one.
+  @Test func onlyPlainFilesAreReplaced() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.file("p.json", "old")
+    let link = folder.path + "/link"
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
+    try AtomicFile.write("new", to: link)
+    #expect(try AtomicFile.read(path) == "new" && AtomicFile.isSameFile(link, path))
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == path)
+    try AtomicFile.write("gone", to: "/dev/null")
+    let device = try FileManager.default.attributesOfItem(atPath: "/dev/null")[.type] as? FileAttributeType
+    #expect(device == .typeCharacterSpecial)
+    #expect(throws: FileError.self) { try AtomicFile.write("new", to: "/dev/full") }
+  }
 }
 
 @Suite struct WorkloadFileTests {

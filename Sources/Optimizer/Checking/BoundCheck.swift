@@ -48,6 +48,10 @@ struct BoundCheck {
     }
     report.require(
       claimed <= derived + 1e-6, .lowerBound, "lowerBoundPerHour", "is \(claimed); only \(derived) can be proven")
+    // A bound that is too low is still one; but that there is no plan rests on it.
+    report.require(
+      plan.feasible ? claimed >= 0 : claimed >= derived - 1e-6, .lowerBound, "lowerBoundPerHour",
+      "is \(claimed); \(derived) can be proven")
   }
 
   /// (billionths of a dollar an hour, models) of the types that can take any.
@@ -61,11 +65,35 @@ struct BoundCheck {
     }
   }
 
-  private func publishedCapacities(_ type: InstanceType) -> [Int] {
+  /// The fleet of the low end of host memory takes all models, by the same reasoning.
+  func checkLowHostMemory(_ report: inout CheckReport) {
+    guard let low = plan.atLowHostMemory else { return }
+    var models = 0
+    for part in low.nodes {
+      guard let type = evidence.catalog[part.instanceType], (1...1_000_000).contains(part.count) else { continue }
+      let each = (publishedCapacities(type, hostEnd: \.low) + profiledCapacities(type)).max() ?? 0
+      models += part.count * min(each, 1_000_000)
+    }
+    report.require(
+      models >= plan.models, .coverage, "atLowHostMemory.nodes",
+      "take \(models) models at most, \(plan.models) are planned for")
+    report.require(
+      low.provenance.kind == .estimated, .evidence, "atLowHostMemory.provenance",
+      "is \(low.provenance.kind.rawValue); nobody has measured host memory of models on devices")
+  }
+
+  private func isAllowed(_ precision: Precision) -> Bool {
+    plan.workload.groups[0].precisions?.contains(precision) ?? true
+  }
+
+  /// - Parameter hostEnd: the end of what is known of host memory that counts.
+  private func publishedCapacities(
+    _ type: InstanceType, hostEnd: KeyPath<HostMemoryRule, HostMemoryRule.Share> = \.high
+  ) -> [Int] {
     let workload = plan.workload
     return evidence.figures.compactMap { figure in
       guard figure.architecture == workload.architecture, figure.batch == 1, figure.tokens >= workload.tokens,
-        figure.instanceFamilies.contains(type.familyName),
+        isAllowed(figure.precision), figure.instanceFamilies.contains(type.familyName),
         let split = PublishedSplit(figure, on: type, evidence.catalog),
         let weights = evidence.weightBytes(workload, figure.precision),
         let mean = figure.seconds["mean"] ?? figure.seconds["p50"]
@@ -74,7 +102,7 @@ struct BoundCheck {
         if let seconds = figure.seconds[key], seconds > workload.targetP99Seconds { return nil }
       }
       let perModel = Int64(((1.15 * Double(weights) + 41_943_040) * 1.25).rounded(.up))
-      let demand = evidence.hostDemand(of: type, weightBytes: weights)
+      let demand = evidence.hostDemand(of: type, weightBytes: weights, end: hostEnd)
       let host = evidence.rest(of: type).memoryBytes
       let memory = type.accelerator.map { Int64($0.count) * $0.memoryBytes } ?? host - (2 << 30)
       let models = capacity(
@@ -89,7 +117,7 @@ struct BoundCheck {
     guard type.accelerator == nil else { return [] }
     var result: [Int] = []
     for profile in evidence.profiles where profile.host.instanceType == type.name && !profile.host.isThrottled {
-      for model in profile.models where plan.workload.isServed(by: model) {
+      for model in profile.models where plan.workload.isServed(by: model) && isAllowed(model.precision) {
         for cell in model.served where cell.tokens >= plan.workload.tokens {
           if cell.workers * cell.threads > type.vcpus || cell.workers < 1 { continue }
           if cell.computeSeconds.quantile(0.99) > plan.workload.targetP99Seconds { continue }

@@ -92,6 +92,13 @@ struct EvidenceCheck {
     }
     report.require(
       isBorneOut, .evidence, "\(field).service.computeSeconds", "is faster than every figure that was published")
+    for (key, kind) in [
+      ("provenance", node.provenance.kind), ("service.computeProvenance", node.service.computeProvenance.kind),
+      ("memoryProvenance", node.memoryProvenance.kind),
+    ] {
+      report.require(
+        kind != .measured, .evidence, "\(field).\(key)", "is measured, but no profile bears the node out")
+    }
     checkEstimatedMemory(node, type, at: field, &report)
   }
 

@@ -86,7 +86,9 @@ public enum PlanChecker {
     fleet.checkExecutable(&report)
     fleet.checkAlternatives(&report)
     fleet.checkLowHostMemory(&report)
-    BoundCheck(plan: plan, evidence: evidence).check(&report)
+    let bound = BoundCheck(plan: plan, evidence: evidence)
+    bound.check(&report)
+    bound.checkLowHostMemory(&report)
     return report.violations
   }
 }
@@ -120,6 +122,8 @@ struct FleetCheck {
     guard plan.feasible else {
       report.require(plan.costPerHour == nil, .arithmetic, "costPerHour", "is given though the plan is not feasible")
       report.require(plan.nodes.isEmpty, .arithmetic, "nodes", "are given though the plan is not feasible")
+      checkAsked(&report)
+      checkBudgetBinds(&report)
       return
     }
     guard let cost = plan.costPerHour, let latency = plan.latencySeconds?.p99, !plan.nodes.isEmpty else {
@@ -140,13 +144,38 @@ struct FleetCheck {
     checkGroups(latency, &report)
   }
 
-  /// The plan's groups are the workload's, with the latency of the worst node that holds them.
-  private func checkGroups(_ latency: Estimate, _ report: inout CheckReport) {
+  /// What a plan that is not feasible says of its budget: a type that is only too dear is above it, and is then what
+  /// binds.
+  private func checkBudgetBinds(_ report: inout CheckReport) {
+    let tooDear = plan.alternatives.filter { $0.binding == .budget && $0.feasible == false }
+    guard let budget = plan.budgetPerHour else {
+      let isBound = plan.binding == .budget || !tooDear.isEmpty
+      report.require(!isBound, .budget, "budgetPerHour", "is missing, and binds")
+      return
+    }
+    report.require(budget > 0, .budget, "budgetPerHour", "is \(budget)")
+    for row in tooDear {
+      report.require(
+        row.costPerHour.map { $0 > budget } ?? false, .budget, "alternatives: \(row.instanceType)",
+        "is called too dear at \(row.costPerHour ?? 0), with a budget of \(budget)")
+    }
+    report.require(
+      tooDear.isEmpty || plan.binding == .budget, .budget, "binding",
+      "is \(plan.binding.rawValue), though types keep the target and are only above the budget")
+  }
+
+  /// The plan's groups are the workload's.
+  private func checkAsked(_ report: inout CheckReport) {
     let asked = plan.workload.groups
     let areTheSame =
       plan.groups.map(\.name) == asked.map(\.name) && plan.groups.map(\.models) == asked.map(\.models)
       && plan.groups.map(\.targetP99Seconds) == asked.map(\.targetP99Seconds)
     report.require(areTheSame, .coverage, "groups", "are not the workload's")
+  }
+
+  /// Each group has the latency of the worst node that holds it.
+  private func checkGroups(_ latency: Estimate, _ report: inout CheckReport) {
+    checkAsked(&report)
     for group in plan.groups {
       report.require(
         group.p99Seconds.map { agree($0.estimate, latency.estimate) } ?? false, .latency, "groups: \(group.name)",

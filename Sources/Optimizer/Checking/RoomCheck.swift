@@ -23,12 +23,16 @@ extension PlanEvidence {
 
   /// Host memory that one model keeps at most and that the server takes without one, bytes: as published for the
   /// type's family, else 1.5 × the weights and 2 GiB.
-  func hostDemand(of type: InstanceType, weightBytes: Int64) -> (perModel: Int64, process: Int64) {
+  ///
+  /// - Parameter end: the upper end, or the lower one, which is nothing where nothing is published.
+  func hostDemand(
+    of type: InstanceType, weightBytes: Int64, end: KeyPath<HostMemoryRule, HostMemoryRule.Share> = \.high
+  ) -> (perModel: Int64, process: Int64) {
     for rule in hostMemory where rule.instanceFamilies.contains(type.familyName) {
-      let share = (rule.high.weightFactor * Double(weightBytes)).rounded(.up)
-      return (Int64(share) + rule.high.fixedBytes, rule.processBytes)
+      let share = (rule[keyPath: end].weightFactor * Double(weightBytes)).rounded(.up)
+      return (Int64(share) + rule[keyPath: end].fixedBytes, rule.processBytes)
     }
-    return (Int64((1.5 * Double(weightBytes)).rounded(.up)), 2 << 30)
+    return (end == \.high ? Int64((1.5 * Double(weightBytes)).rounded(.up)) : 0, 2 << 30)
   }
 }
 
