@@ -45,6 +45,8 @@ final class CallInWork: Sendable {
       let running = current.map { RunningTask(task: $0) }
       task.withLock { $0 = running }
       defer { task.withLock { $0 = nil } }
+      // A call that has ended already is not begun.
+      cancelIfAbandoned()
       return await withRPCCancellationHandler {
         do throws(InferenceError) {
           return .success(try await body())

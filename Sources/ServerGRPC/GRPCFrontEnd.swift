@@ -40,10 +40,12 @@ package struct GRPCFrontEnd: Service {
     configuration.connection.flushCoalescing = nil
     let limit = options.maxBodyBytes
     let metrics = service.state.metrics
+    let streams = OpenStreams()
     configuration.channelDebuggingCallbacks.onAcceptHTTP2Stream = { stream in
       stream.eventLoop.makeCompletedFuture {
         let handler = MessageLimit(limit: limit) { metrics.failed(.tooLarge) }
         try stream.pipeline.syncOperations.addHandler(handler, position: .first)
+        try streams.add(stream)
       }
     }
     let listener = GRPCListener(
@@ -53,9 +55,8 @@ package struct GRPCFrontEnd: Service {
     server = GRPCServer(
       transport: Transport(listenerFactory: listener, config: configuration),
       services: [OpenInferenceCalls(service: service), HealthCalls(state: service.state)],
-      interceptors: access.token.map {
-        [AuthorizingInterceptor(token: $0, metrics: service.state.metrics)]
-      } ?? [])
+      interceptors: [EndOfStream(streams: streams)]
+        + (access.token.map { [AuthorizingInterceptor(token: $0, metrics: metrics)] } ?? []))
   }
 
   /// Serves until a graceful shutdown has answered what was under way.

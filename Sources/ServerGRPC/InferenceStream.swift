@@ -49,7 +49,7 @@ struct InferenceStream: Sendable {
     }
     // A server that is told to stop ends its streams after what they have under way; cancelling a call is that too.
     try await withRPCCancellationHandler {
-      // Of a call that had ended before, the library does not tell.
+      // A stream that has ended already is not begun.
       if cancellation.isCancelled { end() }
       do {
         for await answer in answers {
@@ -64,7 +64,8 @@ struct InferenceStream: Sendable {
         throw error
       }
     } onCancelRPC: {
-      end()
+      // Of a call that has ended already, the library tells while it holds the lock that `isCancelled` takes.
+      Task { end() }
     }
     do {
       try await reader.value

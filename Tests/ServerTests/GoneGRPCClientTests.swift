@@ -87,6 +87,36 @@ import Testing
     }
   }
 
+  @Test func callsThatAreCancelledAtOnceHarmNobody() async throws {
+    try await Self.with(try await HeldServer()) { server, client in
+      #expect(client.ask("infer first 0") == "done")
+      try await server.waitForQueue(0)
+      #expect(client.ask("hasty calls 200") == "done")
+      #expect(client.ask("hasty streams 100") == "done")
+      #expect(client.ask("infer next 3") == "done")
+      // How many of them came so far as to be counted is not said.
+      try await server.waitForQueue(1)
+      server.session.finish(2)
+      #expect(client.ask("outcome first") == "0" && client.ask("outcome next") == "3")
+      #expect(server.session.passes == [[0], [3]])
+    }
+  }
+
+  /// gRPC's library tells nobody of a reset that has been read before the call's task begins.
+  @Test func callsThatAreResetBeforeTheyBeginAreNotComputed() async throws {
+    try await Self.with(try await HeldServer()) { server, client in
+      #expect(client.ask("infer first 0") == "done")
+      try await server.waitForQueue(0)
+      #expect(client.ask("hasty resets 150") == "done")
+      try await server.waitForCancelled(150)
+      #expect(client.ask("infer next 3") == "done")
+      try await server.waitForQueue(1)
+      server.session.finish(2)
+      #expect(client.ask("outcome first") == "0" && client.ask("outcome next") == "3")
+      #expect(server.session.passes == [[0], [3]])
+    }
+  }
+
   /// A client resets its call when its deadline passes, which is when the server gives the request up by its own clock.
   @Test func aDeadlineEndsTheWaitOnce() async throws {
     try await Self.with(try await HeldServer()) { server, client in
