@@ -46,8 +46,12 @@ import Testing
       plan.atLowHostMemory?.nodes[0].count = 30
       plan.atLowHostMemory?.costPerHour = 22.846
     },
-    Tampering("less host memory that was measured", .evidence) { $0.atLowHostMemory?.provenance.kind = .measured },
-    Tampering("a publication as a measurement", .evidence) { $0.nodes[0].provenance.kind = .measured },
+    Tampering("less host memory that was measured", .evidence) { plan in
+      plan.atLowHostMemory?.provenance = Provenance(.measured, source: "a profile")
+    },
+    Tampering("a publication as a measurement", .evidence) { plan in
+      plan.nodes[0].provenance = Provenance(.measured, source: "a profile")
+    },
     Tampering("smaller models", .evidence) { $0.nodes[0].memoryPerModelBytes /= 2 },
     Tampering("faster passes", .evidence) { plan in
       plan.nodes[0].service.computeSeconds = plan.nodes[0].service.computeSeconds.scaled(by: 0.9)
