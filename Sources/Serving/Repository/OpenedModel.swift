@@ -81,7 +81,7 @@ package struct OpenedModel: Sendable {
       // Three inputs may look like BERT's and be an LSTM's.
       var other = self.finder(unguessed, tokens)
       found = other.find()
-      if found != nil { finder = other }
+      if found != nil || other.ranOutOfMemory { finder = other }
     }
     if finder.ranOutOfMemory {
       throw EngineError(.badModel, model.path, "needs more memory to be run with small tensors than there is")
@@ -118,7 +118,7 @@ package struct OpenedModel: Sendable {
     package var untouched: TorchModel
   }
 
-  /// The model once more. While this one is there, their compiled code is one.
+  /// Opens the model's file once more. While this model is there, both share their compiled code.
   private func again() throws(EngineError) -> TorchModel {
     let other = try TorchModel(path: model.path, device: device)
     try other.place(inputs)
@@ -182,7 +182,7 @@ package struct OpenedModel: Sendable {
 }
 
 extension HostTensor {
-  /// The same elements, the last first.
+  /// A tensor of that shape whose elements are in the other order, the last first.
   fileprivate func reversed() -> HostTensor {
     let size = elements.type.byteSize
     let turned = Element(elements.type, count: elements.count) { memory in

@@ -15,7 +15,7 @@ package final class ServedModel: Sendable {
   /// What its clients are told of it.
   package let interface: ModelInterface
   package let weightBytes: Int64
-  /// Why it did not answer a pass that it was to be warmed with; nil where nothing failed.
+  /// Why the model did not answer a pass that it was to be warmed with; nil where nothing failed.
   package var warmFailure: String? { failure.withLock { $0 } }
   private let failure = Mutex<String?>(nil)
   private let place: DeviceBalance.Place?

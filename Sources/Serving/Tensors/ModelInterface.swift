@@ -19,7 +19,8 @@ package struct ModelInterface: Hashable, Sendable {
   package var rows: Rows
   /// Nobody could try it: types and shapes are those that TorchScript takes a tensor for.
   package var isAssumed = false
-  /// It was seen to answer otherwise after it had been tried: it is served as it is in its file, and not warmed.
+  /// Whether a model that had been tried was seen to answer otherwise than one that had not: such a model is served as
+  /// its file has it, and not warmed.
   package var keepsState = false
   /// Inputs whose type and shape the manifest declares: requests are held to them.
   package var declaredInputs: Set<String> = []
