@@ -9,9 +9,15 @@ namespace {
 
 /// Outputs leave as one of the types of the interface: half floats as float32.
 at::Tensor portable(const at::Tensor &tensor, ct_dtype &dtype) {
+  if (tensor.is_quantized())
+    throw std::runtime_error("an output is quantized, for which there is no type; answer with .dequantize()");
+  if (tensor.layout() != at::kStrided)
+    throw std::runtime_error("an output is not dense, for which there is no type; answer with .to_dense()");
   at::Tensor result = tensor.device().is_cpu() ? tensor : tensor.cpu();
   if (!shim_type(result.scalar_type(), dtype) || dtype == CT_FLOAT16 || dtype == CT_BFLOAT16) {
-    if (result.is_complex()) throw std::runtime_error("an output has complex numbers, for which there is no type");
+    if (result.is_complex())
+      throw std::runtime_error(
+          "an output has complex numbers, for which there is no type; answer with torch.view_as_real");
     dtype = at::isFloatingType(result.scalar_type()) ? CT_FLOAT32 : CT_INT64;
     result = result.to(dtype == CT_FLOAT32 ? at::kFloat : at::kLong);
   }
@@ -28,7 +34,9 @@ void append(ct_result &result, const at::Tensor &tensor, const std::string &name
   view.byte_count = owned.nbytes();
   result.storage.push_back(std::move(owned));
   result.tensors.push_back(view);
-  result.names.push_back(name);
+  // Where something before it may be None, the next must not take its name.
+  const bool is_moved = name.empty() && result.left_out > 0;
+  result.names.push_back(is_moved ? "output_" + std::to_string(result.tensors.size() - 1 + result.left_out) : name);
 }
 
 /// Where in the answer a value stands. Places in tuples and lists are numbers; what has no other name on its way is
@@ -67,7 +75,10 @@ void collect_tuple(ct_result &result, const c10::IValue &value, c10::TypePtr typ
 void collect(ct_result &result, const c10::IValue &value, c10::TypePtr type, const Path &path) {
   if (type != nullptr && type->kind() == c10::TypeKind::OptionalType) type = part(type, 0);
   if (value.isTensor()) {
-    if (value.toTensor().defined()) append(result, value.toTensor(), path.name());
+    if (value.toTensor().defined())
+      append(result, value.toTensor(), path.name());
+    else
+      result.left_out++;
   } else if (value.isDouble()) {
     append(result, at::full({1}, value.toDouble(), at::kDouble), path.name());
   } else if (value.isInt()) {
@@ -97,7 +108,9 @@ void collect(ct_result &result, const c10::IValue &value, c10::TypePtr type, con
       collect(result, entry.value(), part(type, 1), own);
       place++;
     }
-  } else if (!value.isNone()) {
+  } else if (value.isNone()) {
+    result.left_out++;
+  } else {
     throw std::runtime_error("an output is of type " + value.tagKind() + ", for which the protocol has no tensor");
   }
 }

@@ -10,6 +10,8 @@ struct ct_result {
   std::vector<ct_tensor> tensors;
   /// What the model calls each; empty where it does not say.
   std::vector<std::string> names;
+  /// How many were None so far: those that follow are named by their places.
+  size_t left_out = 0;
 };
 
 namespace ctorch {

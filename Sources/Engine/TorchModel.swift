@@ -20,6 +20,9 @@ package final class TorchModel: @unchecked Sendable {
   /// Their names as the model's code has them, in order.
   package var inputNames: [String] { arguments.map(\.name) }
 
+  /// What the reason begins with where the model ran and an output is no tensor of the protocol.
+  package static let unsayableOutput = "an output "
+
   /// - Parameter device: `cpu`, `cuda:0` or `neuron:0`; see `Engine.deviceCount`.
   /// - Throws: `EngineError` (`badModel`) where the file is missing, damaged or not a model, or there is no such
   ///   device.
@@ -83,7 +86,7 @@ package final class TorchModel: @unchecked Sendable {
   /// - Parameter inputs: one for each that was placed; `HostTensor.leftOut` for those that may be left out.
   /// - Returns: tensors, with the model's names where it has some; a number has shape [1].
   /// - Throws: `EngineError` (`badInput`) where number, type or shape of the inputs do not fit, or a token is out
-  ///   of range.
+  ///   of range; `unavailable` where an output is no tensor of the protocol.
   package func run(_ inputs: [HostTensor]) throws(EngineError) -> [HostTensor] {
     var result: OpaquePointer?
     do {
@@ -92,7 +95,9 @@ package final class TorchModel: @unchecked Sendable {
       }
     } catch {
       try checkFile()
-      throw EngineError(.badInput, error.subject, error.message)
+      // Whatever the request was: its answer has no words in the protocol.
+      let isOurs = error.message.hasPrefix(Self.unsayableOutput)
+      throw EngineError(isOurs ? .unavailable : .badInput, error.subject, error.message)
     }
     guard let result else { throw EngineError(.badInput, path, "the model gave no answer") }
     defer { ct_result_free(result) }

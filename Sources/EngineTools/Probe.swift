@@ -24,9 +24,9 @@ package enum Probe {
       }
       // The same passes as in the server, which finds by them what the model takes.
       let opened = try OpenedModel(description, path: path, vocabulary: nil)
-      _ = try opened.findInterface(tokens: tokens)
+      let found = try opened.findInterface(tokens: tokens)
       // As it is served, and twice: code may take another way when it has been optimized.
-      let names = opened.inputs.map(\.name)
+      let names = found.interface.inputs.map(\.name)
       guard TokenInputs.areAll(of: names) else { return 0 }
       let example = TokenInputs.row(Array(repeating: 0, count: min(tokens, description.maxTokens)), for: names)
       for _ in 0..<2 { _ = try opened.model.run(example) }

@@ -166,9 +166,14 @@ package struct ModelServerApplication: Sendable {
       "no pass was found that is answered; metadata are assumed, and requests not batched; declare "
         + "inputTensors and outputTensors in \(RepositoryManifest.fileName)"
     ) { $0.isAssumed }
+    for entry in entries {
+      guard let model = entry.model, let reason = model.warmFailure else { continue }
+      logger.warning("\(entry.name): is served, and did not answer a pass of token ids: \(reason)")
+    }
+    warn("answers change with what was asked before, or are random; each replica has its own state") { $0.keepsState }
     guard options.batch.max > 1 else { return }
     warn("rows of one pass change each other's answers, or have none; requests are not batched") {
-      $0.rows == .dependent
+      $0.rows == .dependent && !$0.keepsState
     }
     warn("it could not be tried whether rows of one pass are independent; requests are not batched") {
       $0.rows == .untried && !$0.isAssumed
@@ -179,7 +184,9 @@ package struct ModelServerApplication: Sendable {
   private func warmWorkers(_ state: ServerState) async throws {
     var seen: Set<String> = []
     let first = state.registry.entries.filter { entry in
-      guard let model = entry.model, TokenInputs.areAll(of: model.inputs) else { return false }
+      guard let model = entry.model, TokenInputs.areAll(of: model.inputs), !model.interface.keepsState,
+        model.warmFailure == nil
+      else { return false }
       return seen.insert("\(model.queue) \(entry.description.architecture) \(model.precision)").inserted
     }
     for entry in first {

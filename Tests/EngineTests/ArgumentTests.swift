@@ -89,7 +89,7 @@ import Testing
       name: "vit", file: "vit.pt", architecture: "unknown", precision: .fp32, vocabulary: 0, maxTokens: 512,
       inputs: [], fileBytes: 0)
     let opened = try OpenedModel(description, path: ParityTests.folder + "/newer-vit.torchscript", vocabulary: nil)
-    let found = try opened.findInterface(tokens: 32)
+    let found = try opened.findInterface(tokens: 32).interface
     #expect(found.inputs == [TensorMetadata(name: "pixel_values", datatype: .fp32, shape: [-1, 3, 16, 16])])
     #expect(found.outputs == [TensorMetadata(name: "logits", datatype: .fp32, shape: [-1, 5])])
     #expect(found.rows == .independent)

@@ -43,6 +43,23 @@ import Testing
     "dictin": module("x: Dict[str, Tensor]", "Tensor", #"return x["a"]"#),
     "strings": module("x: List[str]", "int", "return torch.len(x)"),
     "says": module("x: Tensor", "str", #"return "a""#),
+    "remembers": module(
+      "x: Tensor", "Tensor",
+      """
+      if self.training:
+            y = torch.mul(x, 5)
+          else:
+            y = torch.add(x, 1)
+          self.training = True
+          return y
+      """),
+    "nobert": module(
+      "x: Tensor,\n    my_mask: Tensor,\n    my_type: Tensor", "Tensor",
+      "return torch.mul(torch.bmm(x, my_mask), my_type)"),
+    "neverids": module("input_ids: Tensor", "Tensor", "return torch.reshape(input_ids, [-1, 12347])"),
+    "free": module("k: int=2", "int", "return torch.add(k, 1)"),
+    "nonefirst": module("x: Tensor", "Tuple[Optional[Tensor], Tensor]", "return (None, torch.mul(x, 2))"),
+    "complex": module("x: Tensor", "Tensor", "return torch.complex(x, x)"),
     "never": module("x: Tensor", "Tensor", "return torch.reshape(x, [-1, 12347])"),
   ]
 
@@ -148,17 +165,60 @@ import Testing
 
   /// A model whose requests could only ever be refused is not ready, and says why.
   @Test func whatTheProtocolCannotSayIsRefusedAtLoad() async throws {
-    let folder = try Self.repository(["add", "dictin", "strings", "says"])
+    let folder = try Self.repository(["add", "dictin", "strings", "says", "complex"])
     let server = try ServerProcess.ready(["--tolerate-bad-models"], repository: folder.path)
     defer { server.terminate() }
     for (name, words) in [
       ("dictin", ["Dict[str, Tensor]", "manifest.json", "x.KEY"]), ("strings", ["List[str]", "wrap"]),
-      ("says", ["answers with str", "wrap"]),
+      ("says", ["answers with str", "wrap"]), ("complex", ["complex numbers", "torch.view_as_real"]),
     ] {
       let answer = try await server.post("/v2/models/\(name)/infer", #"{"inputs":[\#(Self.x)]}"#)
       #expect(answer.status == 503 && words.allSatisfy(answer.body.contains), "\(answer.status) \(answer.body)")
     }
     #expect(try await server.ask("/v2/models/add/ready").status == 200)
+  }
+
+  /// A model that changes itself is served as its file has it: neither tries nor warm passes are requests.
+  @Test func triesLeaveNoTraceInWhatIsServed() async throws {
+    let folder = try Self.repository(["remembers"])
+    let server = try ServerProcess.ready(repository: folder.path)
+    defer { server.terminate() }
+    for expected in [#"["1", "0"]"#, #"["0", "-5"]"#] {
+      let answer = try await server.post("/v2/models/remembers/infer", #"{"inputs":[\#(Self.x)]}"#)
+      #expect(try Self.outputs(answer) == ["output_0 FP32 [1, 2] \(expected)"])
+    }
+    let config = try await server.ask("/v2/models/remembers/config").json()
+    #expect(config["max_batch_size"] as? Int == 0)
+  }
+
+  /// A wrong guess at what a model takes is no reason to refuse it.
+  @Test func guessesRefuseNoModel() async throws {
+    let folder = try Self.repository(["nobert", "neverids"])
+    let server = try ServerProcess.ready(repository: folder.path)
+    defer { server.terminate() }
+    let metadata = try await server.ask("/v2/models/nobert").json()
+    #expect(
+      Self.said(metadata, "inputs").map { $0.prefix { $0 != "[" } } == ["x FP32 ", "my_mask FP32 ", "my_type FP32 "])
+    #expect(try await server.ask("/v2/models/neverids/ready").status == 200)
+  }
+
+  @Test func aModelThatNeedsNothingIsAskedWithNothing() async throws {
+    let folder = try Self.repository(["free", "add"])
+    let server = try ServerProcess.ready(repository: folder.path)
+    defer { server.terminate() }
+    for body in [#"{"inputs":[]}"#, "{}"] {
+      #expect(
+        try Self.outputs(try await server.post("/v2/models/free/infer", body)) == [#"output_0 INT64 [1] ["3"]"#])
+      #expect(try await server.post("/v2/models/add/infer", body).status == 400)
+    }
+  }
+
+  @Test func whatFollowsNoneIsCalledByItsPlace() async throws {
+    let folder = try Self.repository(["nonefirst"])
+    let server = try ServerProcess.ready(repository: folder.path)
+    defer { server.terminate() }
+    let answer = try await server.post("/v2/models/nonefirst/infer", #"{"inputs":[\#(Self.x)]}"#)
+    #expect(try Self.outputs(answer) == [#"output_1 FP32 [1, 2] ["0", "-2"]"#])
   }
 
   @Test func keysOfADictionaryAreTheManifests() async throws {

@@ -24,7 +24,9 @@ package enum InputCheck {
 
   /// - Throws: `InferenceError` (`invalidArgument`) that names the tensor.
   static func check(_ inputs: [NamedTensor], for model: ServedModel) throws(InferenceError) -> CheckedInputs {
-    guard !inputs.isEmpty else { throw InferenceError(.invalidArgument, "inputs: is empty") }
+    guard !inputs.isEmpty || model.interface.inputs.allSatisfy(\.isOptional) else {
+      throw InferenceError(.invalidArgument, "inputs: is empty")
+    }
     let isTokenModel = TokenInputs.areAll(of: model.inputs)
     for (index, input) in inputs.enumerated() {
       guard model.inputs.contains(input.name) || isTokenModel && TokenInputs.isOne(input.name) else {

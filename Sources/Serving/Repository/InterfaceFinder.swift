@@ -43,10 +43,12 @@ package struct InterfaceFinder {
   /// Numbers in the reasons of tries that were not answered, the first ones: "expected 6, got 8".
   private var mentioned: [Int] = []
   private let end = ContinuousClock.now + .seconds(limitSeconds)
-  /// Why the last try was not answered.
+  /// Why the last try was not answered, or the first one that ran and whose answer cannot be said.
   package private(set) var failure: EngineError?
   /// A try took more memory than there is; then there are no more.
   package private(set) var ranOutOfMemory = false
+  /// What the model was run with in the first pass that it answered; nil where there was none.
+  package private(set) var example: [HostTensor]?
 
   /// - Parameters:
   ///   - inputs: what the model is run with, in order, called as clients call it.
@@ -73,6 +75,7 @@ package struct InterfaceFinder {
   package mutating func find() -> ModelInterface? {
     guard var base = firstPass() else { return nil }
     let required = base
+    example = base.forms.indices.map { tensor($0, base.forms[$0]) }
     tries = 0
     for index in inputs.indices where base.forms[index] == nil && inputs[index].kind == .tensor {
       addOptional(index, to: &base)
@@ -323,26 +326,39 @@ package struct InterfaceFinder {
 
   // MARK: Rows
 
-  /// Compares two rows in one pass with each of them alone.
+  /// Rows of the passes that are compared with rows alone, the most first: some code tells few rows from many.
+  private static let comparedRows = [8, 3, 2]
+
+  /// Compares rows of passes of several sizes with each of them alone.
   private mutating func tryRows(_ pass: Pass, _ sizes: Sizes) -> ModelInterface.Rows {
     let places = inputs.indices.filter { pass.forms[$0] != nil && inputs[$0].kind == .tensor }
     let haveRows = places.allSatisfy { sizes.varies(Place(input: $0, dimension: 0)) }
     guard !places.isEmpty, haveRows, sizes.rowsVaryTogether(places) else { return .dependent }
     var forms = pass.forms
-    for index in places { forms[index]?.shape[0] = 2 }
-    let both = forms.indices.map { tensor($0, forms[$0]) }
+    var most = Self.comparedRows[0]
+    for index in places { forms[index]?.shape[0] = most }
+    if !forms.allSatisfy({ $0.map(Self.isSmall) ?? true }) {
+      most = 2
+      for index in places { forms[index]?.shape[0] = most }
+    }
+    let all = forms.indices.map { tensor($0, forms[$0]) }
+    func cut(_ rows: Range<Int>) -> [HostTensor] {
+      all.indices.map { places.contains($0) ? BatchLayout.cut(all[$0], rows: rows, [], to: 1) : all[$0] }
+    }
     do throws(EngineError) {
-      let together = try infer(both)
-      guard together.allSatisfy({ $0.shape.first == 2 }) else { return .dependent }
-      for row in 0..<2 {
-        let alone = try infer(
-          both.indices.map { index in
-            places.contains(index) ? BatchLayout.cut(both[index], rows: row..<(row + 1), [], to: 1) : both[index]
-          })
-        guard alone.count == together.count else { return .dependent }
-        for (one, other) in zip(alone, together) {
-          let own = BatchLayout.cut(other, rows: row..<(row + 1), [], to: 1)
-          guard BatchLayout.isNear(one, own, tolerance) else { return .dependent }
+      // The first rows are in every pass, the last in the largest.
+      var alone: [Int: [HostTensor]] = [:]
+      for row in Set([0, 1, 2, most - 1]).sorted() where row < most { alone[row] = try infer(cut(row..<(row + 1))) }
+      for count in Self.comparedRows where count <= most {
+        let together = try infer(cut(0..<count))
+        guard together.allSatisfy({ $0.shape.first == count }) else { return .dependent }
+        for row in 0..<count {
+          guard let single = alone[row] else { continue }
+          guard single.count == together.count else { return .dependent }
+          for (one, other) in zip(single, together) {
+            let own = BatchLayout.cut(other, rows: row..<(row + 1), [], to: 1)
+            guard BatchLayout.isNear(one, own, tolerance) else { return .dependent }
+          }
         }
       }
       return .independent
@@ -364,7 +380,8 @@ package struct InterfaceFinder {
     do throws(EngineError) {
       return Pass(forms: forms, outputs: try infer(tensors))
     } catch {
-      failure = error
+      // That the model ran says more than why it did not otherwise.
+      if !(failure?.message.hasPrefix(TorchModel.unsayableOutput) ?? false) { failure = error }
       for number in error.message.split(whereSeparator: { !("0"..."9" ~= $0) }).compactMap({ Int($0) })
       where 1...4096 ~= number && mentioned.count < 32 && !mentioned.contains(number) {
         mentioned.append(number)

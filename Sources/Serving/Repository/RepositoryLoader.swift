@@ -70,23 +70,24 @@ package struct RepositoryLoader: Sendable {
   /// - Parameters:
   ///   - vocabulary: size of the repository's, for models that do not state their own.
   ///   - place: nil puts it on the process's own device.
-  ///   - finding: finds out what the model takes and answers; nil leaves it assumed.
+  ///   - finding: finds out what the model takes and answers, and gives the model to be served; nil leaves it assumed.
   /// - Throws: `EngineError` (`badModel`) where the file cannot be used, what it takes or answers cannot be said in the
   ///   protocol, or the manifest contradicts it.
   package static func load(
     _ entry: RepositoryManifest.Model, folder: String, vocabulary: Int?, place: DeviceBalance.Place? = nil,
-    finding: ((OpenedModel) throws(EngineError) -> ModelInterface)? = nil
+    finding: ((OpenedModel) throws(EngineError) -> (ModelInterface, TorchModel))? = nil
   ) throws(EngineError) -> ServedModel {
     let opened = try OpenedModel(
       entry, path: folder + "/" + entry.file, vocabulary: vocabulary, device: place?.device ?? Engine.device)
-    let interface = try finding?(opened)
-    let names = opened.inputs.map(\.name)
+    let found = try finding?(opened)
+    let (interface, model) = (found?.0, found?.1 ?? opened.model)
+    let names = interface?.inputs.map(\.name) ?? opened.inputs.map(\.name)
     let numbers = opened.inputs.indices.filter { opened.inputs[$0].kind != .tensor }
     let layout = BatchLayout(
       inputs: names, numbers: numbers, joinsRows: interface.map { $0.rows == .independent } ?? true)
     return ServedModel(
-      name: entry.name, session: BatchedSession(opened.model, layout: layout), precision: entry.precision,
+      name: entry.name, session: BatchedSession(model, layout: layout), precision: entry.precision,
       vocabulary: opened.vocabulary, maxTokens: entry.maxTokens, inputs: names, interface: interface,
-      weightBytes: opened.model.weightBytes, place: place)
+      weightBytes: model.weightBytes, place: place)
   }
 }

@@ -98,26 +98,34 @@ package final class RepositorySource: ModelSource {
       description, folder: loader.folder, vocabulary: vocabulary,
       place: balance.place(bytes: memoryBytes(of: description))
     ) { (opened) throws(EngineError) in
-      try findings.interface(opened.key(code: code ?? path)) { () throws(EngineError) in
-        try opened.findInterface(tokens: tokens)
+      var served = opened.model
+      let interface = try findings.interface(opened.key(code: code ?? path)) { () throws(EngineError) in
+        let found = try opened.findInterface(tokens: tokens)
+        served = found.untouched
+        return found.interface
       }
+      return (interface, served)
     }
-    try Self.warm(model, tokens: warmTokens)
+    do throws(EngineError) {
+      try Self.warm(model, tokens: warmTokens)
+    } catch {
+      // What nobody declared may be a wrong guess, and its requests say so; a file that has gone is no guess.
+      guard description.inputs.isEmpty, error.kind == .badInput else {
+        throw EngineError(.badModel, model.name, "does not run: \(error.message)")
+      }
+      model.noteWarmFailure(error.message)
+    }
     return model
   }
 
   /// First runs take many times the usual.
   private static func warm(_ model: ServedModel, tokens: [Int]) throws(EngineError) {
     // Other models were run when it was found out what they take.
-    guard TokenInputs.areAll(of: model.inputs) else { return }
+    guard TokenInputs.areAll(of: model.inputs), !model.interface.keepsState else { return }
     for tokens in tokens {
       let inputs = model.exampleInputs(tokens: tokens)
-      do {
-        let outputs = try model.session.infer(inputs)
-        model.session.batchLayout?.learn(inputs, outputs)
-      } catch {
-        throw EngineError(.badModel, model.name, "does not run: \(error.message)")
-      }
+      let outputs = try model.session.infer(inputs)
+      model.session.batchLayout?.learn(inputs, outputs)
     }
     guard let shortest = tokens.min(), let longest = tokens.max(), shortest < longest else { return }
     try model.session.batchLayout?.tryPadding(

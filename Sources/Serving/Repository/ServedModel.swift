@@ -1,5 +1,6 @@
 import Engine
 import PlannerCore
+import Synchronization
 
 /// A model in memory, ready to answer.
 package final class ServedModel: Sendable {
@@ -14,10 +15,16 @@ package final class ServedModel: Sendable {
   /// What its clients are told of it.
   package let interface: ModelInterface
   package let weightBytes: Int64
+  /// Why the model did not answer a pass that it was to be warmed with; nil where nothing failed.
+  package var warmFailure: String? { failure.withLock { $0 } }
+  private let failure = Mutex<String?>(nil)
   private let place: DeviceBalance.Place?
 
   /// Which of the server's queues is its own.
   package var queue: Int { place?.index ?? 0 }
+
+  /// Takes note of a pass that it did not answer when it was to be warmed.
+  func noteWarmFailure(_ reason: String) { failure.withLock { $0 = reason } }
 
   /// - Parameter interface: nil where nobody has tried it.
   package init(

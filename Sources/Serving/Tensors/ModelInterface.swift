@@ -19,6 +19,9 @@ package struct ModelInterface: Hashable, Sendable {
   package var rows: Rows
   /// Nobody could try it: types and shapes are those that TorchScript takes a tensor for.
   package var isAssumed = false
+  /// Whether a model that had been tried was seen to answer otherwise than one that had not: such a model is served as
+  /// its file has it, and not warmed.
+  package var keepsState = false
   /// Inputs whose type and shape the manifest declares: requests are held to them.
   package var declaredInputs: Set<String> = []
   /// Whether the manifest names the outputs, and not the model.
