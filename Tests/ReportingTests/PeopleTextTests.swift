@@ -93,6 +93,10 @@ import Testing
     plan.atLowHostMemory = low
     var none = Samples.infeasible()
     none.atLowHostMemory = low
+    none.budgetPerHour = 20
+    let poor = PlanText.render(none, style: TextStyle(width: 2000, isStyled: false))
+    #expect(poor.contains("26 × inf2.xlarge would cost $20.10 an hour, above the budget as well."))
+    none.budgetPerHour = 21
     for text in [plan, none].map({ PlanText.render($0, style: TextStyle(width: 2000, isStyled: false)) }) {
       #expect(text.contains("memory a model on inf2 keeps. It is 20.0 KiB to 600 MiB (estimated)"))
       #expect(text.contains("26 × inf2.xlarge would do at $20.10 an hour"))
