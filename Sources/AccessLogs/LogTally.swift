@@ -6,7 +6,6 @@ struct LogTally {
   /// A request that was answered late is logged late; a line that is later than this is in the wrong place.
   static let toleranceMilliseconds: Int64 = 10 * 60_000
   private static let dayMilliseconds: Int64 = 86_400_000
-  private static let mostNameBytes = 256
   /// Stands in place of a group, as the one below does.
   private static let unknown = -1
   private static let badName = -2
@@ -58,7 +57,7 @@ struct LogTally {
     milliseconds time: Int64, name: UnsafeBufferPointer<UInt8>, size: Int, line: Int
   ) throws(AccessLogError) {
     if let misplaced = misplaced(time) { return leaveOut(misplaced, line: line) }
-    guard name.count <= Self.mostNameBytes else { return leaveOut(.badName, line: line) }
+    guard name.count <= ModelNames.mostBytes else { return leaveOut(.badName, line: line) }
     let number = names.number(of: name)
     if number == models.count { try meet(name) }
     let group = Int(models[number].group)
@@ -104,16 +103,10 @@ struct LogTally {
         .badData, "the log names more than \(Self.mostModels) models; name the ones to plan for with --models DIR")
     }
     var group = Self.badName
-    if let name = String(validating: bytes, as: UTF8.self), Self.isName(name) {
+    if let name = String(validating: bytes, as: UTF8.self), ModelNames.problem(name) == nil {
       group = groupOfName(name) ?? Self.unknown
     }
     models.append(Model(group: Int32(group)))
-  }
-
-  /// Names as the files have them that a workload is written to.
-  private static func isName(_ name: String) -> Bool {
-    !name.isEmpty && name.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
-      && name.first?.isWhitespace == false && name.last?.isWhitespace == false
   }
 
   private mutating func count(minute: Int, _ group: Int) throws(AccessLogError) {

@@ -21,7 +21,7 @@ package final class TorchModel: @unchecked Sendable {
   package var inputNames: [String] { arguments.map(\.name) }
 
   /// What the reason begins with where the model ran and an output is no tensor of the protocol.
-  package static let unsayableOutput = "an output "
+  private static let unsayableOutput = "an output "
 
   /// - Parameter device: `cpu`, `cuda:0` or `neuron:0`; see `Engine.deviceCount`.
   /// - Throws: `EngineError` (`badModel`) where the file is missing, damaged or not a model, or there is no such

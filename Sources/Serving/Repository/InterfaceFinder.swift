@@ -381,7 +381,7 @@ package struct InterfaceFinder {
       return Pass(forms: forms, outputs: try infer(tensors))
     } catch {
       // That the model ran says more than why it did not otherwise.
-      if !(failure?.message.hasPrefix(TorchModel.unsayableOutput) ?? false) { failure = error }
+      if failure?.kind != .unavailable { failure = error }
       for number in error.message.split(whereSeparator: { !("0"..."9" ~= $0) }).compactMap({ Int($0) })
       where 1...4096 ~= number && mentioned.count < 32 && !mentioned.contains(number) {
         mentioned.append(number)

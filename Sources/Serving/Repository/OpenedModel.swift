@@ -90,7 +90,7 @@ package struct OpenedModel: Sendable {
       if isFullyDeclared, let failure = finder.failure {
         throw contradiction("inputTensors", "it does not run with them (\(failure.message))")
       }
-      if let failure = finder.failure, failure.message.hasPrefix(TorchModel.unsayableOutput) {
+      if let failure = finder.failure, failure.kind == .unavailable {
         throw EngineError(.badModel, model.path, "cannot be served: \(failure.message)")
       }
       return Findings(interface: try declaringOutputs(finder.assumed()), untouched: try again())

@@ -57,6 +57,7 @@ package enum OutputNames {
     if outputs.count == 2, let tokens, outputs.allSatisfy({ $0.name == nil && $0.shape == [batch, tokens] }) {
       return ["start_logits", "end_logits"]
     }
+    guard outputs.contains(where: { $0.name != nil }) else { return outputs.indices.map { "output_\($0)" } }
     var seen = Set<String>()
     return outputs.enumerated().map { index, output in
       // A key may hold dots, and so say what another name is made of.
