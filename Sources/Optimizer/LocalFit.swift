@@ -12,7 +12,7 @@ extension Search {
     let candidate = option.candidate
     let spec = candidate.spec(models: option.models, of: workload)
     guard let prediction = sizing.oracle.predict(spec, candidate.nodeFigures) else { return nothingFits(result) }
-    let node = candidate.planNode(spec, count: 1, fewestModels: option.models, prediction: prediction)
+    let node = candidate.planNode(spec, count: 1, models: option.models, prediction: prediction)
     let latency = node.latencySeconds
     var fitted = workload
     fitted.models = option.models

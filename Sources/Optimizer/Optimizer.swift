@@ -164,7 +164,7 @@ struct Search {
     let most = (models + count - 1) / count
     let spec = candidate.spec(models: most, of: workload)
     guard let prediction = sizing.oracle.predict(spec, candidate.nodeFigures) else { return nil }
-    return candidate.planNode(spec, count: count, fewestModels: models / count, prediction: prediction)
+    return candidate.planNode(spec, count: count, models: models, prediction: prediction)
   }
 
   /// The worst node's p99, never pooled.

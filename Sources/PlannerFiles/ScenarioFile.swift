@@ -37,7 +37,7 @@ public enum ScenarioFile {
     }
     checkMemory(top, models, nodes)
     let routing = choice(top, "routing", RoutingPolicy.allCases.map { ($0.rawValue, $0) }, fallback: .random)
-    let placement = choice(top, "placement", [("spread", .spread), ("all", Placement.all)], fallback: .spread)
+    let placement = choice(top, "placement", [("spread", .spread), ("all", ScenarioPlacement.all)], fallback: .spread)
     let replications = top.integer("replications", in: 1...10_000, fallback: 1)
     try reader.check()
     return Scenario(

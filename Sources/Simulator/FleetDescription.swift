@@ -6,6 +6,8 @@ extension FleetRun {
     /// Arrivals of the model's requests; nil where a schedule brings them.
     var arrivals: Arrivals?
     var service: ServiceTimes
+    /// The way of its requests in to a node's queue and out again; nil takes no time.
+    var frontEnd: FrontEnd?
     var networkDelay: TimeDistribution?
     var priority = 0
     /// Time from a request's arrival to its deadline.
@@ -64,8 +66,6 @@ extension FleetRun {
     var dispatchGap = Nanoseconds.zero
     /// What a worker that was idle needs before it starts.
     var wake = Nanoseconds.zero
-    /// The way in to the queue and out again; nil takes no time.
-    var frontEnd: FrontEnd?
     /// How models share the node's memory; nil keeps all models in memory.
     var residency: ResidencyPolicy?
     var expiry = ExpiryPolicy.atStart

@@ -88,6 +88,12 @@ struct FleetRun {
     return recorder.observation
   }
 
+  /// Runs the fleet as `run` does, and writes down the model of each latency.
+  mutating func runByModel() -> Observation {
+    recorder.recordsModels = true
+    return run()
+  }
+
   /// Runs the fleet as `run` does, and says what was decided, in order.
   mutating func decide() -> [SimulatedDecision] {
     recorder.decisions = []
@@ -113,7 +119,7 @@ struct FleetRun {
   private mutating func come(_ request: SimulatedRequest, now: Nanoseconds) {
     var request = request
     (request.number, request.isCounted) = recorder.arrival(now: now)
-    let way = nodes[request.node].frontEnd?.pass(now: now)
+    let way = models[request.model].frontEnd.map { nodes[request.node].frontEnd.pass($0, now: now) }
     if let way {
       request.entry = way.entry
       request.wayOutSeconds = way.wayOutSeconds

@@ -25,18 +25,17 @@ struct FrontEnd {
 
 /// A front end at work. That of node n draws from the sub-stream "front end" n.
 struct FrontEndQueue {
-  private let frontEnd: FrontEnd
   private var random: RandomStream
   /// When the last request came through.
   private var lastEntry = Nanoseconds.zero
 
-  init(_ frontEnd: FrontEnd, node: Int, seed: UInt64) {
-    self.frontEnd = frontEnd
+  init(node: Int, seed: UInt64) {
     random = RandomStream(seed: seed, stream: "front end", index: UInt64(node))
   }
 
+  /// - Parameter frontEnd: the delays of such requests.
   /// - Returns: when a request that comes now is through, and the seconds of its way out.
-  mutating func pass(now: Nanoseconds) -> (entry: Nanoseconds, wayOutSeconds: Double) {
+  mutating func pass(_ frontEnd: FrontEnd, now: Nanoseconds) -> (entry: Nanoseconds, wayOutSeconds: Double) {
     let way = frontEnd.draw(from: &random)
     lastEntry = max(now + Nanoseconds(seconds: way.in), lastEntry)
     return (lastEntry, way.out)

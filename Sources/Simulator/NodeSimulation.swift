@@ -1,55 +1,4 @@
 import PlannerCore
-import RealModule
-
-/// Everything that a node's latency follows from: what its devices are asked, and the times of its models.
-///
-/// Two nodes with the same load have the same prediction, whatever machine they are bought as.
-package struct NodeLoad: Hashable, Sendable {
-  var times: ServiceTimes
-  /// Devices that share nothing; models are spread over them as evenly as they go.
-  var devices: Int
-  /// Workers of each device.
-  var workers: Int
-  /// Models of the node, over all its devices.
-  var models: Int
-  var ratePerModelPerSecond: Double
-  var arrivals: ArrivalProcess
-
-  /// The node's load under a demand.
-  ///
-  /// Precondition: one share, of a group of the demand, whose variant has figures. `OptimizationProblem.validate` and
-  /// `PlanFile` let no other node pass.
-  package init(_ spec: NodeSpec, _ demand: Workload, _ figures: NodeFigures) {
-    precondition(spec.models.count == 1, "nodes of several groups cannot be predicted yet")
-    let share = spec.models[0]
-    guard let group = demand[group: share.group], let entry = figures[share.variant] else {
-      preconditionFailure("a node names a group and variants that its plan knows")
-    }
-    times = entry.service.times
-    devices = spec.server.devices
-    workers = spec.server.workers
-    models = share.count
-    ratePerModelPerSecond = group.ratePerModelPerSecond
-    arrivals = group.arrivals
-  }
-
-  /// Models on the fullest device: the one whose latency is the node's.
-  var modelsOnFullestDevice: Int { (models + devices - 1) / devices }
-
-  /// The fullest device by itself.
-  package var fullestDevice: NodeLoad {
-    var load = self
-    load.models = modelsOnFullestDevice
-    load.devices = 1
-    return load
-  }
-
-  /// Offered load of the fullest device over its capacity; at 1 or above there is no steady state.
-  var offeredUtilization: Double {
-    Double(modelsOnFullestDevice) * ratePerModelPerSecond * (times.computeSeconds.mean + times.dispatchGapSeconds)
-      / Double(workers)
-  }
-}
 
 /// How many runs a prediction is made from.
 public struct SimulationEffort: Sendable {
@@ -72,13 +21,15 @@ public struct NodePrediction: Sendable {
   /// Latency of one group's models.
   public struct Group: Sendable {
     public var name: String
+    /// Which stream of the simulation it is.
+    var stream: Int
     public var latencySeconds: LatencyEstimates
   }
 
   /// Latency on the fullest device. The interval is a 95 % prediction interval for one run: it holds both the chance
   /// of the requests and the drift of the machine between occasions.
   public var latencySeconds: LatencyEstimates
-  /// Latency of each group of the node, with intervals as in `latencySeconds`.
+  /// Latency of each share of the node that has requests, in their order, with intervals as in `latencySeconds`.
   public var groups: [Group]
   /// Mean time from the front end to a worker, seconds.
   public var meanWaitSeconds: Estimate
@@ -110,154 +61,133 @@ public enum NodeSimulation {
   static let curveProbabilities: [Double] =
     stride(from: 0.0, through: 0.98, by: 0.02).map { $0 } + [0.985, 0.99, 0.9925, 0.995, 0.9975, 0.999]
 
-  /// The node in steady state, each replication with arrivals of its own.
+  /// The fullest device of a node in steady state, each replication with arrivals of its own.
   ///
+  /// Precondition: a node of one share, whose models are all asked alike and have one copy.
   /// - Returns: nil where the offered load reaches the capacity.
   public static func predict(
     _ spec: NodeSpec, _ demand: Workload, _ figures: NodeFigures, seed: UInt64, effort: SimulationEffort
   ) -> NodePrediction? {
-    let load = NodeLoad(spec, demand, figures)
-    return predict(load, seed: seed, effort: effort).map { named($0, spec) }
+    let load = DeviceLoad(spec, demand, figures)
+    guard var prediction = predict(load, seed: seed, effort: effort) else { return nil }
+    prediction.throughputPerSecond *= Double(spec.modelCount) / Double(load.models)
+    return named(prediction, spec.models.map(\.group))
+  }
+
+  /// One device of a plan in steady state, with the copies that live there.
+  ///
+  /// - Returns: nil where the offered load reaches the capacity, or where nothing is asked.
+  public static func predict(
+    _ device: Placement.Device, of node: NodeGroup, _ demand: Workload, seed: UInt64, effort: SimulationEffort
+  ) -> NodePrediction? {
+    let load = DeviceLoad(device, of: node, demand)
+    return predict(load, seed: seed, effort: effort).map {
+      named($0, device.contents.map { node.spec.models[$0.share].group })
+    }
   }
 
   /// The node under exactly these arrivals, from an empty queue, as a measured run will see them. A node with
   /// several devices sees the models' requests on the device model mod devices.
   ///
   /// Overload is simulated as it is: a finite run has a latency all the same.
+  ///
+  /// Precondition: a node of one share.
   /// - Parameter warmupSeconds: requests that are due before it are simulated and not counted.
   /// - Returns: nil where no request is counted.
   public static func predict(
     _ spec: NodeSpec, _ demand: Workload, _ figures: NodeFigures, schedule: Schedule, warmupSeconds: Double = 0,
     seed: UInt64, replications: Int
   ) -> NodePrediction? {
-    let prediction = predict(
-      NodeLoad(spec, demand, figures), models: schedule.models, seed: seed, replications: replications,
-      warmup: warmupSeconds, runsOn: true
-    ) { _ in schedule }
-    return prediction.map { named($0, spec) }
-  }
-
-  /// A load in steady state; its groups carry no names.
-  package static func predict(_ load: NodeLoad, seed: UInt64, effort: SimulationEffort) -> NodePrediction? {
-    guard load.models > 0, load.offeredUtilization < 0.995 else { return nil }
-    let models = load.modelsOnFullestDevice
-    let rate = Double(models) * load.ratePerModelPerSecond
-    // A tenth more, which is the warm-up: it starts with an empty queue.
-    let duration = Double(effort.requestsPerReplication) / rate * 1.1
-    return predict(
-      load, models: models, seed: seed, replications: effort.replications, warmup: duration / 11, runsOn: false
-    ) {
-      Schedule.make(
-        models: models, ratePerModelPerSecond: load.ratePerModelPerSecond, arrivals: load.arrivals,
-        durationSeconds: duration, seed: $0)
+    let devices = spec.server.devices
+    var loads: [DeviceLoad] = []
+    // Models 0, devices, 2 · devices, … are the first device's.
+    var places = [Int](repeating: 0, count: schedule.models)
+    var next = 0
+    for device in 0..<devices {
+      let own = Array(Swift.stride(from: device, to: schedule.models, by: devices))
+      for model in own {
+        places[model] = next
+        next += 1
+      }
+      var load = DeviceLoad(spec, demand, figures)
+      load.streams[0].requests.models = own.count
+      loads.append(load)
     }
+    let requests = schedule.requests.map { ScheduledRequest(due: $0.due, model: places[$0.model], size: $0.size) }
+    let own = Schedule(requests: requests, durationSeconds: schedule.durationSeconds, models: schedule.models)
+    let prediction = predict(
+      loads, numbers: loads.map { _ in [0] }, streams: 1, seed: seed, replications: replications,
+      warmup: warmupSeconds, end: .never
+    ) { _ in own }
+    return prediction.map { named($0, spec.models.map(\.group)) }
   }
 
-  private static func named(_ prediction: NodePrediction, _ spec: NodeSpec) -> NodePrediction {
+  /// Nodes of a plan under exactly these arrivals, from empty queues, as a measured run will see them.
+  ///
+  /// Overload is simulated as it is: a finite run has a latency all the same.
+  /// - Parameters:
+  ///   - devices: of the nodes that run, as the plan's places say.
+  ///   - nodes: the plan's kinds of nodes.
+  ///   - schedule: model m is the m-th copy over all devices, in the order of their contents.
+  ///   - warmupSeconds: requests that are due before it are simulated and not counted.
+  /// - Returns: latency over all these nodes, and of each group that has requests; nil where no request is counted.
+  public static func predict(
+    _ devices: [Placement.Device], of nodes: [NodeGroup], _ demand: Workload, schedule: Schedule,
+    warmupSeconds: Double = 0, seed: UInt64, replications: Int
+  ) -> NodePrediction? {
+    let loads = devices.map { DeviceLoad($0, of: nodes[$0.kind], demand) }
+    let groups = devices.map { $0.contents.map { $0.copies[0].group } }
+    let prediction = predict(
+      loads, numbers: groups, streams: demand.groups.count, seed: seed, replications: replications,
+      warmup: warmupSeconds, end: .never
+    ) { _ in schedule }
+    return prediction.map { named($0, demand.groups.map(\.name)) }
+  }
+
+  /// A device in steady state; its streams carry no names.
+  package static func predict(_ load: DeviceLoad, seed: UInt64, effort: SimulationEffort) -> NodePrediction? {
+    guard load.models > 0, load.ratePerSecond > 0, load.offeredUtilization < 0.995 else { return nil }
+    // A tenth more, which is the warm-up: it starts with an empty queue.
+    let duration = Double(effort.requestsPerReplication) / load.ratePerSecond * 1.1
+    return predict(
+      [load], numbers: [Array(load.streams.indices)], streams: load.streams.count, seed: seed,
+      replications: effort.replications, warmup: duration / 11, end: Nanoseconds(seconds: duration)
+    ) { Schedule.make(load.streams.map(\.requests), durationSeconds: duration, seed: $0) }
+  }
+
+  /// - Parameter names: of the groups of the prediction's streams; a group may have several.
+  private static func named(_ prediction: NodePrediction, _ names: [String]) -> NodePrediction {
     var prediction = prediction
-    prediction.groups = spec.models.map { .init(name: $0.group, latencySeconds: prediction.latencySeconds) }
+    for index in prediction.groups.indices { prediction.groups[index].name = names[prediction.groups[index].stream] }
     return prediction
   }
 
+  /// - Parameters:
+  ///   - numbers: which of the `streams` of the answer each stream of each device belongs to.
+  ///   - end: when the clock stops; `never` runs until the last request is answered, as a measured run does.
   private static func predict(
-    _ load: NodeLoad, models: Int, seed: UInt64, replications: Int, warmup: Double, runsOn: Bool,
-    schedule: (_ seed: UInt64) -> Schedule
+    _ devices: [DeviceLoad], numbers: [[Int]], streams: Int, seed: UInt64, replications: Int, warmup: Double,
+    end: Nanoseconds, schedule: (_ seed: UInt64) -> Schedule
   ) -> NodePrediction? {
-    var runs: [[Double]] = []
-    var utilization: [Double] = []
-    var throughput: [Double] = []
-    var waits: [Double] = []
-    var counts = RequestCounts()
-    var simulated = 0.0
+    var runs = RunTally(streams: streams)
     var drift = RandomStream(seed: seed, stream: "drift")
+    let betweenRunCV = devices.flatMap(\.streams).map(\.times.betweenRunCV).max() ?? 0
     for replication in 0..<replications {
       let runSeed = Scenario.seed(seed, replication: replication)
       // The machine of that day: all of a run's times are longer or shorter together.
-      let factor = min(max(1 + load.times.betweenRunCV * drift.normal(), 0.5), 2)
+      let factor = min(max(1 + betweenRunCV * drift.normal(), 0.5), 2)
+      let rendering = FleetRendering(devices, numbers: numbers, factor: factor)
       let arrivals = schedule(runSeed)
-      let observation = observe(
-        load, schedule: arrivals, models: models, factor: factor, warmup: warmup, runsOn: runsOn, seed: runSeed)
-      guard !observation.latencySeconds.isEmpty else { continue }
-      runs.append(observation.latencySeconds.sortedAscending())
-      // Busy as the server counts it: in forward passes, without the handing over between them.
-      let dispatchGaps = Double(observation.counts.completed) * load.times.dispatchGapSeconds * factor
-      let busySeconds = max(0, observation.busyNanoseconds * 1e-9 - dispatchGaps)
-      utilization.append(busySeconds / (Double(observation.workers) * observation.windowSeconds))
-      throughput.append(Double(observation.counts.completed) / observation.windowSeconds)
-      waits.append(observation.waitSeconds.reduce(0, +) / Double(max(1, observation.waitSeconds.count)))
-      counts.add(observation.counts)
-      simulated += observation.windowSeconds
+      var run = FleetRun(
+        models: rendering.models, nodes: rendering.nodes, traces: rendering.traces, routing: .random,
+        warmup: Nanoseconds(seconds: warmup), end: end, schedule: rendering.rendered(arrivals), seed: runSeed)
+      var observation = streams > 1 ? run.runByModel() : run.run()
+      observation.windowSeconds = arrivals.durationSeconds - warmup
+      let isSteady = end != .never
+      runs.add(
+        observation, rendering, factor: factor, dispatchGapSeconds: devices[0].streams.first?.times.dispatchGapSeconds ?? 0,
+        rare: isSteady ? devices[0].streams.map(\.times) : [], seed: runSeed)
     }
-    guard !runs.isEmpty else { return nil }
-    let spread = RunSpread(runs: runs)
-    let share = Double(load.models) / Double(models)
-    return NodePrediction(
-      latencySeconds: spread.latencies, groups: [], meanWaitSeconds: RunSpread.estimate(waits), requests: counts,
-      simulatedSeconds: simulated, utilization: utilization.reduce(0, +) / Double(utilization.count),
-      throughputPerSecond: throughput.reduce(0, +) / Double(throughput.count) * share,
-      curve: spread.curve(\.estimate), curveLow: spread.curve(\.low), curveHigh: spread.curve(\.high))
-  }
-
-  private static func observe(
-    _ load: NodeLoad, schedule: Schedule, models: Int, factor: Double, warmup: Double, runsOn: Bool, seed: UInt64
-  ) -> FleetRun.Observation {
-    // A given schedule is the whole node's; otherwise only its fullest queue is looked at.
-    let devices = runsOn ? load.devices : 1
-    let service = TimeDistribution.empirical(
-      factor == 1 ? load.times.computeSeconds : load.times.computeSeconds.scaled(by: factor))
-    let trace = load.times.computeTraceSeconds.flatMap { ServiceTrace($0.map { $0 * factor }) }
-    let runModels = (0..<models).map {
-      FleetRun.Model(service: trace == nil ? .drawn(service) : .replayed(trace: 0), hosts: .node($0 % devices))
-    }
-    let node = FleetRun.Node(
-      workers: load.workers, queueCapacity: nil, batch: .single,
-      dispatchGap: Nanoseconds(seconds: load.times.dispatchGapSeconds * factor),
-      wake: Nanoseconds(seconds: load.times.wakeUpSeconds * factor),
-      frontEnd: FrontEnd(delay: load.times.overheadSeconds.scaled(by: factor)))
-    // A given schedule runs on until its last request is answered, as a measured run does.
-    let end = runsOn ? Nanoseconds.never : Nanoseconds(seconds: schedule.durationSeconds)
-    var run = FleetRun(
-      models: runModels, nodes: Array(repeating: node, count: devices), traces: trace.map { [$0] } ?? [],
-      routing: .random, warmup: Nanoseconds(seconds: warmup), end: end, schedule: schedule, seed: seed)
-    var observation = run.run()
-    observation.windowSeconds = schedule.durationSeconds - warmup
-    return observation
-  }
-}
-
-/// Quantiles of several runs, and how they spread from run to run.
-private struct RunSpread {
-  /// Sorted latencies of each run.
-  let runs: [[Double]]
-
-  var latencies: LatencyEstimates {
-    LatencyEstimates(
-      mean: estimate { $0.reduce(0, +) / Double($0.count) }, p50: quantile(0.50), p90: quantile(0.90),
-      p95: quantile(0.95), p99: quantile(0.99))
-  }
-
-  func curve(_ part: KeyPath<Estimate, Double>) -> LatencyCurve {
-    LatencyCurve(
-      probabilities: NodeSimulation.curveProbabilities,
-      seconds: NodeSimulation.curveProbabilities.map { quantile($0)[keyPath: part] })
-  }
-
-  func quantile(_ probability: Double) -> Estimate { estimate { $0.quantile(probability) } }
-
-  /// Median over runs with the 95 % prediction interval for one further run, t · s · √(1 + 1/n).
-  ///
-  /// The median and not the mean: latency grows faster than linearly with a machine's slowness, so that drift to both
-  /// sides lifts the mean above what an ordinary run shows.
-  private func estimate(_ statistic: ([Double]) -> Double) -> Estimate {
-    Self.estimate(runs.map(statistic))
-  }
-
-  static func estimate(_ values: [Double]) -> Estimate {
-    let middle = values.sorted().quantile(0.5)
-    guard values.count > 1 else { return Estimate(estimate: middle, low: middle, high: middle) }
-    let half =
-      OutputAnalysis.studentT975(degreesOfFreedom: values.count - 1)
-      * OutputAnalysis.standardDeviation(values) * (1 + 1 / Double(values.count)).squareRoot()
-    return Estimate(estimate: middle, low: max(0, middle - half), high: middle + half)
+    return runs.prediction
   }
 }

@@ -17,6 +17,8 @@ extension FleetRun {
   /// What one run observed of the requests that arrived in the measured window, in order of completion.
   struct Observation {
     var latencySeconds: [Double] = []
+    /// Model of each latency; empty unless asked for.
+    var latencyModels: [Int32] = []
     var waitSeconds: [Double] = []
     var counts = RequestCounts()
     /// Worker-nanoseconds of busyness inside the window.
@@ -33,6 +35,8 @@ struct Recorder {
   private(set) var observation = FleetRun.Observation()
   /// Decisions in order; nil unless decisions are asked for.
   var decisions: [SimulatedDecision]?
+  /// Whether the model of each latency is written down.
+  var recordsModels = false
 
   private let warmup: Nanoseconds
   private var arrived = 0
@@ -93,6 +97,7 @@ struct Recorder {
   mutating func completion(_ request: SimulatedRequest, latencySeconds: Double) {
     observation.counts.completed += 1
     observation.latencySeconds.append(latencySeconds)
+    if recordsModels { observation.latencyModels.append(Int32(truncatingIfNeeded: request.model)) }
     guard observation.residency != nil else { return }
     if request.isMiss {
       observation.residency?.missLatencySeconds.append(latencySeconds)

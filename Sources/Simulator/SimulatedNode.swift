@@ -4,7 +4,7 @@ import PlannerCore
 struct SimulatedNode {
   let description: FleetRun.Node
   var machine: NodeMachine
-  var frontEnd: FrontEndQueue?
+  var frontEnd: FrontEndQueue
   /// The run's traces, each with this node's place in it.
   private var traces: [ServiceTrace]
   /// When the machine is to be told of the time for its loads; the soonest that is in the event queue.
@@ -20,7 +20,7 @@ struct SimulatedNode {
         workers: description.workers, queueCapacity: description.queueCapacity, batch: description.batch,
         expiry: description.expiry),
       residency: description.residency.map { Residency(policy: $0) })
-    frontEnd = description.frontEnd.map { FrontEndQueue($0, node: index, seed: seed) }
+    frontEnd = FrontEndQueue(node: index, seed: seed)
     self.traces = traces.enumerated().map { number, trace in
       var own = trace
       own.random = RandomStream(seed: seed, stream: "service trace", index: UInt64(number) << 32 + UInt64(index))

@@ -166,6 +166,8 @@ enum Samples {
     var node = measuredNode()
     let other = Variant(architecture: "minilm", precision: .fp32, vocabulary: 2000)
     node.spec.models.append(ModelShare(group: "others", variant: other, count: 20))
+    node.totals.append(20)
+    node.shareP99Seconds = [node.latencySeconds.p99, Estimate(estimate: 0.004, low: 0.003, high: 0.005)]
     node.figures.entries.append(
       .init(
         variant: other, service: node.service, memoryPerModelBytes: 50 << 20, memoryProvenance: measured))

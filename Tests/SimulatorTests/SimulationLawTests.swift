@@ -194,7 +194,7 @@ import Testing
 
   /// A model on a listed set of nodes: as many as all is all, one is spread, and two share its requests evenly.
   @Test func replicasShareAModelsRequests() throws {
-    func summary(_ placement: Placement, routing: RoutingPolicy = .random) -> SimulationSummary {
+    func summary(_ placement: ScenarioPlacement, routing: RoutingPolicy = .random) -> SimulationSummary {
       Scenario(
         seed: 9, durationSeconds: 600, warmupSeconds: 20,
         models: [

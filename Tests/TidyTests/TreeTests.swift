@@ -54,7 +54,7 @@ import Testing
     "Catalog": ["Units"],
     "Figures": ["Catalog", "Random", "Units"],
     "Demand": ["Catalog", "Figures", "Policies", "Random", "Units"],
-    "Plan": ["Catalog", "Demand", "Figures", "Random", "Units"],
+    "Plan": ["Catalog", "Demand", "Figures", "Policies", "Random", "Units"],
     "Run": ["Catalog", "Demand", "Figures", "Plan", "Policies", "Random", "Units"],
   ]
 

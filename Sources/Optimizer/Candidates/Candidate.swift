@@ -86,10 +86,11 @@ extension Candidate {
     spec(models: models * figures.server.devices, of: workload)
   }
 
-  /// `count` nodes of a plan that run this candidate, with what was predicted for the fullest of them.
-  func planNode(_ spec: NodeSpec, count: Int, fewestModels: Int, prediction: NodePrediction) -> NodeGroup {
+  /// `count` nodes of a plan that run this candidate and hold so many models together, with what was predicted for the
+  /// fullest of them.
+  func planNode(_ spec: NodeSpec, count: Int, models: Int, prediction: NodePrediction) -> NodeGroup {
     NodeGroup(
-      spec: spec, count: count, fewestModels: fewestModels, figures: figures.nodeFigures,
+      spec: spec, count: count, fewestModels: models / count, totals: [models], figures: figures.nodeFigures,
       costPerHour: type.costPerHour, provenance: figures.provenance, executable: figures.executable,
       latencySeconds: PlannedLatency(p99: prediction.latencySeconds.p99), utilization: prediction.utilization)
   }

@@ -15,7 +15,7 @@ struct LatencyOracle: Sendable {
   private var known: [Question: NodePrediction?] = [:]
 
   private struct Question: Hashable {
-    var load: NodeLoad
+    var load: DeviceLoad
     var isFinal: Bool
   }
 
@@ -29,7 +29,7 @@ struct LatencyOracle: Sendable {
   ///
   /// - Returns: nil where the offered load reaches the capacity.
   mutating func predict(_ spec: NodeSpec, _ figures: NodeFigures, isFinal: Bool = true) -> NodePrediction? {
-    let question = Question(load: NodeLoad(spec, demand, figures).fullestDevice, isFinal: isFinal)
+    let question = Question(load: DeviceLoad(spec, demand, figures), isFinal: isFinal)
     if let answer = known[question] { return answer }
     if wasStopped || shouldStop() {
       wasStopped = true

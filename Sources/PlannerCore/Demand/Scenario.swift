@@ -8,13 +8,13 @@ public struct Scenario: Sendable {
   public var replications: Int
   public var models: [ScenarioModel]
   public var nodes: [ScenarioNode]
-  public var placement: Placement
+  public var placement: ScenarioPlacement
   /// How a request picks one of the nodes that hold its model, where several do.
   public var routing: RoutingPolicy
 
   public init(
     seed: UInt64, durationSeconds: Double, warmupSeconds: Double, replications: Int = 1, models: [ScenarioModel],
-    nodes: [ScenarioNode], placement: Placement = .spread, routing: RoutingPolicy = .random
+    nodes: [ScenarioNode], placement: ScenarioPlacement = .spread, routing: RoutingPolicy = .random
   ) {
     self.seed = seed
     self.durationSeconds = durationSeconds
@@ -28,7 +28,7 @@ public struct Scenario: Sendable {
 }
 
 /// Which nodes hold a model.
-public enum Placement: Hashable, Sendable {
+public enum ScenarioPlacement: Hashable, Sendable {
   /// Copy g, in file order over all models, lives on node g mod the number of nodes.
   case spread
   /// Every copy on every node; requests are routed.

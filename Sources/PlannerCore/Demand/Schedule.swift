@@ -52,26 +52,91 @@ public struct Schedule: Hashable, Sendable {
   /// Precondition: each group has a rate above 0 or a trace.
   /// Complexity: O(n log n) in the number of requests, and O(n) in the number of models.
   public static func make(_ workload: Workload, durationSeconds: Double, seed: UInt64) -> Schedule {
+    make(workload.groups.map(RequestStream.init), durationSeconds: durationSeconds, seed: seed)
+  }
+
+  /// Arrivals of several streams together, as of the groups of a workload.
+  public static func make(_ streams: [RequestStream], durationSeconds: Double, seed: UInt64) -> Schedule {
     precondition(durationSeconds > 0)
     var requests: [ScheduledRequest] = []
     var models = 0
-    for (index, group) in workload.groups.enumerated() {
+    for (index, stream) in streams.enumerated() {
       var random = RandomStream(seed: seed, stream: "schedule", index: UInt64(index))
       var sizeRandom = RandomStream(seed: seed, stream: "sizes", index: UInt64(index))
-      let size = RequestSizes.Draw(group.requests.sizes)
-      let drawn = GroupArrivals(
-        models: group.models, ratePerModelPerSecond: group.ratePerModelPerSecond, popularity: group.popularity,
-        process: group.arrivals
-      ).draw(durationSeconds: durationSeconds, from: &random)
+      let size = RequestSizes.Draw(stream.sizes)
+      let drawn = stream.arrivals.draw(durationSeconds: durationSeconds, from: &random)
       requests.reserveCapacity(requests.count + drawn.count)
+      var turns = stream.turns.map { $0.map { Turns.Counter($0) } }
       for request in drawn {
-        requests.append(
-          ScheduledRequest(due: request.due, model: models + request.model, size: size.next(from: &sizeRandom)))
+        let length = size.next(from: &sizeRandom)
+        if turns?[request.model].isOwn() == false { continue }
+        requests.append(ScheduledRequest(due: request.due, model: models + request.model, size: length))
       }
-      models += group.models
+      models += stream.models
     }
-    if workload.groups.count > 1 { requests.sort { ($0.due, $0.model) < ($1.due, $1.model) } }
+    if streams.count > 1 { requests.sort { ($0.due, $0.model) < ($1.due, $1.model) } }
     return Schedule(requests: requests, durationSeconds: durationSeconds, models: models)
+  }
+}
+
+/// Which of a model's requests go to one of its copies: the copies are asked in turn.
+public struct Turns: Hashable, Sendable {
+  /// Which copy, from 0.
+  public var replica: Int
+  public var replicas: Int
+
+  public init(replica: Int, replicas: Int) {
+    self.replica = replica
+    self.replicas = replicas
+  }
+
+  fileprivate struct Counter {
+    let turns: Turns
+    var next = 0
+
+    init(_ turns: Turns) { self.turns = turns }
+
+    /// Whether the model's next request is this copy's.
+    mutating func isOwn() -> Bool {
+      defer { next = next + 1 == turns.replicas ? 0 : next + 1 }
+      return next == turns.replica
+    }
+  }
+}
+
+/// Requests to models that are alike but for how often they are asked.
+public struct RequestStream: Hashable, Sendable {
+  public var models: Int
+  /// Mean over the models, each as a whole where only some of its requests are the stream's.
+  public var ratePerModelPerSecond: Double
+  public var popularity: Popularity
+  public var process: ArrivalProcess
+  public var sizes: RequestSizes
+  /// One for each model; nil where all requests are the stream's.
+  public var turns: [Turns]?
+
+  public init(
+    models: Int, ratePerModelPerSecond: Double, popularity: Popularity = .uniform, process: ArrivalProcess,
+    sizes: RequestSizes = .none, turns: [Turns]? = nil
+  ) {
+    self.models = models
+    self.ratePerModelPerSecond = ratePerModelPerSecond
+    self.popularity = popularity
+    self.process = process
+    self.sizes = sizes
+    self.turns = turns
+  }
+
+  /// The requests to a group of a workload.
+  public init(_ group: ModelGroup) {
+    self.init(
+      models: group.models, ratePerModelPerSecond: group.ratePerModelPerSecond, popularity: group.popularity,
+      process: group.arrivals, sizes: group.requests.sizes)
+  }
+
+  fileprivate var arrivals: GroupArrivals {
+    GroupArrivals(
+      models: models, ratePerModelPerSecond: ratePerModelPerSecond, popularity: popularity, process: process)
   }
 }
 

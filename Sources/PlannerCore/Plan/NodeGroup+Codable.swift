@@ -16,11 +16,24 @@ extension NodeGroup: Codable {
     var architecture: String
     var vocabulary: Int?
     var variant: Precision
+    /// On the fullest of these nodes.
     var models: Int
-    /// Figures of this share's variant, where they are not those at the top of the node.
+    /// On all of these nodes; files of before leave it to the plan, whose models are of one group.
+    var total: Int?
+    /// Figures of this share, where they are not those at the top of the node.
     var service: ServiceModel?
     var memoryPerModelBytes: Int64?
     var memoryProvenance: Provenance?
+    var hostMemory: HostMemory?
+    /// p99 of this share's requests, where it is not the node's.
+    var p99Seconds: Estimate?
+
+    /// Whether so many models go onto so many nodes.
+    func isPossible(on nodes: Int) -> Bool {
+      guard (1...NodeGroup.mostModels).contains(models), (1...1_000_000).contains(nodes) else { return false }
+      guard let total else { return true }
+      return (1...NodeGroup.mostModels).contains(total) && (total - 1) / nodes + 1 == models
+    }
 
     var asVariant: Variant { Variant(architecture: architecture, precision: variant, vocabulary: vocabulary) }
   }
@@ -41,20 +54,18 @@ extension NodeGroup: Codable {
         Placed(
           group: "", architecture: "", variant: try box.decode(Precision.self, forKey: .precision), models: range[1])
       ]
-    guard !placed.isEmpty, placed.allSatisfy({ (1...Self.mostModels).contains($0.models) }),
-      placed.reduce(0, { $0 + $1.models }) == range[1]
-    else {
+    let count = try box.decode(Int.self, forKey: .count)
+    guard !placed.isEmpty, placed.allSatisfy({ $0.isPossible(on: count) }), Self.agrees(range, placed, count) else {
       throw DecodingError.dataCorruptedError(
         forKey: .placed, in: box, debugDescription: "does not hold the \(range[1]) models of the fullest node")
     }
-    var entries: [NodeFigures.Entry] = []
-    for share in placed where !entries.contains(where: { $0.variant == share.asVariant }) {
-      entries.append(
-        NodeFigures.Entry(
-          variant: share.asVariant, service: share.service ?? service,
-          memoryPerModelBytes: share.memoryPerModelBytes ?? memory,
-          memoryProvenance: share.memoryProvenance ?? memoryProvenance))
+    let hostMemory = try box.decodeIfPresent(HostMemory.self, forKey: .hostMemory)
+    let entries = placed.map {
+      NodeFigures.Entry(
+        variant: $0.asVariant, service: $0.service ?? service, memoryPerModelBytes: $0.memoryPerModelBytes ?? memory,
+        memoryProvenance: $0.memoryProvenance ?? memoryProvenance, hostMemory: $0.hostMemory ?? hostMemory)
     }
+    let latency = try box.decode(PlannedLatency.self, forKey: .latencySeconds)
     self.init(
       spec: NodeSpec(
         machine: MachineRef(try box.decode(String.self, forKey: .instanceType)),
@@ -63,17 +74,25 @@ extension NodeGroup: Codable {
           threadsPerWorker: try box.decode(Int.self, forKey: .threadsPerWorker),
           environment: try box.decode([String: String].self, forKey: .environment)),
         models: placed.map { ModelShare(group: $0.group, variant: $0.asVariant, count: $0.models) }),
-      count: try box.decode(Int.self, forKey: .count), fewestModels: range[0],
+      count: count, fewestModels: range[0],
+      totals: placed.count == 1 ? placed[0].total.map { [$0] } : placed.map { $0.total ?? 0 },
       figures: NodeFigures(
         entries: entries, memoryCapacityBytes: try box.decode(Int64.self, forKey: .memoryCapacityBytes),
-        hostMemory: try box.decodeIfPresent(HostMemory.self, forKey: .hostMemory),
         host: try box.decodeIfPresent(HostFingerprint.self, forKey: .host),
         serverMemoryBytes: try box.decodeIfPresent(Int64.self, forKey: .serverMemoryBytes)),
       costPerHour: try box.decode(Double.self, forKey: .costPerHour),
       provenance: try box.decode(Provenance.self, forKey: .provenance),
-      executable: try box.decode(Bool.self, forKey: .executable),
-      latencySeconds: try box.decode(PlannedLatency.self, forKey: .latencySeconds),
+      executable: try box.decode(Bool.self, forKey: .executable), latencySeconds: latency,
+      shareP99Seconds: placed.count == 1 ? [] : placed.map { $0.p99Seconds ?? latency.p99 },
       utilization: try box.decode(Double.self, forKey: .utilization))
+  }
+
+  /// Whether the models of the fullest node are those that are placed: of a node with several shares, which are not all
+  /// fullest on the same one, their totals say it.
+  private static func agrees(_ range: [Int], _ placed: [Placed], _ count: Int) -> Bool {
+    if placed.count == 1 { return placed[0].models == range[1] }
+    let total = placed.reduce(0) { $0 + ($1.total ?? 0) }
+    return total > 0 && (total - 1) / count + 1 == range[1]
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -98,15 +117,36 @@ extension NodeGroup: Codable {
     try box.encode(environment, forKey: .environment)
     try box.encode(ExplicitNull(wrappedValue: host), forKey: .host)
     try box.encode(ExplicitNull(wrappedValue: serverMemoryBytes), forKey: .serverMemoryBytes)
-    try box.encode(spec.models.map(placed), forKey: .placed)
+    try box.encode(spec.models.indices.map(placed), forKey: .placed)
   }
 
-  private func placed(_ share: ModelShare) -> Placed {
-    let entry = share.variant == figures.entries[0].variant ? nil : figures[share.variant]
+  private func placed(_ index: Int) -> Placed {
+    let share = spec.models[index]
+    let (entry, top) = (figures.entries[index], figures.entries[0])
+    func own<Value: Equatable>(_ key: KeyPath<NodeFigures.Entry, Value>) -> Value? {
+      entry[keyPath: key] == top[keyPath: key] ? nil : entry[keyPath: key]
+    }
     return Placed(
       group: share.group, architecture: share.variant.architecture, vocabulary: share.variant.vocabulary,
-      variant: share.variant.precision, models: share.count, service: entry?.service,
-      memoryPerModelBytes: entry?.memoryPerModelBytes, memoryProvenance: entry?.memoryProvenance)
+      variant: share.variant.precision, models: share.count, total: totals[index], service: own(\.service),
+      memoryPerModelBytes: own(\.memoryPerModelBytes), memoryProvenance: own(\.memoryProvenance),
+      hostMemory: own(\.hostMemory).flatMap { $0 },
+      p99Seconds: shareP99Seconds.indices.contains(index) ? shareP99Seconds[index] : nil)
+  }
+
+  /// Sets the totals of nodes whose file has none: such plans hold each model of one group once. Every kind of node has
+  /// at least what its emptiest nodes have; the first kinds are filled up.
+  static func settleTotals(of nodes: inout [NodeGroup], models: Int) {
+    let isOld = nodes.allSatisfy { $0.spec.models.count == 1 && $0.modelsPerNode[0] <= $0.modelsPerNode[1] }
+    guard isOld, nodes.reduce(0, { $0 + $1.totals[0] }) != models else { return }
+    let least = nodes.reduce(0) { $0 + $1.count * $1.fewestModels }
+    guard models >= least else { return }
+    var left = models - least
+    for index in nodes.indices {
+      let more = min(left, nodes[index].count * (nodes[index].spec.models[0].count - nodes[index].fewestModels))
+      nodes[index].totals = [nodes[index].count * nodes[index].fewestModels + more]
+      left -= more
+    }
   }
 
   /// A node of a version 1 file, which leaves to the plan's workload what its models are.
@@ -116,9 +156,7 @@ extension NodeGroup: Codable {
       let variant = Variant(
         architecture: group.architecture, precision: old.precision, vocabulary: group.vocabulary)
       spec.models[index] = ModelShare(group: group.name, variant: variant, count: spec.models[index].count)
-      for entry in figures.entries.indices where figures.entries[entry].variant == old {
-        figures.entries[entry].variant = variant
-      }
+      figures.entries[index].variant = variant
     }
   }
 }

@@ -5,6 +5,8 @@ public struct NodeGroup: Hashable, Sendable {
   public var count: Int
   /// Models of the emptiest of these nodes: at most one fewer than the fullest's, so that models are spread evenly.
   public var fewestModels: Int
+  /// Copies of the models of each share on all of these nodes together, in the order of the shares.
+  public var totals: [Int]
   public var figures: NodeFigures
   /// Price of one node, dollars an hour.
   public var costPerHour: Double
@@ -13,13 +15,20 @@ public struct NodeGroup: Hashable, Sendable {
   /// This program's engine can run it today.
   public var executable: Bool
   public var latencySeconds: PlannedLatency
+  /// p99 of each share's requests on the node that is worst for them, in the order of the shares; empty where there is
+  /// one share, whose p99 is the node's.
+  public var shareP99Seconds: [Estimate]
   /// Busy workers over workers, of the fullest device.
   public var utilization: Double
 
+  /// - Parameter totals: nil where a node has one share and all of these nodes are equally full, or all but one.
   public init(
-    spec: NodeSpec, count: Int, fewestModels: Int, figures: NodeFigures, costPerHour: Double, provenance: Provenance,
-    executable: Bool, latencySeconds: PlannedLatency, utilization: Double
+    spec: NodeSpec, count: Int, fewestModels: Int, totals: [Int]? = nil, figures: NodeFigures, costPerHour: Double,
+    provenance: Provenance, executable: Bool, latencySeconds: PlannedLatency, shareP99Seconds: [Estimate] = [],
+    utilization: Double
   ) {
+    self.totals = totals ?? spec.models.map { $0.count * count - ($0.count > fewestModels ? 1 : 0) }
+    self.shareP99Seconds = shareP99Seconds
     self.spec = spec
     self.count = count
     self.fewestModels = fewestModels
@@ -70,7 +79,11 @@ extension NodeGroup {
 
   /// Fewest and most models on one of these nodes.
   public var modelsPerNode: [Int] {
-    get { [fewestModels, spec.models.reduce(0) { $0.addingReportingOverflow($1.count).partialValue }] }
+    get {
+      if spec.models.count == 1 { return [fewestModels, spec.models[0].count] }
+      let total = totals.reduce(0) { $0.addingReportingOverflow($1).partialValue }
+      return [fewestModels, total > 0 ? (total - 1) / max(1, count) + 1 : 0]
+    }
     set {
       fewestModels = newValue.first ?? 0
       spec.models[0].count = newValue.last ?? 0
@@ -128,8 +141,8 @@ extension NodeGroup {
 
   /// The host's part where models live on devices; nil where they live in the host's memory.
   public var hostMemory: HostMemory? {
-    get { figures.hostMemory }
-    set { figures.hostMemory = newValue }
+    get { figures.entries[0].hostMemory }
+    set { figures.entries[0].hostMemory = newValue }
   }
 
   public var host: HostFingerprint? {

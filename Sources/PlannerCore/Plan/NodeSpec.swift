@@ -48,17 +48,23 @@ public struct NodeSpec: Codable, Hashable, Sendable {
   public var modelCount: Int { models.reduce(0) { $0 + $1.count } }
 }
 
-/// What a node is planned with: the figures of each of its variants, and its memory. A plan holds them, so that others
+/// What a node is planned with: the figures of each of its shares, and its memory. A plan holds them, so that others
 /// can predict the node again.
 public struct NodeFigures: Codable, Hashable, Sendable {
-  /// Times and memory of one variant on that node.
+  /// Times and memory of the models of one share on that node.
   public struct Entry: Codable, Hashable, Sendable {
     public var variant: Variant
     public var service: ServiceModel
     public var memoryPerModelBytes: Int64
     public var memoryProvenance: Provenance
+    /// The host's part where models live on devices; nil where they live in the host's memory.
+    public var hostMemory: HostMemory?
 
-    public init(variant: Variant, service: ServiceModel, memoryPerModelBytes: Int64, memoryProvenance: Provenance) {
+    public init(
+      variant: Variant, service: ServiceModel, memoryPerModelBytes: Int64, memoryProvenance: Provenance,
+      hostMemory: HostMemory? = nil
+    ) {
+      self.hostMemory = hostMemory
       self.variant = variant
       self.service = service
       self.memoryPerModelBytes = memoryPerModelBytes
@@ -66,29 +72,23 @@ public struct NodeFigures: Codable, Hashable, Sendable {
     }
   }
 
-  /// One for each variant of the node, in the order of its shares.
+  /// One for each share of the node, in their order.
   public var entries: [Entry]
   /// What the node has for models where they live, bytes.
   public var memoryCapacityBytes: Int64
-  /// The host's part where models live on devices; nil where they live in the host's memory.
-  public var hostMemory: HostMemory?
   /// The machine whose profile the figures are from; nil for published ones.
   public var host: HostFingerprint?
   /// Memory of the server itself, beside its models, bytes; nil where it was not measured.
   public var serverMemoryBytes: Int64?
 
   public init(
-    entries: [Entry], memoryCapacityBytes: Int64, hostMemory: HostMemory? = nil, host: HostFingerprint? = nil,
-    serverMemoryBytes: Int64? = nil
+    entries: [Entry], memoryCapacityBytes: Int64, host: HostFingerprint? = nil, serverMemoryBytes: Int64? = nil
   ) {
     self.entries = entries
     self.memoryCapacityBytes = memoryCapacityBytes
-    self.hostMemory = hostMemory
     self.host = host
     self.serverMemoryBytes = serverMemoryBytes
   }
-
-  public subscript(variant: Variant) -> Entry? { entries.first { $0.variant == variant } }
 }
 
 extension ServingFigures {
@@ -101,11 +101,18 @@ extension ServingFigures {
   /// What a node keeps of these figures.
   public var nodeFigures: NodeFigures {
     NodeFigures(
-      entries: [
-        .init(
-          variant: variant, service: service, memoryPerModelBytes: memoryPerModelBytes,
-          memoryProvenance: memoryProvenance)
-      ], memoryCapacityBytes: memoryCapacityBytes, hostMemory: hostMemory, host: host,
-      serverMemoryBytes: serverMemoryBytes)
+      entries: [nodeEntry], memoryCapacityBytes: memoryCapacityBytes, host: host, serverMemoryBytes: serverMemoryBytes)
   }
+
+  /// What a node keeps of these figures for one of its shares.
+  public var nodeEntry: NodeFigures.Entry {
+    NodeFigures.Entry(
+      variant: variant, service: service, memoryPerModelBytes: memoryPerModelBytes, memoryProvenance: memoryProvenance,
+      hostMemory: hostMemory)
+  }
+}
+
+extension NodeFigures.Entry {
+  /// Mean time for which a request keeps a worker from others, over requests of all sizes.
+  public var meanBusySeconds: Double { service.meanBusySeconds }
 }

@@ -45,7 +45,8 @@ public struct Plan: Codable, Sendable {
     budgetPerHour: Double?, workload: Workload, latencySeconds: PlannedLatency?, nodes: [NodeGroup], binding: Binding,
     bindingReason: Reason, bestExecutable: ExecutablePlan?, bestExecutableReason: Reason?,
     alternatives: [Alternative], guidance: [GuidanceRow], catalog: Provenance,
-    clusterCostPerHour: Double = Catalog.eksCostPerHour, atLowHostMemory: LowHostMemory? = nil
+    clusterCostPerHour: Double = Catalog.eksCostPerHour, atLowHostMemory: LowHostMemory? = nil,
+    groups: [PlannedGroup]? = nil
   ) {
     self.seed = seed
     self.feasible = feasible
@@ -58,7 +59,7 @@ public struct Plan: Codable, Sendable {
     self.budgetPerHour = budgetPerHour
     self.clusterCostPerHour = clusterCostPerHour
     self.workload = workload
-    groups = Self.groups(of: workload, nodes)
+    self.groups = groups ?? Self.groups(of: workload, nodes)
     self.latencySeconds = latencySeconds
     self.nodes = nodes
     self.binding = binding
@@ -77,14 +78,17 @@ public struct Plan: Codable, Sendable {
     return Certificate(method: isFree ? .free : .relaxedCover)
   }
 
+  /// Groups of which each model has as many copies as the workload wants at least.
   private static func groups(of workload: Workload, _ nodes: [NodeGroup]) -> [PlannedGroup] {
     workload.groups.map { group in
-      let holders = nodes.filter { node in node.spec.models.contains { $0.group == group.name } }
-      return PlannedGroup(
-        name: group.name, models: group.models, replicas: [1, 1], targetP99Seconds: group.targetP99Seconds,
-        p99Seconds: holders.map(\.latencySeconds.p99).max { $0.estimate < $1.estimate })
+      PlannedGroup(
+        name: group.name, models: group.models, replicas: [group.leastReplicas, group.leastReplicas],
+        targetP99Seconds: group.targetP99Seconds, p99Seconds: group.worstP99(on: nodes))
     }
   }
+
+  /// Where each copy of each model lives; nil where the nodes do not hold what the groups say.
+  public var placement: Placement? { Placement(nodes: nodes, workload: workload, groups: groups) }
 
   private enum CodingKeys: String, CodingKey {
     case schemaVersion, kind, seed, feasible, costPerHour, costPerMonth, lowerBoundPerHour, certificate, gap, models,
@@ -96,12 +100,12 @@ public struct Plan: Codable, Sendable {
   public init(from decoder: any Decoder) throws {
     let box = try decoder.container(keyedBy: CodingKeys.self)
     let workload = try box.decode(Workload.self, forKey: .workload)
+    let models = try box.decode(Int.self, forKey: .models)
     func adopted(_ nodes: [NodeGroup]) -> [NodeGroup] {
-      nodes.map { node in
-        var node = node
-        node.adopt(workload.groups[0])
-        return node
-      }
+      var nodes = nodes
+      for index in nodes.indices { nodes[index].adopt(workload.groups[0]) }
+      if workload.groups.count == 1 { NodeGroup.settleTotals(of: &nodes, models: models) }
+      return nodes
     }
     var executable = try box.decodeIfPresent(ExecutablePlan.self, forKey: .bestExecutable)
     if let nodes = executable?.nodes { executable?.nodes = adopted(nodes) }
@@ -109,7 +113,7 @@ public struct Plan: Codable, Sendable {
       seed: try box.decode(UInt64.self, forKey: .seed), feasible: try box.decode(Bool.self, forKey: .feasible),
       costPerHour: try box.decodeIfPresent(Double.self, forKey: .costPerHour),
       lowerBoundPerHour: try box.decodeIfPresent(Double.self, forKey: .lowerBoundPerHour),
-      models: try box.decode(Int.self, forKey: .models),
+      models: models,
       budgetPerHour: try box.decodeIfPresent(Double.self, forKey: .budgetPerHour), workload: workload,
       latencySeconds: try box.decodeIfPresent(PlannedLatency.self, forKey: .latencySeconds),
       nodes: adopted(try box.decode([NodeGroup].self, forKey: .nodes)),
@@ -126,6 +130,18 @@ public struct Plan: Codable, Sendable {
     gap = try box.decodeIfPresent(Double.self, forKey: .gap)
     certificate = try box.decodeIfPresent(Certificate.self, forKey: .certificate) ?? certificate
     groups = try box.decodeIfPresent([PlannedGroup].self, forKey: .groups) ?? groups
+  }
+}
+
+extension ModelGroup {
+  /// p99 of the group's requests on the node that is worst for them; nil where no node holds any.
+  public func worstP99(on nodes: [NodeGroup]) -> Estimate? {
+    let all = nodes.flatMap { node in
+      node.spec.models.indices.filter { node.spec.models[$0].group == name }.map {
+        node.shareP99Seconds.isEmpty ? node.latencySeconds.p99 : node.shareP99Seconds[$0]
+      }
+    }
+    return all.max { $0.estimate < $1.estimate }
   }
 }
 
@@ -174,8 +190,14 @@ public struct PlannedGroup: Codable, Hashable, Sendable {
   public var targetP99Seconds: Double
   /// p99 of the worst node that holds models of the group; nil where no plan is feasible.
   @ExplicitNull public var p99Seconds: Estimate?
+  /// Most requests a second to one copy: a model that is asked more often has more copies; nil is any number.
+  public var mostRatePerReplica: Double?
 
-  public init(name: String, models: Int, replicas: [Int], targetP99Seconds: Double, p99Seconds: Estimate?) {
+  public init(
+    name: String, models: Int, replicas: [Int], targetP99Seconds: Double, p99Seconds: Estimate?,
+    mostRatePerReplica: Double? = nil
+  ) {
+    self.mostRatePerReplica = mostRatePerReplica
     self.name = name
     self.models = models
     self.replicas = replicas
