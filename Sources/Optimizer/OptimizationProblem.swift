@@ -84,24 +84,18 @@ extension OptimizationProblem {
     func require(_ holds: Bool, _ key: String, _ message: String) throws(OptimizerError) {
       if !holds { throw .invalidWorkload(key: key, message: message) }
     }
-    if let demand = workload.unplanned { throw .unplanned(demand) }
-    let rate = workload.ratePerModelPerSecond
-    let target = workload.targetP99Seconds
-    try require((1...Self.mostModels).contains(workload.models), "models", "must be 1 to \(Self.mostModels)")
-    if let names = workload.groups[0].modelNames {
-      try require(
-        names.count == workload.models, "names", "are \(names.count), and the models are \(workload.models)")
-    }
-    try require(workload.tokens > 0, "tokens", "must be at least 1")
-    // Slower than once in six days, the simulated time for 12,000 requests leaves the engine's clock.
-    try require((2e-6...1e6).contains(rate), "ratePerModelPerSecond", "must be from 0.000002 to 1000000")
+    if fitModels, !workload.isFlat { throw .unplanned(.fitOfUnlikeModels) }
+    let models = workload.groups.reduce(0) { $0 + min($1.models, Self.mostModels + 1) }
+    try require((1...Self.mostModels).contains(models), "models", "must be 1 to \(Self.mostModels)")
+    for group in workload.groups { try validate(group) }
     try validateCatalog()
-    try require(target > 0 && target.isFinite, "targetP99Seconds", "must be longer than 0")
     if let budgetPerHour, !(budgetPerHour > 0 && budgetPerHour.isFinite) { throw .invalidBudget(budgetPerHour) }
     var everything = figures
     if let local { everything.profiles.append(local.profile) }
     let known = everything.knownArchitectures
-    if !known.contains(workload.architecture) { throw .unknownArchitecture(workload.architecture, known: known) }
+    for group in workload.groups where !known.contains(group.architecture) {
+      throw .unknownArchitecture(group.architecture, known: known)
+    }
     if fitModels {
       if local == nil { throw .noLocalProfile }
       return
@@ -116,6 +110,24 @@ extension OptimizationProblem {
         throw .unknownInstance(name: name, similar: similarNames(to: name))
       }
     }
+  }
+
+  private func validate(_ group: ModelGroup) throws(OptimizerError) {
+    let place = workload.groups.count == 1 ? "" : "groups: \(group.name): "
+    func require(_ holds: Bool, _ key: String, _ message: String) throws(OptimizerError) {
+      if !holds { throw .invalidWorkload(key: place + key, message: message) }
+    }
+    try require(group.models >= 1, "models", "must be at least 1")
+    if let names = group.modelNames {
+      try require(names.count == group.models, "names", "are \(names.count), and the models are \(group.models)")
+    }
+    try require(group.requests.tokens > 0, "tokens", "must be at least 1")
+    // Slower than once in six days, the simulated time for 12,000 requests leaves the engine's clock.
+    try require(
+      (2e-6...1e6).contains(group.ratePerModelPerSecond), "ratePerModelPerSecond", "must be from 0.000002 to 1000000")
+    let target = group.targetP99Seconds
+    try require(target > 0 && target.isFinite, "targetP99Seconds", "must be longer than 0")
+    try require((1...1000).contains(group.leastReplicas), "replicas", "must be 1 to 1000")
   }
 
   /// Bounds that keep exact sums within 64 bits.

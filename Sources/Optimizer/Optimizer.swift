@@ -16,9 +16,22 @@ public enum Optimizer {
     progress: ((String) -> Void)? = nil
   ) throws(OptimizerError) -> Plan {
     try problem.validate()
+    if !problem.workload.isFlat { return try mixed(problem, shouldStop, progress) }
     var search = Search(problem, shouldStop: shouldStop, progress: progress)
     let plan = problem.fitModels ? search.fit() : search.plan()
     // What a search found that was stopped would carry no proof.
+    if search.sizing.oracle.wasStopped { throw .stopped }
+    // A model that is asked too often for any one device may do with several copies.
+    guard !plan.feasible, !problem.fitModels, plan.lowerBoundPerHour == nil else { return plan }
+    let copied = try mixed(problem, shouldStop, progress)
+    return copied.lowerBoundPerHour == nil ? plan : copied
+  }
+
+  private static func mixed(
+    _ problem: OptimizationProblem, _ shouldStop: @escaping @Sendable () -> Bool, _ progress: ((String) -> Void)?
+  ) throws(OptimizerError) -> Plan {
+    var search = MixSearch(problem, shouldStop: shouldStop, progress: progress)
+    let plan = search.plan()
     if search.sizing.oracle.wasStopped { throw .stopped }
     return plan
   }

@@ -111,7 +111,7 @@ struct OptimizeCommand: ComputingCommand {
     let host = try HostInfo.fingerprint()
     if host.isThrottled { Output.note(Phrases.throttled(host)) }
     let cores = max(1, host.usableCPUs - reserveCores)
-    guard let profile = figures.profile(of: host, for: load.query, cores: cores) else {
+    guard let profile = figures.profile(of: host, for: load.groups.map(\.query), cores: cores) else {
       throw Failure(
         .unavailable,
         "no profile in \(profiles)/ is of this machine (\(host.cpuModel), \(host.cores) cores"

@@ -37,11 +37,27 @@ struct SimulateCommand: ComputingCommand {
     guard let node = plan.nodes.max(by: { $0.latencySeconds.p99.estimate < $1.latencySeconds.p99.estimate }) else {
       throw Failure(.badData, "\(path): nodes: is empty, because \(plan.bindingReason); there is nothing to simulate")
     }
-    let prediction = NodeSimulation.predict(
-      node.spec, plan.workload, node.figures, seed: seed ?? plan.seed, effort: .final)
-    guard let prediction else {
+    guard let prediction = predict(node, of: plan) else {
       throw Failure(.badData, "\(path): the offered load reaches the capacity of \(node.instanceType)")
     }
     return prediction.summary
+  }
+
+  /// The fullest device of the node; of many kinds of models, the one with the highest p99.
+  private func predict(_ node: NodeGroup, of plan: Plan) -> NodePrediction? {
+    let seed = seed ?? plan.seed
+    guard plan.isMixed, let placement = plan.placement else {
+      return NodeSimulation.predict(node.spec, plan.workload, node.figures, seed: seed, effort: .final)
+    }
+    let devices = placement.devices.filter { plan.nodes[$0.kind] == node }
+    func work(_ device: Placement.Device) -> Double {
+      device.contents.reduce(0) { sum, content in
+        sum + content.copies.reduce(0) { $0 + $1.ratePerSecond }
+          * node.figures.entries[content.share].meanBusySeconds
+      }
+    }
+    return devices.max { work($0) < work($1) }.flatMap {
+      NodeSimulation.predict($0, of: node, plan.workload, seed: seed, effort: .final)
+    }
   }
 }

@@ -15,9 +15,7 @@ public enum PlanFile {
       }
     }
     require((1...1_000_000).contains(plan.models), "models", "is not from 1 to 1000000")
-    // What the search refuses, it has made no plan of.
-    if let demand = plan.workload.unplanned { require(false, "workload", "is none that can be planned: \(demand)") }
-    check(plan.workload, require)
+    for group in plan.workload.groups { check(group, require) }
     for (index, node) in plan.nodes.enumerated() {
       check(node, "nodes[\(index)]", require)
       check(node.spec, of: plan.workload, "nodes[\(index)].placed", require)
@@ -29,18 +27,19 @@ public enum PlanFile {
     return plan
   }
 
-  private static func check(_ workload: Workload, _ require: (Bool, String, String) -> Void) {
-    let rate = workload.ratePerModelPerSecond
+  private static func check(_ group: ModelGroup, _ require: (Bool, String, String) -> Void) {
+    let rate = group.ratePerModelPerSecond
     require(rate > 0 && rate.isFinite, "workload.ratePerModelPerSecond", "is not a number above 0")
-    require((1...100_000).contains(workload.tokens), "workload.tokens", "is not from 1 to 100000")
-    let target = workload.targetP99Seconds
+    require((1...100_000).contains(group.requests.tokens), "workload.tokens", "is not from 1 to 100000")
+    let target = group.targetP99Seconds
     require(target > 0 && target.isFinite, "workload.targetP99Seconds", "is not a time above 0")
+    require((1...1_000_000).contains(group.models), "workload.models", "is not from 1 to 1000000")
+    require((1...1000).contains(group.leastReplicas), "workload.leastReplicas", "is not from 1 to 1000")
   }
 
   private static func check(
     _ spec: NodeSpec, of workload: Workload, _ key: String, _ require: (Bool, String, String) -> Void
   ) {
-    require(spec.models.count == 1, key, "holds several groups, which this version cannot read")
     for share in spec.models {
       require(workload[group: share.group] != nil, key, "names '\(share.group)', which is no group of the workload")
     }

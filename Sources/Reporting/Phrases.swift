@@ -3,14 +3,40 @@ import PlannerCore
 /// The sentences that the page and the terminal share, so that both say the same.
 public enum Phrases {
   /// `3,000 bert-base models, 128 tokens a request, …`
+  private static func sizes(_ requests: RequestMix) -> String {
+    switch requests.sizes {
+    case .none: "requests of one size"
+    case .fixed(let tokens): "\(Format.count(tokens, "token", "tokens")) a request"
+    case .lognormal, .histogram: "\(MixText.sizes(requests.sizes)) tokens a request"
+    }
+  }
+
   static func workload(_ workload: Workload) -> String {
+    if workload.groups.count > 1 {
+      let models = workload.groups.reduce(0) { $0 + $1.models }
+      let architectures = Set(workload.groups.map(\.architecture)).count
+      return "\(Format.count(models, "model", "models")) in \(workload.groups.count) groups of "
+        + "\(Format.count(architectures, "architecture", "architectures")), "
+        + "\(Format.rate(workload.totalRatePerSecond)) in all"
+    }
     let all = workload.ratePerModelPerSecond * Double(workload.models)
-    let arrivals = workload.arrivals == .poisson ? "Poisson arrivals" : "evenly spaced arrivals"
-    let input = workload.input == .text ? "text in" : "token ids in"
+    let arrivals =
+      switch workload.arrivals {
+      case .poisson: "Poisson arrivals"
+      case .deterministic: "evenly spaced arrivals"
+      case .gamma(let cv): "gamma arrivals of cv \(Format.plain(cv))"
+      case .trace: "arrivals as recorded"
+      }
+    let input =
+      switch workload.input {
+      case .text: "text in"
+      case .tokens: "token ids in"
+      case .tensors: "tensors in"
+      }
     let vocabulary = workload.vocabulary.map { " (vocabulary \(Format.count($0)))" } ?? ""
     let kind = workload.architecture
     return "\(Format.count(workload.models, "\(kind) model", "\(kind) models"))\(vocabulary), "
-      + "\(Format.count(workload.tokens, "token", "tokens")) a request, \(input), \(arrivals), uniform popularity, "
+      + "\(sizes(workload.groups[0].requests)), \(input), \(arrivals), \(MixText.popularity(workload.groups[0].popularity)) popularity, "
       + "\(Format.rate(workload.ratePerModelPerSecond)) per model (\(Format.rate(all)) in all), "
       + "target p99 ≤ \(Format.setting(workload.targetP99Seconds))"
   }

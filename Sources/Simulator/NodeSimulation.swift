@@ -22,7 +22,7 @@ public struct NodePrediction: Sendable {
   public struct Group: Sendable {
     public var name: String
     /// Which stream of the simulation it is.
-    var stream: Int
+    package var stream: Int
     public var latencySeconds: LatencyEstimates
   }
 

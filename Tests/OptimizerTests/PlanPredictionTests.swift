@@ -111,20 +111,6 @@ import Testing
 
   // MARK: Several groups
 
-  @Test func severalGroupsAreRefusedInASentence() throws {
-    var problem = try Fixture.mission()
-    var second = problem.workload.groups[0]
-    second.name = "others"
-    problem.workload.groups.append(second)
-    #expect(throws: OptimizerError.unplanned(.severalGroups(2))) { try Optimizer.optimize(problem) }
-    #expect(OptimizerError.unplanned(.severalGroups(2)).description.contains("2 groups"))
-    var plan = try Optimizer.optimize(try Fixture.mission())
-    plan.workload.groups.append(second)
-    let text = try JSONFile.encode(plan)
-    let error = #expect(throws: FileError.self) { try read(text) }
-    #expect(error?.description.contains("several groups") == true)
-  }
-
   @Test func aWorkloadOfSeveralGroupsIsReadBackTheSame() throws {
     var workload = Workload.guidance
     var second = workload.groups[0]

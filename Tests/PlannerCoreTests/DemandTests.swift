@@ -159,27 +159,23 @@ import Testing
     #expect(keys == expected)
   }
 
-  @Test func whatCannotBePlannedIsNamed() {
-    func unplanned(_ change: (inout ModelGroup) -> Void) -> UnplannedDemand? {
+  @Test func flatIsWhatIsAllAlike() {
+    func isFlat(_ change: (inout ModelGroup) -> Void) -> Bool {
       var group = Self.group()
       change(&group)
-      return Self.workload(group).unplanned
+      return Self.workload(group).isFlat
     }
-    let cases: [(UnplannedDemand?, UnplannedDemand)] = [
-      (Self.workload(Self.group("a"), Self.group("b")).unplanned, .severalGroups(2)),
-      (unplanned { $0.popularity = .zipf(exponent: 1) }, .popularity(group: "g")),
-      (unplanned { $0.popularity = .shares(Array(repeating: 0.1, count: 10)) }, .popularity(group: "g")),
-      (unplanned { $0.requests.sizes = .lognormal(mean: 4, cv: 1, max: 9) }, .varyingSizes(group: "g")),
-      (unplanned { $0.requests.sizes = .histogram([SizeWeight(size: 4, weight: 1)]) }, .varyingSizes(group: "g")),
-      (unplanned { $0.requests.sizes = .none }, .noSize(group: "g")),
-      (unplanned { $0.arrivals = .gamma(cv: 2) }, .arrivals(group: "g", process: "gamma")),
-      (unplanned { $0.arrivals = .trace([1]) }, .arrivals(group: "g", process: "trace")),
-      (unplanned { $0.requests.input = .tensors }, .tensors(group: "g")),
-      (unplanned { $0.leastReplicas = 3 }, .replicas(group: "g", least: 3)),
+    #expect(isFlat { _ in })
+    #expect(isFlat { $0.arrivals = .deterministic })
+    #expect(isFlat { $0.requests = RequestMix(sizes: .none, input: .tensors) })
+    #expect(Self.workload(Self.group(models: 1, popularity: .zipf(exponent: 1))).isFlat)
+    #expect(!Self.workload(Self.group("a"), Self.group("b")).isFlat)
+    let changes: [(inout ModelGroup) -> Void] = [
+      { $0.popularity = .zipf(exponent: 1) }, { $0.popularity = .shares(Array(repeating: 0.1, count: 10)) },
+      { $0.requests.sizes = .lognormal(mean: 4, cv: 1, max: 9) },
+      { $0.requests.sizes = .histogram([SizeWeight(size: 4, weight: 1)]) }, { $0.arrivals = .gamma(cv: 2) },
+      { $0.arrivals = .trace([1]) }, { $0.leastReplicas = 3 },
     ]
-    for (found, expected) in cases { #expect(found == expected) }
-    #expect(Set(cases.map(\.1.description)).count == 8)
-    #expect(unplanned { $0.arrivals = .deterministic } == nil)
-    #expect(Self.workload(Self.group(models: 1, popularity: .zipf(exponent: 1))).unplanned == nil)
+    for change in changes { #expect(!isFlat(change)) }
   }
 }

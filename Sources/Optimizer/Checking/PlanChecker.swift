@@ -81,6 +81,12 @@ public enum PlanChecker {
   public static func check(_ plan: Plan, against evidence: PlanEvidence, seed: UInt64? = nil) -> [PlanViolation] {
     var report = CheckReport()
     let fleet = FleetCheck(plan: plan, evidence: evidence, seed: seed ?? plan.seed &+ 0x5EED)
+    if plan.isMixed {
+      fleet.checkSums(&report)
+      MixCheck(plan: plan, evidence: evidence, seed: fleet.seed).check(&report)
+      MixBoundCheck(plan: plan, evidence: evidence).check(&report)
+      return report.violations
+    }
     fleet.checkTotals(&report)
     for (index, node) in plan.nodes.enumerated() { fleet.checkNode(node, at: "nodes[\(index)]", &report) }
     fleet.checkExecutable(&report)
@@ -113,6 +119,34 @@ struct FleetCheck {
   let seed: UInt64
   /// Counts of nodes, models and queues beyond this are wrong by themselves, and their products might overflow.
   private static let plausible = 1...10_000_000
+
+  /// What every plan says of its cost and its nodes, whatever lives on them.
+  func checkSums(_ report: inout CheckReport) {
+    checkAsked(&report)
+    guard plan.feasible else {
+      report.require(plan.costPerHour == nil, .arithmetic, "costPerHour", "is given though the plan is not feasible")
+      report.require(plan.nodes.isEmpty, .arithmetic, "nodes", "are given though the plan is not feasible")
+      return
+    }
+    guard let cost = plan.costPerHour, let latency = plan.latencySeconds?.p99, !plan.nodes.isEmpty else {
+      report.require(
+        false, .arithmetic, "costPerHour", "cost, latency or nodes are missing though the plan is feasible")
+      return
+    }
+    let total = sum(of: plan.nodes)
+    report.require(agree(cost, total), .arithmetic, "costPerHour", "is \(cost); its nodes and cluster cost \(total)")
+    if let budget = plan.budgetPerHour {
+      report.require(cost <= budget + 1e-9, .budget, "costPerHour", "is \(cost), above the budget of \(budget)")
+    }
+    report.require(
+      plan.costPerMonth.map { agree($0, cost * 730) } ?? false, .arithmetic, "costPerMonth",
+      "is not 730 hours of \(cost)")
+    let worst = plan.nodes.map(\.latencySeconds.p99.estimate).max() ?? 0
+    report.require(
+      agree(latency.estimate, worst), .latency, "latencySeconds.p99",
+      "is \(latency.estimate); the worst node's is \(worst)")
+    for (index, node) in plan.nodes.enumerated() { checkPrice(node, at: "nodes[\(index)]", &report) }
+  }
 
   func checkTotals(_ report: inout CheckReport) {
     report.require(plan.models >= 1, .coverage, "models", "is \(plan.models)")
@@ -226,11 +260,8 @@ struct FleetCheck {
       "hold \(fewest)\(most > fewest ? " to \(most)" : "") models, \(plan.models) are planned for")
   }
 
-  func checkNode(_ node: NodeGroup, at field: String, _ report: inout CheckReport) {
-    report.require(node.count >= 1, .coverage, "\(field).count", "is \(node.count)")
+  private func checkPrice(_ node: NodeGroup, at field: String, _ report: inout CheckReport) {
     let isLocal = node.instanceType == "local"
-    report.require(
-      !isLocal || node.count == 1, .coverage, "\(field).count", "is \(node.count); there is one such machine")
     if let type = evidence.catalog[node.instanceType] {
       report.require(
         agree(node.costPerHour, type.costPerHour), .catalog, "\(field).costPerHour",
@@ -240,6 +271,14 @@ struct FleetCheck {
       report.require(isLocal, .catalog, "\(field).instanceType", "'\(node.instanceType)' is not in the catalogue")
       report.require(node.costPerHour == 0, .catalog, "\(field).costPerHour", "is not 0")
     }
+  }
+
+  func checkNode(_ node: NodeGroup, at field: String, _ report: inout CheckReport) {
+    report.require(node.count >= 1, .coverage, "\(field).count", "is \(node.count)")
+    report.require(
+      node.instanceType != "local" || node.count == 1, .coverage, "\(field).count",
+      "is \(node.count); there is one such machine")
+    checkPrice(node, at: field, &report)
     let models = node.modelsPerNode.max() ?? 0
     let counts = [node.count, node.devices, node.workers, node.threadsPerWorker, models]
     guard counts.allSatisfy(Self.plausible.contains), node.service.computeSeconds.mean > 0 else {

@@ -76,7 +76,7 @@ struct NodeSizing {
       return .latency(
         models: perDevice + 1, place: candidate.place, p99Seconds: next?.latencySeconds.p99,
         targetSeconds: workload.targetP99Seconds)
-    case .count, .budget, .pods, .noFigure: return .oneNodeTakesAll(models: workload.models)
+    case .count, .budget, .pods, .noFigure, .notTried: return .oneNodeTakesAll(models: workload.models)
     }
   }
 

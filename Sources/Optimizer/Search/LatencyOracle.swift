@@ -29,7 +29,14 @@ struct LatencyOracle: Sendable {
   ///
   /// - Returns: nil where the offered load reaches the capacity.
   mutating func predict(_ spec: NodeSpec, _ figures: NodeFigures, isFinal: Bool = true) -> NodePrediction? {
-    let question = Question(load: DeviceLoad(spec, demand, figures), isFinal: isFinal)
+    predict(DeviceLoad(spec, demand, figures), isFinal: isFinal)
+  }
+
+  /// One device.
+  ///
+  /// - Returns: nil where the offered load reaches the capacity.
+  mutating func predict(_ load: DeviceLoad, isFinal: Bool) -> NodePrediction? {
+    let question = Question(load: load, isFinal: isFinal)
     if let answer = known[question] { return answer }
     if wasStopped || shouldStop() {
       wasStopped = true

@@ -1,18 +1,5 @@
 import RealModule
 
-/// Requests of like size, which a prediction takes to be of the largest of them.
-public struct SizeClass: Hashable, Sendable {
-  /// Largest size of the class.
-  public var upTo: Int
-  /// Share of the requests, above 0; those of all classes sum to 1.
-  public var share: Double
-
-  public init(upTo: Int, share: Double) {
-    self.upTo = upTo
-    self.share = share
-  }
-}
-
 extension RequestSizes {
   /// Shares of requests below which classes end: fine at the top, since the longest requests make the tail.
   private static let ends = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1]

@@ -82,16 +82,18 @@ public struct ModelGroup: Hashable, Sendable {
 
   /// What the figures are asked for.
   public var query: FigureQuery {
-    FigureQuery(
+    var query = FigureQuery(
       architecture: architecture, vocabulary: vocabulary, precisions: precisions, size: requests.tokens,
       input: requests.input)
+    if requests.sizes.only == nil, requests.sizes.largest != nil { query.sizes = requests.sizes.classes }
+    return query
   }
 }
 
 /// What a fleet is asked to do: groups of models, how often each is asked, and how fast it has to answer.
 public struct Workload: Hashable, Sendable {
   public var name: String
-  /// At least one. Not every demand can be planned: `unplanned` says what stands against it.
+  /// At least one.
   public var groups: [ModelGroup]
   /// Where these figures come from.
   public var source: String

@@ -17,6 +17,7 @@ extension Figures {
         let peers = usable.filter { $0.workers == cell.workers && $0.threads == cell.threads }.map(\.computeSeconds)
         serving?.meanFloorSeconds = peers.map(\.mean).min() ?? 0
         serving?.p99FloorSeconds = peers.map { $0.quantile(0.99) }.min() ?? 0
+        if !query.sizes.isEmpty { serving?.rest(onSizes: query.sizes) }
         return serving
       }
     }
@@ -69,7 +70,8 @@ extension Figures {
         computeSeconds: cell.computeSeconds.scaled(by: slowdown), overheadSeconds: overhead.seconds,
         betweenRunCV: cell.betweenRunCV, computeProvenance: provenance, overheadProvenance: overhead.provenance,
         dispatchGapSeconds: cell.dispatchGapSeconds, wakeUpSeconds: cell.wakeUpSeconds,
-        computeTraceSeconds: cell.computeTraceSeconds.map { $0.map { $0 * slowdown } }),
+        computeTraceSeconds: cell.computeTraceSeconds.map { $0.map { $0 * slowdown } },
+        sizes: model.sizeFactors(query.sizes, beside: cell)),
       memoryPerModelBytes: model.memoryPerModelBytes, memoryCapacityBytes: memoryBytes - profile.serverMemoryBytes,
       memoryProvenance: profile.provenance, provenance: provenance, executable: true, host: profile.host,
       serverMemoryBytes: profile.serverMemoryBytes, fileBytes: model.fileBytes,

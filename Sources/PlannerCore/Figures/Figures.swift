@@ -72,13 +72,23 @@ public struct Figures: Sendable {
   ///
   /// - Returns: nil where no profile is of that processor.
   public func profile(of host: HostFingerprint, for query: FigureQuery, cores: Int) -> Profile? {
+    profile(of: host, for: [query], cores: cores)
+  }
+
+  /// As for one query, among the profiles that have figures for all of several; where none has, for most of them.
+  public func profile(of host: HostFingerprint, for queries: [FigureQuery], cores: Int) -> Profile? {
     let own = profiles.filter { $0.speaksFor(host.machine) }
-    func first(_ query: FigureQuery) -> Profile? {
-      own.first { profile in
-        profile.models.contains { $0.isAsked(by: query) && !usableCells($0, query, cores: cores).isEmpty }
+    func answered(_ profile: Profile, exactly: Bool) -> Int {
+      queries.count { query in
+        let query = exactly ? query.exactly : query
+        return profile.models.contains { $0.isAsked(by: query) && !usableCells($0, query, cores: cores).isEmpty }
       }
     }
-    return first(query.exactly) ?? first(query) ?? own.first
+    let counts = own.map { (any: answered($0, exactly: false), exact: answered($0, exactly: true)) }
+    let best = own.indices.max {
+      (counts[$0].any, counts[$0].exact, -$0) < (counts[$1].any, counts[$1].exact, -$1)
+    }
+    return best.map { own[$0] }
   }
 
   /// The fastest way to run such models on the processor at hand, by the newest profile of it that has one: in the

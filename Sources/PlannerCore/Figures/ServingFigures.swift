@@ -1,3 +1,13 @@
+extension ServingFigures {
+  /// Floors of requests of several sizes: the smaller ones take less, so only as much of the mean is certain as they
+  /// are known to take, and no more of p99 than where the largest ones are more than one in a hundred.
+  mutating func rest(onSizes sizes: [SizeClass]) {
+    meanFloorSeconds *= (service.sizes ?? []).meanFactor
+    let largest = sizes.last?.share ?? 1
+    if largest <= 0.01 { p99FloorSeconds = 0 }
+  }
+}
+
 /// One way to run a variant on a machine, with the figures that speak for it there.
 public struct ServingFigures: Sendable {
   public var variant: Variant

@@ -20,8 +20,10 @@ public struct FigureQuery: Hashable, Sendable {
   public var vocabulary: Int?
   /// Precisions that may be planned; nil allows every one.
   public var precisions: [Precision]?
-  /// Length of a request in tokens.
+  /// Length of a request in tokens, of the longest where sizes vary; 1 where requests have none.
   public var size: Int
+  /// Classes of size, ascending, the largest being `size`; empty where all requests have one size.
+  public var sizes: [SizeClass] = []
   public var input: RequestInput
   /// Only measurements of that very size and input count, since a run's measurement will be laid beside the
   /// prediction; otherwise longer requests and other inputs may stand in, and are called estimates.

@@ -87,6 +87,9 @@ public struct Plan: Codable, Sendable {
     }
   }
 
+  /// Whether models are not all alike, or have several copies.
+  public var isMixed: Bool { !workload.isFlat || groups.contains { $0.replicas != [1, 1] } || certificate?.method == .dualPrices }
+
   /// Where each copy of each model lives; nil where the nodes do not hold what the groups say.
   public var placement: Placement? { Placement(nodes: nodes, workload: workload, groups: groups) }
 
@@ -214,10 +217,37 @@ public struct Certificate: Codable, Hashable, Sendable {
     case relaxedCover
     /// The machine at hand costs nothing, and nothing costs less.
     case free
+    /// The price of each type, shared among its resources: a copy of a model costs at least what it takes of them at
+    /// the type that is cheapest for it, and no fleet costs less than all copies.
+    case dualPrices
   }
 
   public var method: Method
-  public init(method: Method) { self.method = method }
+  /// By type, where the method is `dualPrices`.
+  public var prices: [ResourcePrices]?
+
+  public init(method: Method, prices: [ResourcePrices]? = nil) {
+    self.method = method
+    self.prices = prices
+  }
+}
+
+/// How the price of a type is shared among its resources; the shares sum to 1.
+public struct ResourcePrices: Codable, Hashable, Sendable {
+  public var instanceType: String
+  /// Share of the memory that models live in.
+  public var memory: Double
+  /// Share of the host's memory, where models live on devices.
+  public var hostMemory: Double
+  /// Share of the workers' time.
+  public var compute: Double
+
+  public init(instanceType: String, memory: Double, hostMemory: Double, compute: Double) {
+    self.instanceType = instanceType
+    self.memory = memory
+    self.hostMemory = hostMemory
+    self.compute = compute
+  }
 }
 
 /// The cheapest plan whose every node this program's engine can run today.

@@ -27,7 +27,29 @@ extension Reason: CustomStringConvertible {
       "this program's engine runs on CPUs that it has profiled, and no profile of \(architecture) at "
         + "\(size) tokens comes from a type considered; run `planner profile` on one"
     case .notInCatalogue, .packingOfAnotherType, .packingMemory, .packingHostMemory, .packing: packingSentence
+    case .ofGroup, .mixTooSlow, .mixMemory, .mixReplicas, .mixDoesNotFit, .noProfiledTypeKeepsTargets, .notTriedAlone:
+      mixSentence
     case .stated(let sentence): sentence
+    }
+  }
+
+  private var mixSentence: String {
+    switch self {
+    case .ofGroup(let group, let reason): return "group '\(group)': \(reason.sentence)"
+    case .mixTooSlow(let nodes, let type):
+      return "latency: on \(nodes) × \(type) some group would break its target"
+    case .mixMemory(let nodes, let type, let needed, let isHosts):
+      return "memory: the models take \(NumberText.mebibytes(needed)) of the \(isHosts ? "hosts'" : "nodes'") memory, "
+        + "more than \(nodes) × \(type) have"
+    case .mixReplicas(let copies, let devices):
+      return "compute: a model needs \(copies) copies, each on a device of its own, and \(devices) would be left"
+    case .mixDoesNotFit(let groups, let models):
+      return "the machine at hand does not take the \(NumberText.models(models)) of \(groups) groups within their targets"
+    case .noProfiledTypeKeepsTargets:
+      return "no profiled type keeps the targets of all groups"
+    case .notTriedAlone:
+      return "no fleet of this type alone was looked for: others are cheaper by the memory and time that a model takes"
+    default: return ""
     }
   }
 

@@ -9,6 +9,8 @@ public enum Binding: String, Codable, Hashable, Sendable, CaseIterable {
   case budget
   /// There are no more models.
   case count
+  /// It was not tried by itself.
+  case notTried
   /// No measurement and no publication says.
   case noFigure
 }
@@ -89,6 +91,23 @@ public indirect enum Reason: Hashable, Sendable {
   case executableFleetAboveBudget([FleetPart], costPerHour: Double, budgetPerHour: Double)
   case noProfiledTypeKeepsTarget(instanceType: String, Reason)
   case noProfile(architecture: String, size: Int)
+
+  // MARK: Many kinds of models
+
+  /// A reason that is one group's.
+  case ofGroup(String, Reason)
+  /// On so many nodes some group would break its target.
+  case mixTooSlow(nodes: Int, instanceType: String)
+  /// The models take more memory than so many nodes have; `isHosts` says whether it is the hosts' or the devices'.
+  case mixMemory(nodes: Int, instanceType: String, neededBytes: Int64, isHosts: Bool)
+  /// A model has more copies than there would be devices.
+  case mixReplicas(copies: Int, devices: Int)
+  /// The machine at hand does not take all groups.
+  case mixDoesNotFit(groups: Int, models: Int)
+  /// No profiled type keeps the targets of all groups.
+  case noProfiledTypeKeepsTargets
+  /// A type that no fleet of it alone was looked for.
+  case notTriedAlone
 
   // MARK: The guidance's own packing
 

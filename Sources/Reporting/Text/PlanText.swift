@@ -26,6 +26,7 @@ public enum PlanText {
   private static func workload(_ plan: Plan, _ page: inout TextPage) {
     page.heading("Workload: \(plan.workload.name)")
     page.paragraph(Phrases.workload(plan.workload) + ".")
+    if plan.isMixed { page.table(MixText.groups(plan)) }
     page.paragraph("Source: \(plan.workload.source)", isDim: true)
   }
 
@@ -98,7 +99,7 @@ public enum PlanText {
   }
 
   /// Milliseconds, and their interval.
-  private static func latencyCells(_ latency: Estimate?) -> [String] {
+  static func latencyCells(_ latency: Estimate?) -> [String] {
     guard let latency else { return [Format.missing, ""] }
     let isBounded = latency.low.isFinite && latency.high.isFinite
     return [
@@ -152,7 +153,8 @@ public enum PlanText {
     ])
     for node in nodes {
       let cells = [
-        node.instanceType, Format.count(node.count), Format.range(node.modelsPerNode), node.precision.rawValue,
+        node.instanceType, Format.count(node.count), Format.range(node.modelsPerNode),
+        Set(node.spec.models.map(\.variant.precision)).map(\.rawValue).sorted().joined(separator: ", "),
         Format.price(node.costPerHour),
       ]
       table.append(
@@ -161,7 +163,10 @@ public enum PlanText {
         ])
     }
     page.table(table)
-    for node in nodes { page.item("\(node.instanceType): \(Phrases.nodeDetails(node))") }
+    for node in nodes {
+      if node.spec.models.count > 1 { page.item("\(node.instanceType) holds at the most \(MixText.contents(node))") }
+      page.item("\(node.instanceType): \(Phrases.nodeDetails(node))")
+    }
   }
 
   private static func alternatives(_ plan: Plan, _ page: inout TextPage) {

@@ -58,7 +58,7 @@ struct WorkloadTarget: FuzzTarget {
       guard try WorkloadFile.read(folder + "/out.yaml") == workload else {
         throw BrokenLaw("is not read back the same")
       }
-      return "read \(workload.groups.count) \(workload.unplanned?.description.prefix(60) ?? "plain")"
+      return "read \(workload.groups.count) \(workload.isFlat ? "flat" : "mixed")"
     } catch let error as FileError {
       guard !error.problems.isEmpty else { throw BrokenLaw("refused without a reason") }
       return error.problems.prefix(3).map { $0.message.filter(\.isLetter).prefix(60) }.joined(separator: " ")

@@ -1,0 +1,278 @@
+import PlannerCore
+import Simulator
+
+/// Groups that share nodes, and the nodes that they share.
+struct Pool {
+  /// Places of the groups in the workload, ascending.
+  var groups: [Int]
+  var way: NodeWay
+  /// Nodes of one kind.
+  var node: NodeGroup
+  /// What the plan says of the groups, in their order.
+  var planned: [PlannedGroup]
+  /// Price of the nodes, billionths of a dollar an hour.
+  var cost: Int64
+  /// What stops the pool from doing with one node less.
+  var limit: Obstacle
+}
+
+/// Finds how many nodes of one way a set of groups needs.
+///
+/// The copies are spread over all nodes; memory and load say how many it takes at least, and the fullest devices of each
+/// group are simulated until that many keep every group's target.
+extension MixSizing {
+  private var workload: Workload { problem.workload }
+  /// More nodes of one kind are damage.
+  private static let mostNodes = 100_000
+
+  /// A pool before its nodes are counted.
+  private struct Draft {
+    var groups: [Int]
+    var way: NodeWay
+    var choices: [NodeWay.Choice]
+    var planned: [PlannedGroup]
+    /// Copies of each group's models, over all nodes.
+    var totals: [Int]
+    /// Fewest devices that copies of one model need.
+    var fewestDevices: Int
+  }
+
+  // MARK: Bounds
+
+  /// Fewest nodes that memory, and a load below what each group alone would allow, leave possible.
+  func fewestNodes(_ groups: [Int], _ way: NodeWay) -> Int? {
+    guard let draft = draft(groups, way) else { return nil }
+    return leastNodes(draft)
+  }
+
+  private func draft(_ groups: [Int], _ way: NodeWay) -> Draft? {
+    let choices = groups.compactMap { way.choices[$0] }
+    guard choices.count == groups.count else { return nil }
+    var (planned, totals, fewest): ([PlannedGroup], [Int], Int) = ([], [], 1)
+    for (index, choice) in zip(groups, choices) {
+      let group = workload.groups[index]
+      let rates = group.popularity == .uniform ? [group.ratePerModelPerSecond] : group.rates()
+      let hottest = rates.max() ?? 0
+      let own = PlannedGroup(
+        name: group.name, models: group.models, replicas: [group.leastReplicas, group.leastReplicas],
+        targetP99Seconds: group.targetP99Seconds, p99Seconds: nil,
+        mostRatePerReplica: hottest > choice.mostRate ? choice.mostRate : nil)
+      let copies = rates.map { own.copies(atRate: $0, least: group.leastReplicas) }
+      planned.append(own)
+      totals.append(copies.reduce(0, +) * (group.popularity == .uniform ? group.models : 1))
+      fewest = max(fewest, copies.max() ?? 1)
+    }
+    return Draft(
+      groups: groups, way: way, choices: choices, planned: planned, totals: totals, fewestDevices: fewest)
+  }
+
+  private func leastNodes(_ draft: Draft) -> Int {
+    let devices = draft.way.server.devices
+    func whole(_ count: Double) -> Int { count < Double(Self.mostNodes) ? Int(count.rounded(.up)) : Self.mostNodes + 1 }
+    let bytes = zip(draft.totals, draft.choices).reduce(0.0) { $0 + Double($1.0) * Double($1.1.memoryBytes) }
+    let room = Double(draft.way.deviceBytes(draft.groups)) * Double(devices)
+    var least = max((draft.fewestDevices + devices - 1) / devices, whole(bytes / max(1, room)))
+    if let host = draft.way.hostBytes(draft.groups) {
+      let kept = zip(draft.totals, draft.choices).reduce(0.0) { $0 + Double($1.0) * Double($1.1.hostBytes) }
+      least = max(least, whole(kept / max(1, Double(host))))
+    }
+    let busy = zip(draft.groups, draft.choices).reduce(0.0) {
+      $0 + workload.groups[$1.0].totalRatePerSecond * $1.1.busySeconds
+    }
+    return max(1, max(least, whole(busy / Double(devices * draft.way.server.workers) / 0.995)))
+  }
+
+  // MARK: Sizing
+
+  /// The pool with the fewest nodes of this way that keep every target, at most `most` of them.
+  ///
+  /// - Parameter isFinal: whether long simulations have the last word, whose figures are printed.
+  /// - Returns: nil where there is none.
+  mutating func pool(_ groups: [Int], _ way: NodeWay, upTo most: Int, isFinal: Bool) -> Pool? {
+    guard let draft = draft(groups, way) else { return nil }
+    let most = min(most, way.isLocal ? localNodes(way) : Self.mostNodes)
+    let least = leastNodes(draft)
+    guard least <= most else { return nil }
+    // As many as each group would need if its part of the load were all that counts.
+    let shares = zip(draft.groups, draft.choices).reduce(0.0) {
+      $0 + workload.groups[$1.0].totalRatePerSecond / $1.1.mostRate
+    }
+    let guess = min(most, max(least, Int(min(1e6, shares / Double(way.server.devices)).rounded(.up))))
+    var (low, high) = (least - 1, guess)
+    var step = max(1, guess / 16)
+    while !holds(draft, nodes: high, isFinal: false) {
+      low = high
+      guard high < most else { return nil }
+      high = min(most, high + step)
+      step *= 2
+    }
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if holds(draft, nodes: middle, isFinal: false) { high = middle } else { low = middle }
+    }
+    // The short simulations may have been lucky.
+    var nodes = high
+    while isFinal, !holds(draft, nodes: nodes, isFinal: true) {
+      nodes += 1
+      if nodes > most { return nil }
+    }
+    return finished(draft, nodes: nodes, least: least, isFinal: isFinal)
+  }
+
+  /// Nodes of the machine at hand: servers that share its cores.
+  private func localNodes(_ way: NodeWay) -> Int {
+    max(1, (problem.local?.cores ?? 1) / max(1, way.server.workers * way.server.threadsPerWorker))
+  }
+
+  private mutating func holds(_ draft: Draft, nodes: Int, isFinal: Bool) -> Bool {
+    guard let devices = placed(draft, nodes: nodes), fits(devices, draft, nodes: nodes) else { return false }
+    let kind = kind(draft, nodes: nodes)
+    for device in fullest(devices, draft) {
+      let load = DeviceLoad(device, of: kind, demand(draft))
+      guard let prediction = oracle.predict(load, isFinal: isFinal) else { return false }
+      for group in prediction.groups {
+        let target = draft.planned[device.contents[group.stream].share].targetP99Seconds
+        if group.latencySeconds.p99.high > target { return false }
+      }
+    }
+    return true
+  }
+
+  private func demand(_ draft: Draft) -> Workload {
+    Workload(name: workload.name, groups: draft.groups.map { workload.groups[$0] }, source: workload.source)
+  }
+
+  /// Nodes of the draft before anything is predicted for them.
+  private func kind(_ draft: Draft, nodes: Int) -> NodeGroup {
+    let total = draft.totals.reduce(0, +)
+    let unknown = Estimate(estimate: 0, low: 0, high: 0)
+    let first = draft.choices[0].candidate
+    let provenance = draft.choices.map(\.candidate.provenance).max { $0.kind.doubt < $1.kind.doubt }
+    return NodeGroup(
+      spec: NodeSpec(
+        machine: MachineRef(draft.way.type.name), server: draft.way.server,
+        models: zip(draft.planned, zip(draft.choices, draft.totals)).map {
+          ModelShare(group: $0.name, variant: $1.0.candidate.figures.variant, count: ($1.1 - 1) / nodes + 1)
+        }),
+      count: nodes, fewestModels: total / nodes, totals: draft.totals,
+      figures: NodeFigures(
+        entries: draft.choices.map { $0.candidate.figures.nodeEntry },
+        memoryCapacityBytes: draft.way.deviceBytes(draft.groups) * Int64(draft.way.server.devices), host: first.host,
+        serverMemoryBytes: first.serverMemoryBytes),
+      costPerHour: draft.way.type.costPerHour, provenance: provenance ?? first.provenance,
+      executable: draft.choices.allSatisfy(\.candidate.executable), latencySeconds: PlannedLatency(p99: unknown),
+      shareP99Seconds: draft.choices.count > 1 ? draft.choices.map { _ in unknown } : [], utilization: 0)
+  }
+
+  private func placed(_ draft: Draft, nodes: Int) -> [Placement.Device]? {
+    Placement(nodes: [kind(draft, nodes: nodes)], workload: demand(draft), groups: draft.planned)?.devices
+  }
+
+  /// Every device and every host has the memory of what lives there.
+  private func fits(_ devices: [Placement.Device], _ draft: Draft, nodes: Int) -> Bool {
+    let room = draft.way.deviceBytes(draft.groups)
+    let host = draft.way.hostBytes(draft.groups)
+    var kept = [Int64](repeating: 0, count: nodes)
+    var bytesOfMachine: Int64 = 0
+    for device in devices {
+      var bytes: Int64 = 0
+      for content in device.contents {
+        bytes += Int64(content.copies.count) * draft.choices[content.share].memoryBytes
+        kept[device.node] += Int64(content.copies.count) * draft.choices[content.share].hostBytes
+      }
+      if bytes > room { return false }
+      bytesOfMachine += bytes
+    }
+    if draft.way.isLocal, bytesOfMachine + Int64(nodes - 1) * (draft.choices[0].candidate.serverMemoryBytes ?? 0) > room {
+      return false
+    }
+    return host.map { limit in kept.allSatisfy { $0 <= limit } } ?? true
+  }
+
+  /// Of each group the device with the most work among those that hold it.
+  private func fullest(_ devices: [Placement.Device], _ draft: Draft) -> [Placement.Device] {
+    let work = devices.map { device in
+      device.contents.reduce(0.0) { sum, content in
+        sum + content.copies.reduce(0.0) { $0 + $1.ratePerSecond } * draft.choices[content.share].busySeconds
+      }
+    }
+    var chosen: [Int] = []
+    for share in draft.groups.indices {
+      let holders = devices.indices.filter { devices[$0].contents.contains { $0.share == share } }
+      if let most = holders.max(by: { (work[$0], -$0) < (work[$1], -$1) }), !chosen.contains(most) { chosen.append(most) }
+    }
+    return chosen.sorted().map { devices[$0] }
+  }
+
+  /// The pool with what is predicted for its nodes.
+  private mutating func finished(_ draft: Draft, nodes: Int, least: Int, isFinal: Bool) -> Pool? {
+    guard let devices = placed(draft, nodes: nodes) else { return nil }
+    var node = kind(draft, nodes: nodes)
+    var worst = [Estimate?](repeating: nil, count: draft.groups.count)
+    var utilization = 0.0
+    for device in fullest(devices, draft) {
+      guard let prediction = oracle.predict(DeviceLoad(device, of: node, demand(draft)), isFinal: isFinal)
+      else {
+        return nil
+      }
+      utilization = max(utilization, prediction.utilization)
+      for group in prediction.groups {
+        let share = device.contents[group.stream].share
+        let p99 = group.latencySeconds.p99
+        if p99.estimate > worst[share]?.estimate ?? -1 { worst[share] = p99 }
+      }
+    }
+    let all = worst.compactMap { $0 }
+    guard all.count == worst.count, let slowest = all.max(by: { $0.estimate < $1.estimate }) else { return nil }
+    node.latencySeconds = PlannedLatency(p99: slowest)
+    if draft.groups.count > 1 { node.shareP99Seconds = all }
+    node.utilization = utilization
+    var planned = draft.planned
+    for index in planned.indices {
+      let copies = devices.flatMap { $0.contents.filter { $0.share == index }.flatMap(\.copies) }.map(\.replicas)
+      planned[index].replicas = [copies.min() ?? 1, copies.max() ?? 1]
+      planned[index].p99Seconds = all[index]
+    }
+    return Pool(
+      groups: draft.groups, way: draft.way, node: node, planned: planned,
+      cost: NodePattern.nanodollars(draft.way.type.costPerHour) * Int64(nodes),
+      limit: limit(draft, nodes: nodes, least: least))
+  }
+
+  /// Why one node less would not do.
+  private func limit(_ draft: Draft, nodes: Int, least: Int) -> Obstacle {
+    let first = draft.choices[0].candidate
+    if nodes == 1 {
+      return Obstacle(
+        binding: .count, reason: .oneTypeTakesAll(instanceType: draft.way.type.name, models: draft.totals.reduce(0, +)))
+    }
+    if nodes > least {
+      return Obstacle(binding: .latency, reason: .mixTooSlow(nodes: nodes - 1, instanceType: draft.way.type.name))
+    }
+    let bytes = zip(draft.totals, draft.choices).reduce(0.0) { $0 + Double($1.0) * Double($1.1.memoryBytes) }
+    let room = Double(draft.way.deviceBytes(draft.groups)) * Double(draft.way.server.devices)
+    let isMemory = bytes > room * Double(nodes - 1)
+    let kept = zip(draft.totals, draft.choices).reduce(0.0) { $0 + Double($1.0) * Double($1.1.hostBytes) }
+    let isHost = draft.way.hostBytes(draft.groups).map { kept > Double($0) * Double(nodes - 1) } ?? false
+    return Obstacle(
+      binding: isMemory || isHost ? .memory : .compute,
+      reason: isMemory || isHost
+        ? .mixMemory(
+          nodes: nodes - 1, instanceType: draft.way.type.name, neededBytes: Int64(isHost && !isMemory ? kept : bytes),
+          isHosts: isHost && !isMemory)
+        : draft.fewestDevices > (nodes - 1) * first.devices
+          ? .mixReplicas(copies: draft.fewestDevices, devices: (nodes - 1) * first.devices)
+          : .mixTooSlow(nodes: nodes - 1, instanceType: draft.way.type.name))
+  }
+}
+
+extension Provenance.Kind {
+  /// How much less is known than of what was measured.
+  var doubt: Int {
+    switch self {
+    case .measured: 0
+    case .published: 1
+    case .estimated: 2
+    }
+  }
+}
