@@ -22,9 +22,10 @@ public enum Optimizer {
     // What a search found that was stopped would carry no proof.
     if search.sizing.oracle.wasStopped { throw .stopped }
     // A model that is asked too often for any one device may do with several copies.
-    guard !plan.feasible, !problem.fitModels, plan.lowerBoundPerHour == nil else { return plan }
+    let isTooHot = !plan.feasible && (plan.binding == .latency || plan.binding == .compute)
+    guard isTooHot, !problem.fitModels else { return plan }
     let copied = try mixed(problem, shouldStop, progress)
-    return copied.lowerBoundPerHour == nil ? plan : copied
+    return copied.feasible || copied.binding == .budget ? copied : plan
   }
 
   private static func mixed(

@@ -3,6 +3,11 @@ import PlannerCore
 /// The sentences that the page and the terminal share, so that both say the same.
 public enum Phrases {
   /// `3,000 bert-base models, 128 tokens a request, …`
+  /// `fp32`, or `bf16, fp32` where a node's groups are planned in several.
+  static func precisions(_ node: NodeGroup) -> String {
+    Set(node.spec.models.map(\.variant.precision.rawValue)).sorted().joined(separator: ", ")
+  }
+
   private static func sizes(_ requests: RequestMix) -> String {
     switch requests.sizes {
     case .none: "requests of one size"

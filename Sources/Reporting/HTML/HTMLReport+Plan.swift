@@ -10,6 +10,7 @@ extension HTMLReport {
     sections +=
       plan.nodes.isEmpty
       ? Page.section("Why there is none", id: "best", bounds(plan)) : Page.section("Best plan", id: "best", best(plan))
+    if plan.isMixed { sections += Page.section("Groups", id: "groups", groups(plan)) }
     sections += Page.section("What this program’s engine can run today", id: "today", executable(plan))
     if !plan.guidance.isEmpty { sections += Page.section("The guidance’s cost table", id: "guidance", guidance(plan)) }
     if !plan.alternatives.isEmpty {
@@ -23,8 +24,8 @@ extension HTMLReport {
   }
 
   private static func planTitle(_ plan: Plan) -> String {
-    let models = Format.count(
-      plan.models, "\(plan.workload.architecture) model", "\(plan.workload.architecture) models")
+    let kind = plan.workload.groups.count == 1 ? "\(plan.workload.architecture) " : ""
+    let models = Format.count(plan.models, "\(kind)model", "\(kind)models")
     guard plan.feasible, let cost = plan.costPerHour else { return "No feasible plan for \(models)" }
     return "\(models) for \(Format.money(cost)) an hour"
   }
@@ -60,6 +61,23 @@ extension HTMLReport {
     Page.nodes("Nodes of the best plan", plan.nodes)
       + Page.paragraph("What binds: \(Phrases.binding(plan.binding)). \(Format.sentence(plan.bindingReason.sentence))")
       + bounds(plan)
+  }
+
+  /// Each group of the workload beside its target.
+  private static func groups(_ plan: Plan) -> Markup {
+    let columns: [Page.Column] = [
+      .text("Group"), .text("Architecture"), .number("Models"), .number("Size"), .number("Requests a&nbsp;second"),
+      .text("Popularity"), .number("Copies"), .number("Target p99"), .number("Predicted p99"),
+    ]
+    let rows = zip(plan.workload.groups, plan.groups).map { group, planned -> [Markup] in
+      [
+        "\(group.name)", "\(group.architecture)", "\(Format.count(group.models))",
+        "\(MixText.sizes(group.requests.sizes))", "\(Format.plain(group.totalRatePerSecond))",
+        "\(MixText.popularity(group.popularity))", "\(Format.range(planned.replicas))",
+        "\(Format.setting(group.targetP99Seconds))", Page.estimate(planned.p99Seconds),
+      ]
+    }
+    return Page.table("Groups of the workload", columns, rows)
   }
 
   /// How cheap a plan could be, proven, and on what that rests.

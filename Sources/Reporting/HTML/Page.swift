@@ -147,13 +147,14 @@ enum Page {
       let workers = hasQueues && node.devices == 1 ? "1 × \(Phrases.workers(node))" : Phrases.workers(node)
       return [
         "\(node.instanceType)", "\(Format.count(node.count))", "\(Format.range(node.modelsPerNode))",
-        "\(node.precision.rawValue)", "\(workers)", "\(Format.price(node.costPerHour))",
+        "\(Phrases.precisions(node))", "\(workers)", "\(Format.price(node.costPerHour))",
         estimate(node.latencySeconds.p99), badge(node.provenance),
         badge(node.memoryProvenance), "\(node.executable ? "yes" : "not yet")",
       ]
     }
     let details = nodes.map { node -> Markup in
-      "<li><strong>\(node.instanceType)</strong> \(prose: Phrases.nodeDetails(node)).</li>\n"
+      let held = node.spec.models.count > 1 ? "holds at the most \(MixText.contents(node)); " : ""
+      return "<li><strong>\(node.instanceType)</strong> \(prose: held + Phrases.nodeDetails(node)).</li>\n"
     }
     return table(label, columns, rows) + "<ul class=\"sources soft\">\n\(details)</ul>\n"
   }

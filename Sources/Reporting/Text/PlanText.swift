@@ -154,7 +154,7 @@ public enum PlanText {
     for node in nodes {
       let cells = [
         node.instanceType, Format.count(node.count), Format.range(node.modelsPerNode),
-        Set(node.spec.models.map(\.variant.precision)).map(\.rawValue).sorted().joined(separator: ", "),
+        Phrases.precisions(node),
         Format.price(node.costPerHour),
       ]
       table.append(
