@@ -41,30 +41,6 @@ void check_has_code(const MappedArchive &archive) {
                              [](const auto &entry) { return has_prefix(entry.first, "code/"); }));
 }
 
-/// What an archive is compiled from: its source files and the constants in them, in the order of their names and as
-/// they lie in the file.
-///
-/// Equal bytes compile to equal classes, whatever the weights are; the bytes themselves are compared, not a hash of
-/// them.
-std::string code_of(const MappedArchive &archive) {
-  std::map<std::string, const MappedArchive::Record *> parts;
-  for (const auto &entry : archive.records()) {
-    const std::string &name = entry.first;
-    const bool is_source = has_prefix(name, "code/") && !has_suffix(name, ".debug_pkl");
-    if (is_source || name == "constants.pkl" || has_prefix(name, "constants/")) parts[name] = &entry.second;
-  }
-  std::string code;
-  for (const auto &part : parts) {
-    const MappedArchive::Record &record = *part.second;
-    code += part.first + '\0' + std::to_string(record.size) + (record.is_stored ? "=" : "<") +
-            std::to_string(record.packed_size) + '\0';
-    code.append(archive.packed(record), record.packed_size);
-  }
-  // Of no bytes at all, the library's hash would be whatever was in its memory before.
-  check_has_code(!code.empty());
-  return code;
-}
-
 /// Every pickle that the library reads of an archive: what it holds, constants, and where each line of code came from.
 void check_pickles(const MappedArchive &archive, caffe2::serialize::PyTorchStreamReader &reader) {
   for (const auto &entry : archive.records()) {
@@ -299,14 +275,6 @@ torch::jit::Module instantiate(const Archive &archive, RecordReader pickled, con
   return torch::jit::Module(root.toObject());
 }
 
-int64_t tensor_bytes(const MappedArchive &archive) {
-  int64_t total = 0;
-  for (const auto &record : archive.records()) {
-    if (has_prefix(record.first, "data/")) total += static_cast<int64_t>(record.second.size);
-  }
-  return total;
-}
-
 /// Version of the archive's format; 0 where it cannot be told without the library's reader.
 uint64_t format_version(const MappedArchive &archive) {
   const auto *record = archive.find(".data/version");
@@ -375,6 +343,33 @@ LoadedModule load_copied(const std::string &path, const Archive &archive, const 
 }
 
 }  // namespace
+
+std::string code_of(const MappedArchive &archive) {
+  std::map<std::string, const MappedArchive::Record *> parts;
+  for (const auto &entry : archive.records()) {
+    const std::string &name = entry.first;
+    const bool is_source = has_prefix(name, "code/") && !has_suffix(name, ".debug_pkl");
+    if (is_source || name == "constants.pkl" || has_prefix(name, "constants/")) parts[name] = &entry.second;
+  }
+  std::string code;
+  for (const auto &part : parts) {
+    const MappedArchive::Record &record = *part.second;
+    code += part.first + '\0' + std::to_string(record.size) + (record.is_stored ? "=" : "<") +
+            std::to_string(record.packed_size) + '\0';
+    code.append(archive.packed(record), record.packed_size);
+  }
+  // Of no bytes at all, the library's hash would be whatever was in its memory before.
+  check_has_code(!code.empty());
+  return code;
+}
+
+int64_t tensor_bytes(const MappedArchive &archive) {
+  int64_t total = 0;
+  for (const auto &record : archive.records()) {
+    if (has_prefix(record.first, "data/")) total += static_cast<int64_t>(record.second.size);
+  }
+  return total;
+}
 
 std::string code_fingerprint(const std::string &path) {
   const MappedArchive archive(path, MappedArchive::Pages::kFew);

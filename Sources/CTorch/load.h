@@ -44,6 +44,15 @@ enum class Packing { kForRuns, kNone };
 /// Throws where the file cannot be read, is damaged or holds no module.
 LoadedModule load_module(const std::string &path, const Placement &place, Packing packing = Packing::kForRuns);
 
+/// What an archive is compiled from: its source files and the constants in them, in the order of their names and as
+/// they lie in the file.
+///
+/// Equal bytes compile to equal classes, whatever the weights are; the bytes themselves are compared, not a hash of
+/// them. Throws where there is none.
+std::string code_of(const MappedArchive &archive);
+/// Bytes of all tensors in an archive.
+int64_t tensor_bytes(const MappedArchive &archive);
+
 /// Hash of what the archive is compiled from. Throws where the file cannot be read or is damaged.
 std::string code_fingerprint(const std::string &path);
 

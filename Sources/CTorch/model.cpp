@@ -3,6 +3,7 @@
 #include "arguments.h"
 #include "kernels.h"
 #include "load.h"
+#include "look.h"
 #include "parallel.h"
 #include "shim.h"
 
@@ -155,6 +156,18 @@ int ct_model_fingerprint(const char *path, char *fingerprint, char *error) {
   return guarded(error, [&] {
     const std::string hash = ctorch::code_fingerprint(path);
     std::snprintf(fingerprint, CT_FINGERPRINT_CAPACITY, "%s", hash.c_str());
+    return 0;
+  });
+}
+
+int ct_model_look(const char *path, ct_look *look, char *error) {
+  return guarded(error, [&] {
+    const ctorch::Look found = ctorch::look_at(path);
+    std::snprintf(look->code, sizeof look->code, "%s", found.code.c_str());
+    std::snprintf(look->architecture, sizeof look->architecture, "%s", found.architecture.c_str());
+    std::snprintf(look->class_name, sizeof look->class_name, "%s", found.class_name.c_str());
+    look->weight_bytes = found.weight_bytes;
+    look->precision = found.has_int8 ? CT_PRECISION_INT8 : found.has_bfloat16 ? CT_PRECISION_BF16 : CT_PRECISION_FP32;
     return 0;
   });
 }

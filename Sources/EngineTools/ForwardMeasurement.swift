@@ -37,6 +37,8 @@ package struct ForwardMeasurement: Sendable {
   /// What loading cost, the same for all cells.
   private struct Loaded {
     var models: [ServedModel]
+    /// What requests to each of them bring; nil where that is token ids.
+    var tensors: [[TensorDeclaration]?]
     var loadSeconds: Double
     var firstRunSeconds: Double
     var memoryPerModelBytes: Int64
@@ -58,7 +60,7 @@ package struct ForwardMeasurement: Sendable {
     let loaded = try await load(on: first)
     for (pool, threads) in zip(pools, threads) {
       for tokens in tokens {
-        let samples = try await measure(loaded.models, tokens: tokens, on: pool)
+        let samples = try await measure(loaded, tokens: tokens, on: pool)
         try emit(
           MeasuredCell(
             tokens: tokens, threads: threads, concurrency: concurrency, residentModels: loaded.models.count,
@@ -74,7 +76,9 @@ package struct ForwardMeasurement: Sendable {
   /// The first one brings the library's own pools and caches with it; what the others add is a model's memory.
   private func load(on pool: WorkerPool) async throws -> Loaded {
     let loader = RepositoryLoader(folder: folder)
-    let count = min(models, try loader.manifest().models.count)
+    let entries = try loader.manifest().models
+    let count = min(models, entries.count)
+    let tensors = entries.prefix(count).map(\.requestTensors)
     let clock = ContinuousClock()
     var loadSeconds = 0.0
     var firstRunSeconds = 0.0
@@ -87,7 +91,10 @@ package struct ForwardMeasurement: Sendable {
       let model = try loader.loadModel(at: index)
       loadSeconds += (clock.now - began) / .seconds(1)
       let ran = clock.now
-      for tokens in lengths { _ = try await pool.infer(model.session, Self.inputs(model, tokens: tokens, salt: index)) }
+      for tokens in lengths {
+        let inputs = Self.inputs(model, tensors[index], tokens: tokens, salt: index)
+        _ = try await pool.infer(model.session, inputs)
+      }
       firstRunSeconds += (clock.now - ran) / .seconds(1)
       all.append(model)
       if index == 0 { afterFirst = ProcessMemory.own.privateBytes ?? 0 }
@@ -95,14 +102,15 @@ package struct ForwardMeasurement: Sendable {
     let end = ProcessMemory.own.privateBytes ?? 0
     let perModel = count > 1 ? (end - afterFirst) / Int64(count - 1) : end - start
     return Loaded(
-      models: all, loadSeconds: loadSeconds / Double(count),
+      models: all, tensors: tensors, loadSeconds: loadSeconds / Double(count),
       firstRunSeconds: firstRunSeconds / Double(count * lengths.count),
       memoryPerModelBytes: max(1, perModel), serverMemoryBytes: max(0, end - perModel * Int64(count)))
   }
 
   /// Passes for `seconds`, but at least 30 of them, each with a random model; the first few are not counted.
-  private func measure(_ models: [ServedModel], tokens: Int, on pool: WorkerPool) async throws -> [Double] {
-    let inputs = models.enumerated().map { Self.inputs($1, tokens: tokens, salt: $0) }
+  private func measure(_ loaded: Loaded, tokens: Int, on pool: WorkerPool) async throws -> [Double] {
+    let models = loaded.models
+    let inputs = models.enumerated().map { Self.inputs($1, loaded.tensors[$0], tokens: tokens, salt: $0) }
     return try await withThrowingTaskGroup(of: [Double].self) { group in
       for worker in 0..<concurrency {
         group.addTask {
@@ -127,8 +135,12 @@ package struct ForwardMeasurement: Sendable {
     }
   }
 
-  private static func inputs(_ model: ServedModel, tokens: Int, salt: Int) -> [HostTensor] {
+  /// One request: token ids, or what the manifest says that requests bring.
+  private static func inputs(
+    _ model: ServedModel, _ tensors: [TensorDeclaration]?, tokens: Int, salt: Int
+  ) -> [HostTensor] {
     var random = RandomStream(seed: 1, stream: "measured tokens", index: UInt64(salt))
+    if let tensors { return RequestTensors.row(of: model.inputs, tensors, size: tokens, .random, from: &random) }
     let range = vocabulary(of: model)
     let ids = (0..<tokens).map { _ in Int64(random.integer(below: range)) }
     return TokenInputs.row(ids, for: model.inputs)

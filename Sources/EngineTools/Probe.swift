@@ -37,7 +37,8 @@ package enum Probe {
     return 0
   }
 
-  private static func limitMemory(_ bytes: Int64) {
+  /// Ends the process's address space so many bytes beyond what it has now.
+  static func limitMemory(_ bytes: Int64) {
     var limit = rlimit()
     limit.rlim_cur = rlim_t(clamping: (ProcessMemory.own.virtualBytes ?? 0) + bytes)
     limit.rlim_max = limit.rlim_cur

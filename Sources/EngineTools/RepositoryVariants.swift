@@ -3,6 +3,7 @@ import Foundation
 import PlannerCore
 import PlannerFiles
 import Tokenizer
+import WebClient
 
 /// Writes variants of a repository's float32 models beside them, with their measured agreement in its manifest.
 package struct RepositoryVariants: Sendable {
@@ -47,6 +48,7 @@ package struct RepositoryVariants: Sendable {
           })
         entry.fileBytes = report.fileBytes
         entry.agreement = report.agreement
+        entry.sha256 = try FileDigest.sha256(folder + "/" + entry.file)
         manifest.models.removeAll { $0.name == entry.name }
         manifest.models.append(entry)
         try JSONFile.write(manifest, to: folder + "/" + RepositoryManifest.fileName)

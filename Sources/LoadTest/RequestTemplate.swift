@@ -65,11 +65,36 @@ public struct RequestTemplate: Hashable, Sendable {
     return tokenIDs(model: model, ids: (0..<tokens).map { _ in random.integer(below: vocabulary) })
   }
 
+  /// `POST /v2/models/{model}/infer` with one row of random values, equal for equal seed and index.
+  ///
+  /// - Parameters:
+  ///   - tensors: what a request brings, as a manifest's `requestTensors` have it: −1 is the size.
+  ///   - size: of the request; has no part in it where nothing varies.
+  ///   - encoding: 16-bit floats have no JSON, and make the request binary.
+  public func tensors(
+    model: String, tensors: [TensorDeclaration], size: Int, encoding: TensorContent.Encoding = .binary,
+    seed: UInt64 = 1, index: Int
+  ) -> RequestBytes {
+    var random = RandomStream(seed: seed, stream: "request tensors", index: UInt64(index))
+    let body = TensorContent.body(tensors, size: size, encoding: encoding, from: &random)
+    var head = """
+      POST /v2/models/\(PercentEncoding.component(model))/infer HTTP/1.1\r
+      Host: \(hostHeader)\r
+      Content-Type: \(body.jsonBytes == nil ? "application/json" : "application/octet-stream")\r
+      Content-Length: \(body.bytes.count)\r
+
+      """
+    if let jsonBytes = body.jsonBytes { head += "Inference-Header-Content-Length: \(jsonBytes)\r\n" }
+    return RequestBytes(Array((head + "\r\n").utf8) + body.bytes)
+  }
+
   /// One request for each of `models`, as the workload's kind of input wants it.
   ///
-  /// - Throws: `LoadTestError.tooFewTokens`, or `option` where the input is of tensors.
+  /// - Parameter tensors: what requests bring where they bring neither text nor token ids.
+  /// - Throws: `LoadTestError.tooFewTokens`, or `option` where tensors are wanted and none are known.
   public func requests(
-    models: [String], input: RequestInput, tokens: Int, vocabulary: Int, seed: UInt64 = 1
+    models: [String], input: RequestInput, tokens: Int, vocabulary: Int, tensors: [TensorDeclaration] = [],
+    seed: UInt64 = 1
   ) throws(LoadTestError) -> [RequestBytes] {
     var rendered: [RequestBytes] = []
     rendered.reserveCapacity(models.count)
@@ -79,7 +104,12 @@ public struct RequestTemplate: Hashable, Sendable {
         rendered.append(try text(model: model, tokens: tokens, seed: seed, index: index))
       case .tokens:
         rendered.append(self.tokens(model: model, tokens: tokens, vocabulary: vocabulary, seed: seed, index: index))
-      case .tensors: throw .option(name: "input", problem: "must be text or tokens: other tensors are not known here")
+      case .tensors:
+        guard !tensors.isEmpty else {
+          throw .option(
+            name: "input", problem: "is tensors, and the manifest has no requestTensors: run planner model index DIR")
+        }
+        rendered.append(self.tensors(model: model, tensors: tensors, size: tokens, seed: seed, index: index))
       }
     }
     return rendered

@@ -51,8 +51,8 @@ struct Measure: AsyncParsableCommand {
   @OptionGroup var processor: ProcessorOptions
 
   func validate() throws {
-    guard tokens.numbers.allSatisfy({ (1...512).contains($0) }) else {
-      throw ValidationError("--tokens must be 1 to 512")
+    guard tokens.numbers.allSatisfy({ (1...1_000_000).contains($0) }) else {
+      throw ValidationError("--tokens must be 1 to 1000000")
     }
     guard threads.numbers.allSatisfy({ (1...1024).contains($0) }) else {
       throw ValidationError("--threads must be 1 to 1024")

@@ -16,7 +16,7 @@ struct ModelServer: AsyncParsableCommand {
     version: "\(ServerProgram.name) \(ServerProgram.version)",
     subcommands: [
       Serve.self, Pull.self, Synthesize.self, Convert.self, Measure.self, Info.self, ProbeCommand.self,
-      CycleCommand.self,
+      CycleCommand.self, Look.self, Examine.self,
     ],
     defaultSubcommand: Serve.self)
 }

@@ -28,6 +28,15 @@ enum Arguments {
     return number
   }
 
+  @Sendable static func sizes(_ text: String) throws -> [Int] {
+    try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+      guard let size = Int(part), (1...1_000_000).contains(size) else {
+        throw ValidationError("'\(text)' is not a list of whole numbers above 0, separated by commas")
+      }
+      return size
+    }
+  }
+
   @Sendable static func share(_ text: String) throws -> Double {
     guard let share = Quantity.share(text) else {
       throw ValidationError("'\(text)' is not a share; write 60% or 0.6")

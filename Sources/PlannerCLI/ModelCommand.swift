@@ -7,7 +7,8 @@ import Profiler
 
 struct ModelCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "model", abstract: "Make models to plan and test with.", subcommands: [Synth.self, Variants.self])
+    commandName: "model", abstract: "Look at models, and make some to plan and test with.",
+    subcommands: [Inspect.self, Index.self, Synth.self, Variants.self])
 
   struct Synth: PlannerCommand {
     static let configuration = CommandConfiguration(

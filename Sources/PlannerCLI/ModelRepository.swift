@@ -58,6 +58,12 @@ struct ModelRepository {
         if let other = models.first(where: {
           $0.precision != precision || ($0.architecture != architecture && !mayWrite)
         }) {
+          if other.statedPrecision == nil || other.architecture == RepositoryManifest.Model.unknownArchitecture {
+            throw Failure(
+              .badData,
+              "\(folder): \(RepositoryManifest.fileName) does not say of \(other.name) which architecture it is; write "
+                + "it with: planner model index \(folder)")
+          }
           throw Failure(
             .badData,
             "\(folder): \(other.name) is \(other.architecture) \(other.precision.rawValue); "

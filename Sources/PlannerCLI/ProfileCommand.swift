@@ -22,9 +22,15 @@ struct ProfileCommand: AsyncParsableCommand {
       transform: Arguments.profileCase)
     var cases: [ProfileCase] = []
     @Option(help: "A model repository to measure instead: models of your own.") var models: String?
-    @Option(help: "Lengths for --models, separated by commas.") var tokens = "16,32,128"
-    @Option(help: "Precisions, separated by commas.") var precisions = "fp32,bf16,int8"
-    @Option(help: "text or tokens: what served requests carry.") var input = "text"
+    @Option(help: "A workload file: measure its architectures, at the sizes of its requests.") var workload: String?
+    @Option(
+      help: "Sizes of requests for --models, separated by commas; default: the workload's, or a spread.",
+      transform: Arguments.sizes)
+    var tokens: [Int]?
+    @Option(help: "Precisions, separated by commas; default: fp32,bf16,int8, with --quick fp32,int8.")
+    var precisions: String?
+    @Option(help: "text or tokens: what served requests carry; default: text where there is a vocabulary.")
+    var input: String?
     @Flag(help: "Fewer cells and fewer samples: minutes instead of an hour.") var quick = false
     @Option(parsing: .unconditional, help: "Cores kept for the load generator.") var reserveCores = 1
     @Option(help: "Where to write the profile; default: profiles/<cpu>-<cores>c-<date>.json.") var out: String?
@@ -33,9 +39,12 @@ struct ProfileCommand: AsyncParsableCommand {
 
     func validate() throws {
       _ = try parsedPrecisions()
-      if !["text", "tokens"].contains(input) { throw ValidationError("--input must be text or tokens") }
+      if let input, !["text", "tokens"].contains(input) { throw ValidationError("--input must be text or tokens") }
       if reserveCores < 0 { throw ValidationError("--reserve-cores must not be negative") }
-      if models != nil, !cases.isEmpty { throw ValidationError("name either --models DIR or --case, not both") }
+      if models != nil || workload != nil, !cases.isEmpty {
+        throw ValidationError("name --models DIR and --workload FILE, or --case: not both")
+      }
+      if tokens != nil, models == nil { throw ValidationError("--tokens goes with --models; a --case has its own") }
     }
 
     func execute() async throws -> PlannerExit {
@@ -45,7 +54,7 @@ struct ProfileCommand: AsyncParsableCommand {
       defer { scratch.remove() }
       let host = try HostInfo.fingerprint()
       if host.isThrottled { Output.note(Phrases.throttled(host)) }
-      var run = try makeRun(host, scratch)
+      var run = try await makeRun(host, scratch)
       let checkpoint = CheckpointFile(path: checkpointPath(host))
       let profile: Profile
       do {
@@ -77,20 +86,28 @@ struct ProfileCommand: AsyncParsableCommand {
       return .done
     }
 
-    private func makeRun(_ host: HostFingerprint, _ scratch: ScratchFolder) throws -> ProfileRun {
+    private func makeRun(_ host: HostFingerprint, _ scratch: ScratchFolder) async throws -> ProfileRun {
       let servingCores = max(1, host.usableCPUs - reserveCores)
+      let tools = try ModelServerTools(cpus: CPUSplit.current(servingCores: servingCores), logFolder: scratch.path)
       var request = ProfileRequest.standard(quick: quick, servingCores: servingCores, seed: seed)
+      let asked = try workload.map { try WorkloadFile.read($0) }
+      if let precisions = try parsedPrecisions() { request.precisions = precisions }
+      request.input = input.flatMap(RequestInput.init(rawValue:)) ?? .text
+      if let models {
+        request.repositories = try await repositories(models, asked, tools)
+      } else if let asked {
+        request.cases = try presets(of: asked)
+      }
       if !cases.isEmpty { request.cases = cases }
-      if let models { request.repository = try repository(models) }
-      request.precisions = try parsedPrecisions()
-      request.input = RequestInput(rawValue: input) ?? .text
+      if asked != nil || models != nil {
+        request.purpose = ProfilePurpose(workload: asked?.name, repository: models)
+      }
       return ProfileRun(
         request: request, host: host,
         installed: LibraryCandidates.debianFolders(architecture: host.architecture).filter {
           $0.folder.map { FileManager.default.fileExists(atPath: $0) } ?? false
         }, inheritedLibraryPath: ProcessInfo.processInfo.environment["LD_LIBRARY_PATH"], scratchFolder: scratch.path,
-        tools: try ModelServerTools(cpus: CPUSplit.current(servingCores: servingCores), logFolder: scratch.path),
-        progress: Self.progressBar())
+        tools: tools, progress: Self.progressBar())
     }
 
     /// A line that is overwritten on a terminal, and one line a step elsewhere.
@@ -105,28 +122,42 @@ struct ProfileCommand: AsyncParsableCommand {
       }
     }
 
-    /// The models of a folder, all of the first one's kind.
-    private func repository(_ folder: String) throws -> ProfileRequest.Repository {
-      let manifest = try RepositoryFile.read(folder: folder)
-      guard let first = manifest.models.first else { throw Failure(.badData, "\(folder): holds no model") }
-      if let other = manifest.models.first(where: {
-        $0.architecture != first.architecture || $0.precision != first.precision
-      }) {
+    /// The architectures of a folder, each measured once.
+    private func repositories(
+      _ folder: String, _ asked: Workload?, _ tools: ModelServerTools
+    ) async throws -> [ProfileRequest.Repository] {
+      let inspection = try await tools.inspect(folder) { Output.progress($0) }
+      Output.clearProgress()
+      if let name = inspection.ambiguousNames.first {
         throw Failure(
           .badData,
-          "\(folder): \(first.name) and \(other.name) are of different kinds; profile them one folder at a time")
+          "\(folder): \(RepositoryManifest.fileName) calls models of several architectures '\(name)'; give each a "
+            + "family of its own, or leave family out, so that figures are of one architecture")
       }
-      let lengths = tokens.split(separator: ",").map { Int($0) ?? 0 }
-      guard !lengths.isEmpty, lengths.allSatisfy({ (5...first.maxTokens).contains($0) }) else {
-        throw Failure(.usage, "--tokens must be numbers from 5 to \(first.maxTokens), separated by commas")
+      let own = OwnModels(
+        inspection, workload: asked, sizes: tokens, input: input.flatMap(RequestInput.init(rawValue:)), quick: quick)
+      for sentence in own.omissions { Output.note(sentence) }
+      guard !own.repositories.isEmpty else { throw Failure(.badData, "\(folder): holds nothing to measure") }
+      if inspection.architectures.contains(where: \.isNameMade) {
+        Output.note("plans look models up by the names measured here; planner model index \(folder) writes them down")
       }
-      return ProfileRequest.Repository(
-        folder: folder, modelNames: manifest.models.prefix(64).map(\.name), architecture: first.architecture,
-        vocabulary: first.vocabulary, precision: first.precision, fileBytes: first.fileBytes, tokens: lengths)
+      return own.repositories
     }
 
-    private func parsedPrecisions() throws -> [Precision] {
-      try precisions.split(separator: ",").map { name in
+    /// A workload's architectures that can be synthesized, at its sizes.
+    private func presets(of asked: Workload) throws -> [ProfileCase] {
+      try asked.groups.map { group in
+        guard let preset = ArchitecturePreset(rawValue: group.architecture) else {
+          throw Failure(
+            .usage, "\(group.architecture) models cannot be synthesized; name the folder that holds them with --models")
+        }
+        return ProfileCase(
+          architecture: preset, vocabulary: group.vocabulary, tokens: OwnModels.sizes(group.requests.sizes))
+      }
+    }
+
+    private func parsedPrecisions() throws -> [Precision]? {
+      try precisions?.split(separator: ",").map { name in
         guard let precision = Precision(rawValue: String(name)) else {
           throw ValidationError("'\(name)' is not a precision; use fp32, bf16, int8")
         }

@@ -26,19 +26,15 @@ public enum RepositoryFile {
       if model.name.isEmpty || model.name.contains("/") { report("models[\(index)].name", "is not a name") }
       if !names.insert(model.name).inserted { report("models[\(index)].name", "'\(model.name)' is there twice") }
       if !staysInside(model.file) { report("models[\(index)].file", "leaves the folder") }
-      // Models that take other things than token ids have no vocabulary.
       let takesTokens = model.inputs.contains(TokenInputNames.ids)
-      if model.vocabulary < (takesTokens ? 1 : 0) {
-        report("models[\(index)].vocabulary", takesTokens ? "is not above 0" : "is negative")
-      }
+      // 0 is not said, or of models that take other things than token ids.
+      if model.vocabulary < 0 { report("models[\(index)].vocabulary", "is negative") }
       if model.maxTokens < 1 { report("models[\(index)].maxTokens", "is not above 0") }
       if model.fileBytes < 0 { report("models[\(index)].fileBytes", "is below 0") }
       if let sha256 = model.sha256, sha256.utf8.count != 64 || !sha256.utf8.allSatisfy(isLowerHexadecimal) {
         report("models[\(index)].sha256", "is not 64 lower-case hexadecimal digits")
       }
-      if model.inputs.isEmpty || Set(model.inputs).count != model.inputs.count {
-        report("models[\(index)].inputs", "is empty or has a name twice")
-      }
+      if Set(model.inputs).count != model.inputs.count { report("models[\(index)].inputs", "has a name twice") }
       if takesTokens, model.inputs.first != TokenInputNames.ids {
         report("models[\(index)].inputs", "has \(TokenInputNames.ids), but not first")
       }
@@ -58,13 +54,17 @@ public enum RepositoryFile {
     func report(_ key: String, _ message: String, _ remedy: String? = nil) {
       problems.append(FileProblem(file: path, key: place + "." + key, message: message, remedy: remedy))
     }
-    for (key, tensors) in [("inputTensors", model.inputTensors ?? []), ("outputTensors", model.outputTensors ?? [])] {
+    let lists = [
+      ("inputTensors", model.inputTensors ?? []), ("outputTensors", model.outputTensors ?? []),
+      ("requestTensors", model.requestTensors ?? []),
+    ]
+    for (key, tensors) in lists {
       var names = Set<String>()
       for (index, tensor) in tensors.enumerated() {
         let own = "\(key)[\(index)]"
         if tensor.name.isEmpty || !names.insert(tensor.name).inserted {
           report(own + ".name", "is empty or there twice", "give each tensor a name of its own")
-        } else if key == "inputTensors", !model.inputs.contains(tensor.name) {
+        } else if key == "inputTensors", !model.inputs.isEmpty, !model.inputs.contains(tensor.name) {
           report(own + ".name", "'\(tensor.name)' is not among inputs", "use a name of \(place).inputs")
         }
         if !TensorDeclaration.datatypes.contains(tensor.datatype) {
@@ -72,6 +72,7 @@ public enum RepositoryFile {
             own + ".datatype", "'\(tensor.datatype)' is no datatype of a tensor",
             "use one of " + TensorDeclaration.datatypes.joined(separator: ", "))
         }
+        if let below = tensor.below, below < 1 { report(own + ".below", "is not above 0") }
         if tensor.shape.count > TensorDeclaration.mostDimensions || tensor.shape.contains(where: { $0 < 1 && $0 != -1 })
         {
           report(own + ".shape", "has a size that is neither above 0 nor -1, or more than 8", "write -1 for any size")

@@ -2,6 +2,7 @@ import Executor
 import Foundation
 import LoadTest
 import PlannerCore
+import PlannerFiles
 import ServerContract
 import Synchronization
 
@@ -112,7 +113,7 @@ public struct ModelServerTools: ProfilerTools {
   }
 
   @discardableResult
-  private func command(
+  func command(
     _ arguments: ServerArguments, settings: LibrarySettings?, onLine: @escaping @Sendable (String) -> Void = { _ in }
   ) async throws -> [String] {
     let output = Mutex<[String]>([])
@@ -136,6 +137,28 @@ public struct ModelServerTools: ProfilerTools {
   /// Each number once, in the order in which they first come.
   private static func different(_ numbers: [Int]) -> [Int] {
     numbers.enumerated().filter { !numbers[..<$0.offset].contains($0.element) }.map(\.element)
+  }
+
+  public func lend(_ repository: ProfileRequest.Repository, into folder: String) async throws {
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      var manifest = repository.manifest
+      let origin = URL(fileURLWithPath: repository.folder).path
+      // Files may lie in folders of their own.
+      for (index, model) in manifest.models.enumerated() {
+        manifest.models[index].file = "\(index).pt"
+        try FileManager.default.createSymbolicLink(
+          atPath: "\(folder)/\(index).pt", withDestinationPath: "\(origin)/\(model.file)")
+      }
+      if let vocabulary = manifest.vocabularyFile {
+        manifest.vocabularyFile = "vocab.txt"
+        try FileManager.default.createSymbolicLink(
+          atPath: "\(folder)/vocab.txt", withDestinationPath: "\(origin)/\(vocabulary)")
+      }
+      try JSONFile.write(manifest, to: folder + "/" + RepositoryManifest.fileName)
+    } catch {
+      throw ProfilerError("\(folder): cannot be made of the models in \(repository.folder) (\(error))")
+    }
   }
 
   // MARK: Serving
@@ -168,7 +191,7 @@ public struct ModelServerTools: ProfilerTools {
     let template = RequestTemplate(host: server.host, port: server.port)
     let requests = try template.requests(
       models: call.modelNames, input: call.conditions.input, tokens: call.conditions.tokens,
-      vocabulary: call.vocabulary)
+      vocabulary: call.vocabulary, tensors: call.tensors)
     var options = LoadOptions()
     options.cpu = cpu
     // A large model on a slow machine: an answer that comes late is a measurement, one given up is none.

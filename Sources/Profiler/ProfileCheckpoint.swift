@@ -27,6 +27,8 @@ public struct ProfileCheckpoint: Sendable {
 
     init(request: ProfileRequest, host: HostFingerprint, server: String) {
       self.request = request
+      // They quote times, which differ from run to run.
+      for index in request.repositories.indices { self.request.repositories[index].notes = [] }
       self.host = host
       self.server = server
     }
@@ -167,6 +169,10 @@ final class CheckpointedTools: ProfilerTools {
     let bytes = try await write(models, into: folder)
     try append(Entry(call: call, fileBytes: bytes))
     return bytes
+  }
+
+  func lend(_ repository: ProfileRequest.Repository, into folder: String) async throws {
+    try await tools.lend(repository, into: folder)
   }
 
   func measure(_ call: MeasureCall) async throws -> [MeasuredCell] {

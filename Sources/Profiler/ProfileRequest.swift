@@ -4,34 +4,51 @@ import PlannerCore
 public struct ProfileRequest: Codable, Hashable, Sendable {
   public typealias Case = ProfileCase
 
-  /// Models that are there already, all of one architecture.
+  /// Models of one architecture that are there already.
   public struct Repository: Codable, Hashable, Sendable {
+    /// Where their files are.
     public var folder: String
-    public var modelNames: [String]
+    /// The models that are measured, with what is needed to serve them alone.
+    public var manifest: RepositoryManifest
     public var architecture: String
     public var vocabulary: Int
     public var precision: Precision
     public var fileBytes: Int64
-    public var tokens: [Int]
+    /// Bytes of one model's parameters and buffers, as its file says it.
+    public var weightBytes: Int64
+    /// Sizes of requests; 1 where they have none.
+    public var sizes: [Int]
+    public var input: RequestInput
+    /// What a request brings where that is neither text nor token ids.
+    public var tensors: [TensorDeclaration]
+    /// What is to be known of these models, as clauses.
+    public var notes: [String]
 
     public init(
-      folder: String, modelNames: [String], architecture: String, vocabulary: Int, precision: Precision,
-      fileBytes: Int64, tokens: [Int]
+      folder: String, manifest: RepositoryManifest, architecture: String, vocabulary: Int, precision: Precision,
+      fileBytes: Int64, weightBytes: Int64, sizes: [Int], input: RequestInput, tensors: [TensorDeclaration] = [],
+      notes: [String] = []
     ) {
       self.folder = folder
-      self.modelNames = modelNames
+      self.manifest = manifest
       self.architecture = architecture
       self.vocabulary = vocabulary
       self.precision = precision
       self.fileBytes = fileBytes
-      self.tokens = tokens
+      self.weightBytes = weightBytes
+      self.sizes = sizes
+      self.input = input
+      self.tensors = tensors
+      self.notes = notes
     }
   }
 
   /// Architectures to synthesize and measure.
   public var cases: [Case]
-  /// Measured instead of `cases` where given.
-  public var repository: Repository?
+  /// Measured instead of `cases` where there are some.
+  public var repositories: [Repository] = []
+  /// What the profile is made for; nil where it is for no workload or folder in particular.
+  public var purpose: ProfilePurpose?
   public var precisions: [Precision]
   public var quick: Bool
   /// Cores that the server may compute on: the others are the load generator's.
@@ -64,21 +81,28 @@ public struct ProfileRequest: Codable, Hashable, Sendable {
         Case(architecture: $0, vocabulary: $0 == .bertTiny ? 2000 : nil, tokens: [16, 32, 64, 128])
       }
     return ProfileRequest(
-      cases: cases, precisions: Precision.allCases, quick: quick, servingCores: servingCores, seed: seed)
+      cases: cases, precisions: quick ? quickPrecisions : Precision.allCases, quick: quick, servingCores: servingCores,
+      seed: seed)
   }
+
+  /// Precisions of a quick profile: bf16 is seldom the fastest, and costs as much to measure as the others.
+  public static let quickPrecisions: [Precision] = [.fp32, .int8]
 
   // MARK: Effort
 
   /// Seconds of forward passes in one cell of the matrix.
-  var secondsPerCell: Double { quick ? 1.0 : 4.0 }
+  var secondsPerCell: Double { quick ? 0.7 : 4.0 }
   /// Seconds of forward passes in one trial of library settings.
-  var secondsPerTrial: Double { quick ? 0.8 : 2.0 }
+  var secondsPerTrial: Double { quick ? 0.6 : 2.0 }
   /// Requests of one round of a served cell; the round lasts until so many are due.
-  var servedRequests: Double { quick ? 2_000 : 5_000 }
+  var servedRequests: Double { quick ? 500 : 5_000 }
   /// Seconds that one round of a served cell lasts at least.
-  var minServedSeconds: Double { quick ? 6 : 12 }
+  var minServedSeconds: Double { quick ? 2 : 12 }
   /// Seconds that one round of a served cell lasts at most.
-  var maxServedSeconds: Double { quick ? 10 : 40 }
+  var maxServedSeconds: Double { quick ? 6 : 40 }
+
+  /// Longest request, in tokens, at which library settings are compared.
+  var mostTrialTokens: Int { quick ? 32 : .max }
 
   /// Times that each served cell is measured, with everything else in between.
   var servedRounds: Int { quick ? 3 : 5 }
@@ -86,6 +110,9 @@ public struct ProfileRequest: Codable, Hashable, Sendable {
   /// Busy share of the workers while served cells are measured. Requests then meet seldom enough for their waiting to
   /// be taken out exactly, and the processor is as awake as it is in service.
   static let servedUtilization = 0.3
+  /// What a request is taken to occupy at least when its rate is chosen: HTTP takes longer than the passes of the
+  /// smallest models, and would be the one that is saturated.
+  static let leastBusySeconds = 5e-4
 
   /// Intra-op threads to measure: powers of two up to the cores that serve.
   var threadCounts: [Int] {

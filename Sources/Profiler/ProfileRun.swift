@@ -67,14 +67,18 @@ public struct ProfileRun {
   }
 
   private mutating func run(measuredAt: String, tools: any ProfilerTools) async throws -> Profile {
+    for (index, repository) in request.repositories.enumerated() {
+      try await tools.lend(repository, into: ownFolder(index))
+    }
     var search = SettingsSearch(
       sweep: sweep, reference: try await reference(tools), inheritedLibraryPath: inheritedLibraryPath, tools: tools)
     let settings = try await search.run { step($0) }
     var variants: [VariantRun] = []
-    if let repository = request.repository {
-      variants.append(VariantRun(repository))
-      try await variants[0].measureForward(sweep, settings: settings, tools: tools) { step($0) }
-    } else {
+    for (index, repository) in request.repositories.enumerated() {
+      variants.append(VariantRun(repository, in: ownFolder(index)))
+      try await variants[index].measureForward(sweep, settings: settings, tools: tools) { step($0) }
+    }
+    if variants.isEmpty {
       for (index, one) in request.cases.enumerated() {
         for precision in request.precisions {
           var variant = try await synthesize(one, precision, index: index, tools)
@@ -92,8 +96,10 @@ public struct ProfileRun {
       host: host, measuredAt: measuredAt, quick: request.quick,
       engine: try await tools.engineIdentity(settings: settings), settings: settings, trials: search.trials,
       serverMemoryBytes: variants.compactMap { $0.cells.first?.serverMemoryBytes }.max() ?? 0,
-      models: try variants.map { try $0.profile() })
+      models: try variants.map { try $0.profile() }, purpose: request.purpose)
   }
+
+  private func ownFolder(_ index: Int) -> String { "\(scratchFolder)/own-\(index)" }
 
   private mutating func step(_ label: String) {
     progress(ProfileProgress(doneSteps: doneSteps, totalSteps: sweep.stepCount, label: label))
@@ -107,15 +113,20 @@ public struct ProfileRun {
   ) async throws -> VariantRun {
     step("\(one.architecture.rawValue) \(precision.rawValue): models")
     return try await VariantRun(
-      synthesizing: one, precision, seed: request.seed,
+      synthesizing: one, precision, input: request.input, seed: request.seed,
       into: scratchFolder + "/\(index)-\(one.architecture.rawValue)-\(precision.rawValue)", tools: tools)
   }
 
   /// The models that library settings are compared with.
   private mutating func reference(_ tools: any ProfilerTools) async throws -> SettingsSearch.Reference {
-    if let repository = request.repository {
+    // What computes longest: weights that every step of the longest request goes through.
+    let own = request.repositories.enumerated().max {
+      $0.element.weightBytes * Int64($0.element.sizes.max() ?? 1)
+        < $1.element.weightBytes * Int64($1.element.sizes.max() ?? 1)
+    }
+    if let (index, repository) = own {
       return SettingsSearch.Reference(
-        folder: repository.folder, models: min(2, repository.modelNames.count), tokens: repository.tokens.max() ?? 128,
+        folder: ownFolder(index), models: min(2, repository.manifest.models.count), tokens: repository.sizes.max() ?? 1,
         precision: repository.precision)
     }
     func work(_ one: ProfileCase) -> Int { one.architecture.shape.parameterCount * (one.tokens.max() ?? 0) }
@@ -128,6 +139,6 @@ public struct ProfileRun {
       architecture: largest.architecture, vocabulary: 2000, precision: .fp32, count: 2, seed: request.seed, into: folder
     )
     return SettingsSearch.Reference(
-      folder: folder, models: 2, tokens: largest.tokens.max() ?? 128, precision: .fp32)
+      folder: folder, models: 2, tokens: min(request.mostTrialTokens, largest.tokens.max() ?? 128), precision: .fp32)
   }
 }

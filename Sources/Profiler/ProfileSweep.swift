@@ -13,27 +13,27 @@ struct ProfileSweep: Sendable {
 
   /// Cells of forward passes for one variant, in the calls that measure them: a worker alone with each number of
   /// threads, and then all cores in workers of one thread side by side.
-  func forwardCalls(tokens: [Int]) -> [[Conditions]] {
-    let alone = Conditions.grid(tokens: tokens, threads: request.threadCounts, coRunners: 1)
+  func forwardCalls(sizes: [Int]) -> [[Conditions]] {
+    let alone = Conditions.grid(tokens: sizes, threads: request.threadCounts, coRunners: 1)
     guard request.threadCounts.count > 1 else { return [alone] }
-    return [alone, Conditions.grid(tokens: tokens, threads: [1], coRunners: request.servingCores)]
+    return [alone, Conditions.grid(tokens: sizes, threads: [1], coRunners: request.servingCores)]
   }
 
   /// Cells in which the server itself is measured: all cores in use, in every even split into workers and threads.
-  func servedCells(tokens: [Int]) -> [Conditions] {
-    tokens.flatMap { tokens in
+  func servedCells(sizes: [Int], input: RequestInput) -> [Conditions] {
+    sizes.flatMap { size in
       request.threadCounts.map { threads in
         Conditions(
-          tokens: tokens, input: request.input, threads: threads, coRunners: max(1, request.servingCores / threads))
+          tokens: size, input: input, threads: threads, coRunners: max(1, request.servingCores / threads))
       }
     }
   }
 
   // MARK: Counts
 
-  /// Lengths of each variant that is measured.
+  /// Sizes of each variant that is measured.
   private var variants: [[Int]] {
-    if let repository = request.repository { return [repository.tokens] }
+    if !request.repositories.isEmpty { return request.repositories.map(\.sizes) }
     return request.cases.flatMap { one in request.precisions.map { _ in one.tokens } }
   }
 
@@ -41,9 +41,10 @@ struct ProfileSweep: Sendable {
 
   /// Steps that are reported as progress: writing models, trials, calls of forward passes, served rounds.
   var stepCount: Int {
-    let synthesis = request.repository == nil ? 1 : 0
+    let synthesis = request.repositories.isEmpty ? 1 : 0
     return variants.reduce(synthesis + trials) {
-      $0 + synthesis + forwardCalls(tokens: $1).count + request.servedRounds * servedCells(tokens: $1).count
+      $0 + synthesis + forwardCalls(sizes: $1).count
+        + request.servedRounds * servedCells(sizes: $1, input: request.input).count
     }
   }
 
@@ -51,8 +52,8 @@ struct ProfileSweep: Sendable {
   /// each served cell.
   var cellCount: Int {
     variants.reduce(trials * request.threadCounts.count) {
-      $0 + forwardCalls(tokens: $1).reduce(0) { $0 + $1.count }
-        + request.servedRounds * servedCells(tokens: $1).count
+      $0 + forwardCalls(sizes: $1).reduce(0) { $0 + $1.count }
+        + request.servedRounds * servedCells(sizes: $1, input: request.input).count
     }
   }
 
@@ -62,7 +63,7 @@ struct ProfileSweep: Sendable {
   ///
   /// - Parameter meanSeconds: time of a forward pass of the worker alone.
   func schedule(meanSeconds: Double, workers: Int, models: Int, round: Int) -> Schedule {
-    let rate = ProfileRequest.servedUtilization * Double(workers) / meanSeconds
+    let rate = ProfileRequest.servedUtilization * Double(workers) / max(meanSeconds, ProfileRequest.leastBusySeconds)
     let duration = min(max(request.servedRequests / rate, request.minServedSeconds), request.maxServedSeconds)
     return Schedule.make(
       models: models, ratePerModelPerSecond: rate / Double(models), arrivals: .poisson, durationSeconds: duration,

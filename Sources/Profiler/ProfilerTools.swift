@@ -36,18 +36,22 @@ public struct ServeCall: Hashable, Sendable {
   /// Names of the models that take part; the schedule's model i is the i-th of them.
   public var modelNames: [String]
   public var vocabulary: Int
+  /// What a request brings where that is neither text nor token ids.
+  public var tensors: [TensorDeclaration]
   /// `coRunners` are the workers of the server.
   public var conditions: Conditions
   public var schedule: Schedule
   public var settings: LibrarySettings
 
   public init(
-    repository: String, modelNames: [String], vocabulary: Int, conditions: Conditions, schedule: Schedule,
-    settings: LibrarySettings
+    repository: String, modelNames: [String], vocabulary: Int, tensors: [TensorDeclaration] = [],
+    conditions: Conditions,
+    schedule: Schedule, settings: LibrarySettings
   ) {
     self.repository = repository
     self.modelNames = modelNames
     self.vocabulary = vocabulary
+    self.tensors = tensors
     self.conditions = conditions
     self.schedule = schedule
     self.settings = settings
@@ -64,6 +68,8 @@ public protocol ProfilerTools: Sendable {
     architecture: ArchitecturePreset, vocabulary: Int, precision: Precision, count: Int, seed: UInt64,
     into folder: String
   ) async throws -> Int64
+  /// Makes a repository in `folder` of models that are there already, without copying them.
+  func lend(_ repository: ProfileRequest.Repository, into folder: String) async throws
   /// Measures every cell of a call.
   func measure(_ call: MeasureCall) async throws -> [MeasuredCell]
   /// Every request must have been answered, or it throws.

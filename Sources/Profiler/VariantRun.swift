@@ -6,31 +6,40 @@ struct VariantRun: Sendable {
   var architecture: String
   var vocabulary: Int
   var precision: Precision
-  /// Lengths to measure, tokens.
-  var tokens: [Int]
+  /// Sizes of requests to measure: tokens, steps of a sequence; 1 where they have none.
+  var sizes: [Int]
+  var input: RequestInput
+  /// What a request brings where that is neither text nor token ids.
+  var tensors: [TensorDeclaration] = []
   var folder: String
   var modelNames: [String]
   /// Size of one model's file, bytes.
   var fileBytes: Int64
+  /// What is to be known of the models; nil where nobody looked.
+  var notes: [String]?
   /// Cells of the bare engine.
   private(set) var cells: [MeasuredCell] = []
   /// Cells of the server, each with the requests of its rounds.
   private(set) var served: [(call: ServeCall, rounds: [[ServedSample]])] = []
 
-  /// The models of a repository that is there already.
-  init(_ repository: ProfileRequest.Repository) {
+  /// The models of a repository that is there already, lent into `folder`.
+  init(_ repository: ProfileRequest.Repository, in folder: String) {
     architecture = repository.architecture
     vocabulary = repository.vocabulary
     precision = repository.precision
-    tokens = repository.tokens
-    folder = repository.folder
-    modelNames = repository.modelNames
+    sizes = repository.sizes
+    input = repository.input
+    tensors = repository.tensors
+    notes = repository.notes
+    self.folder = folder
+    modelNames = repository.manifest.models.map(\.name)
     fileBytes = repository.fileBytes
   }
 
   /// Writes models with random weights into `folder`, enough to exceed any cache.
   init(
-    synthesizing one: ProfileCase, _ precision: Precision, seed: UInt64, into folder: String, tools: any ProfilerTools
+    synthesizing one: ProfileCase, _ precision: Precision, input: RequestInput, seed: UInt64, into folder: String,
+    tools: any ProfilerTools
   ) async throws {
     var shape = one.architecture.shape
     if let vocabulary = one.vocabulary { shape.vocabulary = vocabulary }
@@ -41,7 +50,8 @@ struct VariantRun: Sendable {
     architecture = one.architecture.rawValue
     vocabulary = shape.vocabulary
     self.precision = precision
-    tokens = one.tokens
+    sizes = one.tokens
+    self.input = input
     self.folder = folder
     modelNames = (0..<count).map { "model\($0)" }
   }
@@ -54,7 +64,7 @@ struct VariantRun: Sendable {
   mutating func measureForward(
     _ sweep: ProfileSweep, settings: LibrarySettings, tools: any ProfilerTools, step: (String) -> Void
   ) async throws {
-    for (index, conditions) in sweep.forwardCalls(tokens: tokens).enumerated() {
+    for (index, conditions) in sweep.forwardCalls(sizes: sizes).enumerated() {
       step("\(name): forward passes" + (index > 0 ? " side by side" : ""))
       cells += try await tools.measure(
         MeasureCall(
@@ -72,15 +82,15 @@ struct VariantRun: Sendable {
   mutating func serve(
     round: Int, _ sweep: ProfileSweep, settings: LibrarySettings, tools: any ProfilerTools, step: (String) -> Void
   ) async throws {
-    for (index, conditions) in sweep.servedCells(tokens: tokens).enumerated() {
-      let (tokens, workers, threads) = (conditions.tokens, conditions.coRunners, conditions.threads)
-      step("\(name): served, round \(round + 1), \(tokens) tokens, \(workers) × \(threads)")
-      let alone = cells.first { $0.tokens == tokens && $0.threads == threads }
+    for (index, conditions) in sweep.servedCells(sizes: sizes, input: input).enumerated() {
+      let (size, workers, threads) = (conditions.tokens, conditions.coRunners, conditions.threads)
+      step("\(name): served, round \(round + 1), size \(size), \(workers) × \(threads)")
+      let alone = cells.first { $0.tokens == size && $0.threads == threads }
       guard let alone, let table = QuantileTable(samples: alone.samples) else {
-        throw ProfilerError("\(name): no forward pass of \(tokens) tokens was measured")
+        throw ProfilerError("\(name): no forward pass of size \(size) was measured")
       }
       let call = ServeCall(
-        repository: folder, modelNames: modelNames, vocabulary: vocabulary, conditions: conditions,
+        repository: folder, modelNames: modelNames, vocabulary: vocabulary, tensors: tensors, conditions: conditions,
         schedule: sweep.schedule(
           meanSeconds: table.mean, workers: workers, models: modelNames.count, round: round), settings: settings)
       if round == 0 { served.append((call, [])) }
@@ -104,19 +114,22 @@ extension VariantRun {
     return ModelProfile(
       architecture: architecture, precision: precision, vocabulary: vocabulary, fileBytes: fileBytes,
       weightBytes: first.weightBytes, memoryPerModelBytes: first.memoryPerModelBytes, loadSeconds: first.loadSeconds,
-      firstRunSeconds: first.firstRunSeconds, forward: forward, served: served)
+      firstRunSeconds: first.firstRunSeconds, forward: forward, served: served, notes: notes)
   }
 
   private func forwardCell(_ cell: MeasuredCell) throws(ProfilerError) -> ForwardCell {
     guard let table = QuantileTable(samples: cell.samples) else {
-      throw ProfilerError("the engine measured no pass of \(cell.tokens) tokens with \(cell.threads) threads")
+      throw ProfilerError("the engine measured no pass of size \(cell.tokens) with \(cell.threads) threads")
     }
-    return ForwardCell(conditions: cell.conditions, residentModels: cell.residentModels, serviceSeconds: table)
+    var conditions = cell.conditions
+    // The engine is never given texts.
+    if input == .tensors { conditions.input = .tensors }
+    return ForwardCell(conditions: conditions, residentModels: cell.residentModels, serviceSeconds: table)
   }
 
   private func servedCell(_ call: ServeCall, _ rounds: [[ServedSample]]) throws(ProfilerError) -> ServedCell {
     guard let times = ServedTimes(rounds: rounds) else {
-      throw ProfilerError("\(name): the server answered no request of \(call.conditions.tokens) tokens")
+      throw ProfilerError("\(name): the server answered no request of size \(call.conditions.tokens)")
     }
     let requests = Double(rounds.reduce(0) { $0 + $1.count })
     return ServedCell(

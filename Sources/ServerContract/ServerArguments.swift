@@ -1,6 +1,6 @@
 /// Commands of `model-server`; without one it serves.
 public enum ServerCommand: String, Sendable {
-  case serve, pull, measure, synthesize, convert, info, probe
+  case serve, pull, measure, synthesize, convert, info, probe, look, examine
 }
 
 /// Options of `model-server` that other programs pass, as both sides spell them. The raw value is the name without
@@ -26,7 +26,10 @@ public enum ServerOption: String, Sendable {
   // convert
   case texts
 
-  // probe
+  // look
+  case checksums
+
+  // probe and examine
   case model, description, device
   case timeLimit = "time-limit"
   case memoryLimit = "memory-limit"

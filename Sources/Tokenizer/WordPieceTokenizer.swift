@@ -55,7 +55,10 @@ package struct WordPieceTokenizer: Sendable {
   }
 
   /// A tokenizer from a model's vocab.txt: UTF-8, one token a line.
-  package static func load(path: String, lowercases: Bool) throws(TokenizerError) -> WordPieceTokenizer {
+  ///
+  /// - Parameter lowercases: nil takes the vocabulary for an uncased one where no piece has a capital letter, but for
+  ///   those in square brackets.
+  package static func load(path: String, lowercases: Bool?) throws(TokenizerError) -> WordPieceTokenizer {
     let data: Data
     do {
       data = try Data(contentsOf: URL(fileURLWithPath: path))
@@ -63,7 +66,17 @@ package struct WordPieceTokenizer: Sendable {
       throw TokenizerError(.unreadable(reason: error.localizedDescription), file: path)
     }
     let (bytes, ends) = try splitLines(Array(data), file: path)
-    return try WordPieceTokenizer(bytes: bytes, ends: ends, lowercases: lowercases, file: path)
+    return try WordPieceTokenizer(
+      bytes: bytes, ends: ends, lowercases: lowercases ?? isUncased(bytes, ends), file: path)
+  }
+
+  /// Whether no piece but special ones has a capital letter of ASCII's.
+  private static func isUncased(_ bytes: [UInt8], _ ends: [UInt32]) -> Bool {
+    let capitals = UInt8(ascii: "A")...UInt8(ascii: "Z")
+    return !zip(ends, ends.dropFirst()).contains { start, end in
+      let piece = bytes[Int(start)..<Int(end)]
+      return piece.first != UInt8(ascii: "[") && piece.contains { capitals.contains($0) }
+    }
   }
 
   private init(bytes: [UInt8], ends: [UInt32], lowercases: Bool, file: String) throws(TokenizerError) {

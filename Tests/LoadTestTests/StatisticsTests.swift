@@ -220,6 +220,76 @@ import Testing
     #expect(try texts == (0...1).map { try template.text(model: models[$0], tokens: 16, index: $0) })
     #expect(tokens[0] == template.tokens(model: "model0", tokens: 16, vocabulary: 2000, index: 0))
   }
+
+  // MARK: Tensors
+
+  private static let tensors = [
+    TensorDeclaration(name: "dense \"x\"", datatype: "FP32", shape: [1, 3]),
+    TensorDeclaration(name: "items", datatype: "INT64", shape: [1, -1], below: 50),
+    TensorDeclaration(name: "items_mask", datatype: "BOOL", shape: [1, -1]),
+    TensorDeclaration(name: "pixels", datatype: "UINT8", shape: [1, 2, 2]),
+  ]
+
+  /// Head, JSON and what follows it.
+  private static func parts(_ request: RequestBytes) throws -> (head: String, body: [UInt8]) {
+    let end = Array("\r\n\r\n".utf8)
+    let place = try #require(request.bytes.indices.first { request.bytes[$0...].starts(with: end) })
+    return (String(decoding: request.bytes[..<place], as: UTF8.self), Array(request.bytes[(place + 4)...]))
+  }
+
+  private static func inputs(_ json: [UInt8]) throws -> [[String: Any]] {
+    let object = try #require(try JSONSerialization.jsonObject(with: Data(json)) as? [String: Any])
+    return try #require(object["inputs"] as? [[String: Any]])
+  }
+
+  @Test func tensorsInJSONAreOfTheirShapesAndBelowTheirBounds() throws {
+    let request = template.tensors(model: "a b", tensors: Self.tensors, size: 40, encoding: .json, index: 3)
+    let (head, body) = try Self.parts(request)
+    #expect(
+      head.hasPrefix("POST /v2/models/a%20b/infer HTTP/1.1\r\n") && head.contains("Content-Length: \(body.count)"))
+    let inputs = try Self.inputs(body)
+    #expect(inputs.map { $0["name"] as? String } == Self.tensors.map(\.name))
+    #expect(inputs.map { $0["shape"] as? [Int] } == [[1, 3], [1, 40], [1, 40], [1, 2, 2]])
+    let items = try #require(inputs[1]["data"] as? [Int])
+    #expect(items.count == 40 && items.allSatisfy { (0..<50).contains($0) } && Set(items).count > 10)
+    #expect(try #require(inputs[0]["data"] as? [Double]).allSatisfy { (0..<1).contains($0) })
+    #expect(inputs[2]["data"] as? [Bool] == Array(repeating: true, count: 40))
+  }
+
+  @Test func binaryTensorsLieBehindTheirHeaderAndAreTheSameNumbers() throws {
+    let request = template.tensors(model: "m", tensors: Self.tensors, size: 5, index: 3)
+    let (head, body) = try Self.parts(request)
+    let line = try #require(head.components(separatedBy: "Inference-Header-Content-Length: ").last)
+    let length = try #require(Int(line.prefix { $0.isNumber }))
+    let inputs = try Self.inputs(Array(body[..<length]))
+    let sizes = inputs.compactMap { ($0["parameters"] as? [String: Any])?["binary_data_size"] as? Int }
+    #expect(sizes == [12, 40, 5, 4] && body.count == length + 61)
+    let ids = (0..<5).map { index in
+      (0..<8).reduce(0) { $0 | Int(body[length + 12 + 8 * index + $1]) << (8 * $1) }
+    }
+    let json = try Self.parts(template.tensors(model: "m", tensors: Self.tensors, size: 5, encoding: .json, index: 3))
+    #expect(try ids == Self.inputs(json.body)[1]["data"] as? [Int])
+    // Sixteen-bit floats have no numbers in JSON that all servers read.
+    let half = [TensorDeclaration(name: "x", datatype: "FP16", shape: [1, 2])]
+    let binary = try Self.parts(template.tensors(model: "m", tensors: half, size: 1, encoding: .json, index: 0))
+    #expect(binary.head.contains("Inference-Header-Content-Length"))
+  }
+
+  @Test func equalSeedsGiveEqualTensorsAndOthersDifferentOnes() {
+    func bytes(seed: UInt64 = 1, index: Int = 0) -> RequestBytes {
+      template.tensors(model: "m", tensors: Self.tensors, size: 9, seed: seed, index: index)
+    }
+    #expect(bytes() == bytes())
+    #expect(bytes() != bytes(seed: 2) && bytes() != bytes(index: 1))
+  }
+
+  @Test func tensorsThatNobodyKnowsAreNoRequest() throws {
+    let known = try template.requests(models: ["m"], input: .tensors, tokens: 4, vocabulary: 0, tensors: Self.tensors)
+    #expect(known == [template.tensors(model: "m", tensors: Self.tensors, size: 4, index: 0)])
+    #expect {
+      try template.requests(models: ["m"], input: .tensors, tokens: 4, vocabulary: 0)
+    } throws: { "\($0)".contains("planner model index") }
+  }
 }
 
 @Suite struct ServerTimingsTests {

@@ -10,6 +10,8 @@ final class KnownMachine: ProfilerTools {
   let served = Mutex<[ServeCall]>([])
   /// Folders into which models were written.
   let written = Mutex<[String]>([])
+  /// Models that were lent, by folder.
+  let lent = Mutex<[String: [String]]>([:])
   let server: String
   /// Measuring calls after which it breaks down.
   let patience: Int
@@ -35,6 +37,10 @@ final class KnownMachine: ProfilerTools {
   ) async throws -> Int64 {
     written.withLock { $0.append(folder) }
     return 1_000
+  }
+
+  func lend(_ repository: ProfileRequest.Repository, into folder: String) async throws {
+    lent.withLock { $0[folder] = repository.manifest.models.map(\.name) }
   }
 
   /// The default BLAS stalls with two threads, openmp does not; SkylakeX kernels halve every time.
@@ -126,6 +132,7 @@ final class KnownMachine: ProfilerTools {
         architecture: ArchitecturePreset, vocabulary: Int, precision: Precision, count: Int, seed: UInt64,
         into folder: String
       ) async throws -> Int64 { 1 }
+      func lend(_ repository: ProfileRequest.Repository, into folder: String) async throws {}
       func measure(_ call: MeasureCall) async throws -> [MeasuredCell] {
         var plain = call
         plain.settings = LibrarySettings(blas: "default", coreType: nil, environment: [:])
@@ -152,6 +159,38 @@ final class KnownMachine: ProfilerTools {
     #expect(tiny.served.map { "\($0.tokens) \($0.workers)x\($0.threads)" } == ["16 2x1", "16 1x2", "32 2x1", "32 1x2"])
     #expect(tiny.served.allSatisfy { $0.settings == nil && $0.input == .text && $0.conditions.batch == 1 })
     #expect(profile.serverMemoryBytes == 80_000_000 && tiny.memoryPerModelBytes == 3_000_000)
+  }
+
+  /// Each architecture of a folder once, with what its requests bring and at sizes of its own.
+  @Test func everyArchitectureOfAFolderIsMeasured() async throws {
+    let machine = KnownMachine()
+    let tensor = TensorDeclaration(name: "x", datatype: "FP32", shape: [1, -1])
+    func repository(_ name: String, _ sizes: [Int], _ input: RequestInput) -> ProfileRequest.Repository {
+      ProfileRequest.Repository(
+        folder: "/mine",
+        manifest: RepositoryManifest(
+          seed: nil, vocabularyFile: nil, lowercases: nil, models: [.init(name: name + "0"), .init(name: name + "1")]),
+        architecture: name, vocabulary: input == .tensors ? 0 : 500, precision: .fp32, fileBytes: 9, weightBytes: 8,
+        sizes: sizes, input: input, tensors: input == .tensors ? [tensor] : [], notes: ["a note on \(name)"])
+    }
+    var request = Self.request()
+    request.repositories = [repository("lstm", [8, 16], .tensors), repository("bert", [32], .tokens)]
+    request.purpose = ProfilePurpose(workload: "w", repository: "/mine")
+    var run = Self.run(machine, request)
+    let profile = try await run.run(measuredAt: "2026-01-01T00:00:00Z")
+    #expect(
+      machine.lent.withLock { $0 } == ["/scratch/own-0": ["lstm0", "lstm1"], "/scratch/own-1": ["bert0", "bert1"]])
+    #expect(profile.models.map(\.architecture) == ["lstm", "bert"] && profile.models.map(\.vocabulary) == [0, 500])
+    #expect(profile.models.map(\.notes) == [["a note on lstm"], ["a note on bert"]])
+    #expect(profile.models[0].served.map(\.conditions.input) == [.tensors, .tensors, .tensors, .tensors])
+    #expect(profile.models[0].forward.allSatisfy { $0.conditions.input == .tensors })
+    #expect(profile.models[1].forward.allSatisfy { $0.conditions.input == .tokens && $0.tokens == 32 })
+    #expect(profile.purpose == request.purpose)
+    let served = machine.served.withLock { $0 }
+    #expect(served.filter { $0.repository == "/scratch/own-0" }.allSatisfy { $0.tensors == [tensor] })
+    #expect(served.allSatisfy { $0.modelNames.count == 2 })
+    // Settings are searched on what computes longest.
+    #expect(machine.calls.withLock { $0.first?.repository } == "/scratch/own-1")
   }
 
   @Test func servedRequestsAreTakenApart() async throws {

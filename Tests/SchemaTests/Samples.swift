@@ -8,7 +8,7 @@ enum Samples {
   static func documents(_ schema: String) throws -> [String] {
     switch schema {
     case "plan": try [feasiblePlan, infeasiblePlan].map { try JSONFile.encode($0) }
-    case "profile": try [profile(of: fullHost), bareProfile].map { try JSONFile.encode($0) }
+    case "profile": try [profile(of: fullHost), ownProfile, bareProfile].map { try JSONFile.encode($0) }
     case "run": try [run, slice].map { try JSONFile.encode($0) }
     case "simulation":
       try [simulation, impatientSimulation, emptySimulation, budgetedSimulation].map { try JSONFile.encode($0) }
@@ -18,6 +18,8 @@ enum Samples {
     case "figures": try [JSONFile.encode(embeddedFigures())]
     case "repository": try repositories.map { try JSONFile.encode($0) }
     case "model-synth": try [JSONFile.encode(Synthesized())]
+    case "model-inspect": [inspected]
+    case "model-index": [indexed]
     case "model-variants": try [JSONFile.encode(Written())]
     case "workload-from-log": try [logFindings, bareLogFindings].map { try JSONFile.encode($0) }
     case "trace": try [JSONFile.encodeLine(TraceFile.Line(trace))]
@@ -265,12 +267,20 @@ enum Samples {
               times: ServedTimes(
                 computeSeconds: measuredTable(), overheadSeconds: measuredTable(), betweenRunCV: 0)),
           ])
-      ])
+      ], purpose: ProfilePurpose(workload: nil, repository: "models"))
+  }
+
+  static var ownProfile: Profile {
+    var profile = profile(of: fullHost)
+    profile.purpose = ProfilePurpose(workload: "shop", repository: nil)
+    profile.models[0].notes = ["requests have no size: every shape is fixed"]
+    return profile
   }
 
   static var bareProfile: Profile {
     var profile = profile(of: bareHost)
     profile.settings.coreType = nil
+    profile.purpose = nil
     return profile
   }
 
@@ -374,10 +384,22 @@ enum Samples {
     hashed.sha256 = String(repeating: "0a", count: 32)
     var older = RepositoryManifest(seed: nil, vocabularyFile: "vocab.txt", lowercases: true, models: variants)
     older.pairTruncation = .oneByOne
-    hashed.inputTensors = [TensorDeclaration(name: "input_ids", datatype: "INT64", shape: [-1, 128])]
-    hashed.outputTensors = [TensorDeclaration(name: "scores", datatype: "FP32", shape: [-1, 2])]
+    hashed.inputTensors = [
+      TensorDeclaration(name: "input_ids", datatype: "INT64", shape: [-1, 128], below: 2000),
+      TensorDeclaration(name: "attention_mask", datatype: "INT64", shape: [-1, 128]),
+    ]
+    hashed.outputTensors = [
+      TensorDeclaration(name: "scores", datatype: "FP32", shape: [-1, 2]),
+      TensorDeclaration(name: "choice", datatype: "INT64", shape: [-1], below: 2),
+    ]
+    hashed.requestTensors = [
+      TensorDeclaration(name: "items", datatype: "INT64", shape: [1, -1], below: 5000),
+      TensorDeclaration(name: "dense", datatype: "FP32", shape: [1, 13]),
+    ]
+    let bare = RepositoryManifest(seed: nil, vocabularyFile: nil, lowercases: nil, models: [.init(name: "mine")])
     return [
       older,
+      bare,
       RepositoryManifest(seed: 1, vocabularyFile: "vocab.txt", lowercases: true, models: [model]),
       RepositoryManifest(seed: nil, vocabularyFile: nil, lowercases: false, models: [model, hashed]),
     ]

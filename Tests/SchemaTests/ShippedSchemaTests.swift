@@ -9,8 +9,8 @@ import Testing
   /// Schemas of files that people write; `YAMLSchemaTests` compares them with their readers.
   static let ofYAML = ["scenario", "workload"]
   static let names = [
-    "catalog", "check", "figures", "model-synth", "model-variants", "plan", "profile", "profile-check", "ready",
-    "repository", "run", "scenario", "simulation", "trace", "workload", "workload-from-log",
+    "catalog", "check", "figures", "model-index", "model-inspect", "model-synth", "model-variants", "plan", "profile",
+    "profile-check", "ready", "repository", "run", "scenario", "simulation", "trace", "workload", "workload-from-log",
   ]
   /// Versions above 1.
   static let versions = ["profile": 2, "plan": Plan.schemaVersion, "run": RunRecord.schemaVersion]
@@ -151,7 +151,7 @@ import Testing
     for document in try Samples.documents(name) {
       let variants = try JSONValue(parsing: document).variants { path, value in
         // Of a tensor's sizes, -1 is any.
-        let isSigned = signed.contains(where: path.hasSuffix) || path.contains("Tensors[") && path.contains(".shape[")
+        let isSigned = signed.contains(where: path.hasSuffix) || path.contains(".shape[")
         guard case .number = value, !isSigned else { return [] }
         return [.number(-1)]
       }

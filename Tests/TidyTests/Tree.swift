@@ -17,7 +17,13 @@ enum Tree {
       try #require(FileManager.default.enumerator(atPath: root + "/" + folder)).compactMap { $0 as? String }
         .filter { path in suffixes.contains { path.hasSuffix($0) } && !path.contains(".build/") }
         .map { folder + "/" + $0 }
+        .filter { suffixes != [""] || !isFolder($0) }
     }.sorted()
+  }
+
+  private static func isFolder(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: root + "/" + path, isDirectory: &isFolder) && isFolder.boolValue
   }
 
   /// The project's own Swift sources.

@@ -73,6 +73,24 @@ int ct_model_load(const char *path, const char *device, ct_model **model, char *
 /// of the file is run.
 int ct_model_fingerprint(const char *path, char *fingerprint, char *error);
 enum { CT_FINGERPRINT_CAPACITY = 41 };
+
+enum { CT_CLASS_CAPACITY = 65 };
+typedef enum { CT_PRECISION_FP32 = 0, CT_PRECISION_BF16 = 1, CT_PRECISION_INT8 = 2 } ct_precision;
+
+/// What a model's file says of itself.
+typedef struct {
+  /// As `ct_model_fingerprint` has it, and of the code with types and shapes of all tensors.
+  char code[CT_FINGERPRINT_CAPACITY], architecture[CT_FINGERPRINT_CAPACITY];
+  /// Of the module's class, without where it was defined; cut off where it is longer.
+  char class_name[CT_CLASS_CAPACITY];
+  int64_t weight_bytes;
+  /// Of the narrowest matrices.
+  ct_precision precision;
+} ct_look;
+
+/// Looks at a model's file. Nothing of it is run or compiled, and no weight is read.
+int ct_model_look(const char *path, ct_look *look, char *error);
+
 void ct_model_free(ct_model *model);
 /// Bytes of all tensors in the model's file.
 int64_t ct_model_weight_bytes(const ct_model *model);
@@ -159,8 +177,6 @@ const ct_tensor *ct_result_tensor(const ct_result *result, size_t index);
 /// its place, with dots between: `hidden.0`. NULL where nothing on its way has a name.
 const char *ct_result_name(const ct_result *result, size_t index);
 void ct_result_free(ct_result *result);
-
-typedef enum { CT_PRECISION_FP32 = 0, CT_PRECISION_BF16 = 1, CT_PRECISION_INT8 = 2 } ct_precision;
 
 /// Dimensions of a BERT encoder with a question-answering head.
 typedef struct {

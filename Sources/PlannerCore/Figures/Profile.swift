@@ -10,6 +10,8 @@ public struct Profile: Codable, Sendable {
   public var measuredAt: String
   /// A quick profile covers fewer cells with fewer samples; `planner profile` without `--quick` covers all.
   public var quick: Bool
+  /// What it was made for; nil where that is no workload or folder in particular.
+  public var purpose: ProfilePurpose?
   public var engine: EngineIdentity
   /// The fastest library settings that were found. A cell that was measured with others names them itself.
   public var settings: LibrarySettings
@@ -21,13 +23,14 @@ public struct Profile: Codable, Sendable {
 
   public init(
     host: HostFingerprint, measuredAt: String, quick: Bool, engine: EngineIdentity, settings: LibrarySettings,
-    trials: [SettingsTrial], serverMemoryBytes: Int64, models: [ModelProfile]
+    trials: [SettingsTrial], serverMemoryBytes: Int64, models: [ModelProfile], purpose: ProfilePurpose? = nil
   ) {
     schemaVersion = Self.schemaVersion
     kind = "profile"
     self.host = host
     self.measuredAt = measuredAt
     self.quick = quick
+    self.purpose = purpose
     self.engine = engine
     self.settings = settings
     self.trials = trials
@@ -77,16 +80,18 @@ public struct ModelProfile: Codable, Sendable {
   public var forward: [ForwardCell]
   /// The whole server, asked over HTTP at a low rate.
   public var served: [ServedCell]
+  /// What was found of these models and their figures do not show, as clauses; nil where nothing was looked for.
+  public var notes: [String]?
 
   private enum CodingKeys: String, CodingKey {
     case architecture = "family", precision, vocabulary, fileBytes, weightBytes, memoryPerModelBytes, loadSeconds,
-      firstRunSeconds, forward, served
+      firstRunSeconds, forward, served, notes
   }
 
   public init(
     architecture: String, precision: Precision, vocabulary: Int, fileBytes: Int64, weightBytes: Int64,
     memoryPerModelBytes: Int64, loadSeconds: Double, firstRunSeconds: Double, forward: [ForwardCell],
-    served: [ServedCell]
+    served: [ServedCell], notes: [String]? = nil
   ) {
     self.architecture = architecture
     self.precision = precision
@@ -98,5 +103,6 @@ public struct ModelProfile: Codable, Sendable {
     self.firstRunSeconds = firstRunSeconds
     self.forward = forward
     self.served = served
+    self.notes = notes
   }
 }

@@ -9,6 +9,7 @@ public enum ProfileText {
     page.facts(
       [
         ("Measured", Format.date(profile.measuredAt) + (profile.quick ? ", quick: fewer cells and samples" : "")),
+        ("Made for", purpose(profile.purpose)),
         ("Engine", "\(profile.engine.name) \(profile.engine.version)"),
         ("Server without models", Format.bytes(profile.serverMemoryBytes)),
       ] + Phrases.host(profile.host).dropFirst())
@@ -16,7 +17,22 @@ public enum ProfileText {
     variants(profile, &page)
     forward(profile, &page)
     served(profile, &page)
+    notes(profile, &page)
     return page.text
+  }
+
+  private static func purpose(_ purpose: ProfilePurpose?) -> String {
+    let parts = [purpose?.workload.map { "workload \($0)" }, purpose?.repository.map { "the models of \($0)" }]
+    let known = parts.compactMap { $0 }
+    return known.isEmpty ? "no workload or models in particular" : known.joined(separator: ", ")
+  }
+
+  private static func notes(_ profile: Profile, _ page: inout TextPage) {
+    for model in profile.models {
+      guard let notes = model.notes, !notes.isEmpty else { continue }
+      page.heading("\(model.architecture) \(model.precision.rawValue)")
+      for note in notes { page.item(note) }
+    }
   }
 
   private static func settings(_ profile: Profile, _ page: inout TextPage) {
@@ -88,7 +104,7 @@ public enum ProfileText {
 
   private static func forward(_ profile: Profile, _ page: inout TextPage) {
     var table = TextTable(columns: [
-      .init("model"), .init("precision"), .init("tokens", .trailing), .init("batch", .trailing, dispensability: 3),
+      .init("model"), .init("precision"), .init("size", .trailing), .init("batch", .trailing, dispensability: 3),
       .init("threads", .trailing), .init("at once", .trailing), .init("models", .trailing, dispensability: 2),
       .init("p50", .trailing), .init("p99", .trailing), .init("samples", .trailing, dispensability: 1),
     ])
@@ -109,7 +125,7 @@ public enum ProfileText {
 
   private static func served(_ profile: Profile, _ page: inout TextPage) {
     var table = TextTable(columns: [
-      .init("model"), .init("precision"), .init("input"), .init("tokens", .trailing),
+      .init("model"), .init("precision"), .init("input"), .init("size", .trailing),
       .init("workers × threads", .trailing, dispensability: 1), .init("compute p50", .trailing),
       .init("p99", .trailing), .init("HTTP p50", .trailing), .init("p99", .trailing),
       .init("drift", .trailing, dispensability: 2),

@@ -72,7 +72,8 @@ package final class ModelRegistry: Sendable {
     self.init(source: nil)
     let descriptions = models.map { model in
       RepositoryManifest.Model(
-        name: model.name, file: "", architecture: "unknown", precision: model.precision, vocabulary: model.vocabulary,
+        name: model.name, file: "", architecture: RepositoryManifest.Model.unknownArchitecture,
+        precision: model.precision, vocabulary: model.vocabulary,
         maxTokens: model.maxTokens, inputs: model.inputs, fileBytes: 0)
     }
     table.withLock { table in

@@ -45,12 +45,9 @@ package struct RepositoryLoader: Sendable {
   package static func manifest(ofFiles files: [(name: String, bytes: Int64)], hasVocabulary: Bool) -> RepositoryManifest
   {
     RepositoryManifest(
-      seed: nil, vocabularyFile: hasVocabulary ? "vocab.txt" : nil, lowercases: true,
+      seed: nil, vocabularyFile: hasVocabulary ? "vocab.txt" : nil, lowercases: nil,
       models: files.sorted { naturally($0.name, $1.name) }.map { file in
-        RepositoryManifest.Model(
-          name: String(file.name.dropLast(3)), file: file.name, architecture: "unknown", precision: .fp32,
-          vocabulary: 0,
-          maxTokens: 512, inputs: [], fileBytes: file.bytes)
+        RepositoryManifest.Model(name: String(file.name.dropLast(3)), file: file.name, fileBytes: file.bytes)
       })
   }
 

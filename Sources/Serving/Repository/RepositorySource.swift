@@ -86,7 +86,10 @@ package final class RepositorySource: ModelSource {
     let path = loader.folder + "/" + description.file
     try origin?.provide(description)
     // A file whose code cannot even be read fails in the server's own loader, with the better message.
-    let code = try? TorchModel.codeFingerprint(path: path)
+    let look = try? ModelLook(path: path)
+    let code = look?.code
+    var description = description
+    if description.statedPrecision == nil { description.statedPrecision = look?.precision }
     let tokens = warmTokens.max() ?? 32
     let vocabulary = vocabulary.withLock { $0 }
     if let code {

@@ -179,7 +179,7 @@ package final class BatchLayout: Sendable {
   }
 
   /// Some rows of a tensor, with `dimensions` cut to their first `length` entries.
-  static func cut(_ tensor: HostTensor, rows: Range<Int>, _ dimensions: [Int], to length: Int) -> HostTensor {
+  package static func cut(_ tensor: HostTensor, rows: Range<Int>, _ dimensions: [Int], to length: Int) -> HostTensor {
     var shape = tensor.shape
     shape[0] = rows.count
     for dimension in dimensions { shape[dimension] = min(length, shape[dimension]) }
@@ -253,7 +253,7 @@ package final class BatchLayout: Sendable {
   /// Whether two answers differ by no more than sums in another order do.
   ///
   /// - Parameter tolerance: of the largest finite value.
-  static func isNear(_ one: HostTensor, _ other: HostTensor, _ tolerance: Float) -> Bool {
+  package static func isNear(_ one: HostTensor, _ other: HostTensor, _ tolerance: Float) -> Bool {
     guard one.shape == other.shape else { return false }
     switch (one.elements, other.elements) {
     case (.float32(let first), .float32(let second)): return isNear(first, second, tolerance)

@@ -46,7 +46,7 @@ package enum TensorDatatype: String, CaseIterable, Sendable {
   }
 
   /// libtorch's type of the same elements; nil where it has none.
-  var elementType: ElementType? { ElementType.allCases.first { TensorDatatype($0) == self } }
+  package var elementType: ElementType? { ElementType.allCases.first { TensorDatatype($0) == self } }
 }
 
 extension HostTensor.Element {

@@ -14,7 +14,7 @@ package enum TokenInputs {
   static func isOne(_ name: String) -> Bool { names.contains(name) }
 
   /// What an input holds where a request leaves it out: a mask that hides nothing, and the first text's type.
-  static func filler(_ name: String) -> Int64 { name == TokenInputNames.mask ? 1 : 0 }
+  package static func filler(_ name: String) -> Int64 { name == TokenInputNames.mask ? 1 : 0 }
 
   /// One row: `ids`, and in the other inputs what stands for one text without padding.
   ///
