@@ -88,7 +88,7 @@ import Testing
       try await runtime.check(DesiredDeployment(deployment, nodes: nodes))
     }
     #expect(error?.kind == .noCapacity)
-    #expect(error?.description.contains("the nodes need \(3 * (available / 2) >> 20) MiB and") == true)
+    #expect(error?.description.contains("the nodes need \((3 * (available / 2)) >> 20) MiB and") == true)
   }
 
   @Test func whatAServerStartedGoesWithItAlsoFromAnotherProgram() async throws {

@@ -25,12 +25,16 @@ struct ChosenNodes {
     if nodes.count < count, count > 1 {
       throw Failure(.usage, "--nodes \(count): the plan has \(nodes.count) nodes; ask for no more than these")
     }
-    if count == 1, (nodes.first?.spec.models.count ?? 1) == 1, plan.workload.groups.count == 1 {
+    if count == 1, !plan.isMixed {
       let cpus = try CPUSplit.current(servingCores: place.servingCores)
       let machine = try place.machine(for: plan, cores: cpus.workers.count, nodes: 1)
       excerpt = try Excerpt(of: plan, slices: [try Slice.choose(from: plan, on: machine, figures: figures)])
       self.cpus = [cpus]
       return
+    }
+    guard !nodes.isEmpty else {
+      throw Failure(
+        .noFeasiblePlan, "the plan is not feasible (\(plan.bindingReason.sentence)), and a mix has no slice to run")
     }
     if nodes.allSatisfy({ place.isPlace(of: $0) }) {
       excerpt = try Excerpt(of: plan, firstNodes: count)
