@@ -185,7 +185,8 @@ public enum NodeSimulation {
       observation.windowSeconds = arrivals.durationSeconds - warmup
       let isSteady = end != .never
       runs.add(
-        observation, rendering, factor: factor, dispatchGapSeconds: devices[0].streams.first?.times.dispatchGapSeconds ?? 0,
+        observation, rendering, factor: factor,
+        dispatchGapSeconds: devices[0].streams.first?.times.dispatchGapSeconds ?? 0,
         rare: isSteady ? devices[0].streams.map(\.times) : [], seed: runSeed)
     }
     return runs.prediction

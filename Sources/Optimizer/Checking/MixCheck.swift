@@ -57,12 +57,14 @@ struct MixCheck {
     }
     report.require(
       perNode.min() == node.modelsPerNode.first && perNode.max() == node.modelsPerNode.last, .coverage,
-      "\(field).modelsPerNode", "is \(node.modelsPerNode); the places make \(perNode.min() ?? 0) to \(perNode.max() ?? 0)")
+      "\(field).modelsPerNode",
+      "is \(node.modelsPerNode); the places make \(perNode.min() ?? 0) to \(perNode.max() ?? 0)")
     report.require(totals == node.totals, .coverage, "\(field).placed", "totals are not those of the places")
     for (share, held) in node.spec.models.enumerated() {
       report.require(
         most.map { $0[share] }.max() == held.count, .coverage, "\(field).placed",
-        "'\(held.group)' has \(held.count) models on the fullest node, the places make \(most.map { $0[share] }.max() ?? 0)")
+        "'\(held.group)' has \(held.count) models on the fullest node, the places make \(most.map { $0[share] }.max() ?? 0)"
+      )
       let group = plan.workload[group: held.group]
       let isAsked =
         group.map { group in
@@ -93,7 +95,8 @@ struct MixCheck {
     }
     report.require(isSound, .coverage, field, "some model has too few or too many copies, or two on one device")
     report.require(
-      planned.replicas == [fewest, most], .coverage, field, "replicas are \(planned.replicas), the places make [\(fewest), \(most)]")
+      planned.replicas == [fewest, most], .coverage, field,
+      "replicas are \(planned.replicas), the places make [\(fewest), \(most)]")
     guard let worst = worstClaimed(group.name, fleet.nodes), let stated = planned.p99Seconds else {
       report.require(false, .latency, field, "p99Seconds is missing")
       return

@@ -85,7 +85,16 @@ struct MixSearch {
     var planned: [PlannedGroup] {
       pools.flatMap { zip($0.groups, $0.planned) }.sorted { $0.0 < $1.0 }.map(\.1)
     }
-    var limit: Obstacle { pools[0].limit }
+    /// What stops the dearest nodes from being fewer.
+    var limit: Obstacle {
+      guard pools.count == 1, pools[0].node.count == 1 else { return pools[0].limit }
+      let models = planned.reduce(0) { $0 + $1.models }
+      return Obstacle(
+        binding: .count,
+        reason: pools[0].way.isLocal
+          ? .machineAtHandTakesAll(models: models)
+          : .oneTypeTakesAll(instanceType: pools[0].node.instanceType, models: models))
+    }
 
     init(_ pools: [Pool], clusterCost: Int64) {
       self.pools = pools.sorted { a, b in
@@ -194,7 +203,10 @@ struct MixSearch {
     var best: Pool?
     let ranked = ways.enumerated().compactMap { index, way in
       sizing.fewestNodes(groups, way).map {
-        (index: index, cost: NodePattern.nanodollars(way.type.costPerHour).multipliedReportingOverflow(by: Int64($0)).partialValue)
+        (
+          index: index,
+          cost: NodePattern.nanodollars(way.type.costPerHour).multipliedReportingOverflow(by: Int64($0)).partialValue
+        )
       }
     }.sorted { ($0.cost, $0.index) < ($1.cost, $1.index) }
     for entry in ranked {

@@ -109,7 +109,8 @@ extension MixSizing {
         case .failure(let problem): obstacle = obstacle ?? problem.obstacle
         }
       }
-      let missing = prospects.missing ?? .nothingKnown(architecture: groups[group].architecture, instanceFamily: type.familyName)
+      let missing =
+        prospects.missing ?? .nothingKnown(architecture: groups[group].architecture, instanceFamily: type.familyName)
       obstacles.append(found.isEmpty ? obstacle ?? Obstacle(binding: .noFigure, reason: .noFigure(missing)) : nil)
       choices.append(found)
     }
@@ -139,7 +140,8 @@ extension MixSizing {
       return unfit(
         .latency,
         .oneModelAboveTarget(
-          candidate.label, p99Seconds: oracle.predict(load(candidate, group, step: 1), isFinal: false)?.latencySeconds.p99,
+          candidate.label,
+          p99Seconds: oracle.predict(load(candidate, group, step: 1), isFinal: false)?.latencySeconds.p99,
           place: candidate.place, targetSeconds: target))
     }
     return .success(NodeWay.Choice(candidate: candidate, mostRate: rate))
@@ -155,7 +157,10 @@ extension MixSizing {
     }
     return choices.enumerated().min { a, b in
       (devices(a.element).rounded(.up), -a.element.candidate.precision.bytesPerWeight, a.element.busySeconds, a.offset)
-        < (devices(b.element).rounded(.up), -b.element.candidate.precision.bytesPerWeight, b.element.busySeconds, b.offset)
+        < (
+          devices(b.element).rounded(.up), -b.element.candidate.precision.bytesPerWeight, b.element.busySeconds,
+          b.offset
+        )
     }?.element
   }
 

@@ -69,17 +69,9 @@ extension MixSizing {
   private func leastNodes(_ draft: Draft) -> Int {
     let devices = draft.way.server.devices
     func whole(_ count: Double) -> Int { count < Double(Self.mostNodes) ? Int(count.rounded(.up)) : Self.mostNodes + 1 }
-    let bytes = zip(draft.totals, draft.choices).reduce(0.0) { $0 + Double($1.0) * Double($1.1.memoryBytes) }
-    let room = Double(draft.way.deviceBytes(draft.groups)) * Double(devices)
-    var least = max((draft.fewestDevices + devices - 1) / devices, whole(bytes / max(1, room)))
-    if let host = draft.way.hostBytes(draft.groups) {
-      let kept = zip(draft.totals, draft.choices).reduce(0.0) { $0 + Double($1.0) * Double($1.1.hostBytes) }
-      least = max(least, whole(kept / max(1, Double(host))))
-    }
-    let busy = zip(draft.groups, draft.choices).reduce(0.0) {
-      $0 + workload.groups[$1.0].totalRatePerSecond * $1.1.busySeconds
-    }
-    return max(1, max(least, whole(busy / Double(devices * draft.way.server.workers) / 0.995)))
+    let use = use(draft)
+    let least = max((draft.fewestDevices + devices - 1) / devices, whole(max(use.memory, use.host)))
+    return max(1, least, whole(use.compute / 0.995))
   }
 
   // MARK: Sizing
@@ -183,7 +175,8 @@ extension MixSizing {
       if bytes > room { return false }
       bytesOfMachine += bytes
     }
-    if draft.way.isLocal, bytesOfMachine + Int64(nodes - 1) * (draft.choices[0].candidate.serverMemoryBytes ?? 0) > room {
+    if draft.way.isLocal, bytesOfMachine + Int64(nodes - 1) * (draft.choices[0].candidate.serverMemoryBytes ?? 0) > room
+    {
       return false
     }
     return host.map { limit in kept.allSatisfy { $0 <= limit } } ?? true
@@ -199,7 +192,9 @@ extension MixSizing {
     var chosen: [Int] = []
     for share in draft.groups.indices {
       let holders = devices.indices.filter { devices[$0].contents.contains { $0.share == share } }
-      if let most = holders.max(by: { (work[$0], -$0) < (work[$1], -$1) }), !chosen.contains(most) { chosen.append(most) }
+      if let most = holders.max(by: { (work[$0], -$0) < (work[$1], -$1) }), !chosen.contains(most) {
+        chosen.append(most)
+      }
     }
     return chosen.sorted().map { devices[$0] }
   }
@@ -241,28 +236,49 @@ extension MixSizing {
 
   /// Why one node less would not do.
   private func limit(_ draft: Draft, nodes: Int, least: Int) -> Obstacle {
-    let first = draft.choices[0].candidate
-    if nodes == 1 {
-      return Obstacle(
-        binding: .count, reason: .oneTypeTakesAll(instanceType: draft.way.type.name, models: draft.totals.reduce(0, +)))
+    let type = draft.way.type.name
+    if nodes > least, nodes > 1 {
+      return Obstacle(binding: .latency, reason: .mixTooSlow(nodes: nodes - 1, instanceType: type))
     }
-    if nodes > least {
-      return Obstacle(binding: .latency, reason: .mixTooSlow(nodes: nodes - 1, instanceType: draft.way.type.name))
+    let use = use(draft)
+    let before = Double(nodes - 1)
+    if nodes > 1 {
+      if use.memory > before || use.host > before {
+        let isHosts = use.memory <= before
+        return Obstacle(
+          binding: .memory,
+          reason: .mixMemory(
+            nodes: nodes - 1, instanceType: type, neededBytes: isHosts ? use.hostBytes : use.bytes, isHosts: isHosts))
+      }
+      let devices = draft.way.server.devices * (nodes - 1)
+      if draft.fewestDevices > devices {
+        return Obstacle(binding: .compute, reason: .mixReplicas(copies: draft.fewestDevices, devices: devices))
+      }
     }
-    let bytes = zip(draft.totals, draft.choices).reduce(0.0) { $0 + Double($1.0) * Double($1.1.memoryBytes) }
-    let room = Double(draft.way.deviceBytes(draft.groups)) * Double(draft.way.server.devices)
-    let isMemory = bytes > room * Double(nodes - 1)
-    let kept = zip(draft.totals, draft.choices).reduce(0.0) { $0 + Double($1.0) * Double($1.1.hostBytes) }
-    let isHost = draft.way.hostBytes(draft.groups).map { kept > Double($0) * Double(nodes - 1) } ?? false
+    let isMemory = max(use.memory, use.host) >= use.compute
+    let binding: Binding = isMemory ? .memory : .compute
+    let share = max(use.memory, use.host, use.compute) / Double(nodes)
     return Obstacle(
-      binding: isMemory || isHost ? .memory : .compute,
-      reason: isMemory || isHost
-        ? .mixMemory(
-          nodes: nodes - 1, instanceType: draft.way.type.name, neededBytes: Int64(isHost && !isMemory ? kept : bytes),
-          isHosts: isHost && !isMemory)
-        : draft.fewestDevices > (nodes - 1) * first.devices
-          ? .mixReplicas(copies: draft.fewestDevices, devices: (nodes - 1) * first.devices)
-          : .mixTooSlow(nodes: nodes - 1, instanceType: draft.way.type.name))
+      binding: binding, reason: .mixFills(binding, share: share, nodes: nodes, instanceType: type))
+  }
+
+  /// What the copies take of a node's resources, in nodes.
+  private func use(
+    _ draft: Draft
+  ) -> (memory: Double, host: Double, compute: Double, bytes: Int64, hostBytes: Int64) {
+    var (bytes, kept, busy): (Int64, Int64, Double) = (0, 0, 0)
+    for ((total, choice), group) in zip(zip(draft.totals, draft.choices), draft.groups) {
+      bytes += Int64(total) * choice.memoryBytes
+      kept += Int64(total) * choice.hostBytes
+      busy += workload.groups[group].totalRatePerSecond * choice.busySeconds
+    }
+    let devices = draft.way.server.devices
+    let room = draft.way.deviceBytes(draft.groups) * Int64(devices)
+    let host = draft.way.hostBytes(draft.groups)
+    return (
+      Double(bytes) / Double(max(1, room)), host.map { Double(kept) / Double(max(1, $0)) } ?? 0,
+      busy / Double(devices * draft.way.server.workers), bytes, kept
+    )
   }
 }
 

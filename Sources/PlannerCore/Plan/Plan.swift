@@ -88,7 +88,9 @@ public struct Plan: Codable, Sendable {
   }
 
   /// Whether models are not all alike, or have several copies.
-  public var isMixed: Bool { !workload.isFlat || groups.contains { $0.replicas != [1, 1] } || certificate?.method == .dualPrices }
+  public var isMixed: Bool {
+    !workload.isFlat || groups.contains { $0.replicas != [1, 1] } || certificate?.method == .dualPrices
+  }
 
   /// Where each copy of each model lives; nil where the nodes do not hold what the groups say.
   public var placement: Placement? { Placement(nodes: nodes, workload: workload, groups: groups) }

@@ -27,7 +27,8 @@ extension Reason: CustomStringConvertible {
       "this program's engine runs on CPUs that it has profiled, and no profile of \(architecture) at "
         + "\(size) tokens comes from a type considered; run `planner profile` on one"
     case .notInCatalogue, .packingOfAnotherType, .packingMemory, .packingHostMemory, .packing: packingSentence
-    case .ofGroup, .mixTooSlow, .mixMemory, .mixReplicas, .mixDoesNotFit, .noProfiledTypeKeepsTargets, .notTriedAlone:
+    case .ofGroup, .mixTooSlow, .mixMemory, .mixFills, .mixReplicas, .mixDoesNotFit, .noProfiledTypeKeepsTargets,
+      .notTriedAlone:
       mixSentence
     case .stated(let sentence): sentence
     }
@@ -41,10 +42,14 @@ extension Reason: CustomStringConvertible {
     case .mixMemory(let nodes, let type, let needed, let isHosts):
       return "memory: the models take \(NumberText.mebibytes(needed)) of the \(isHosts ? "hosts'" : "nodes'") memory, "
         + "more than \(nodes) × \(type) have"
+    case .mixFills(let binding, let share, let nodes, let type):
+      return "\(binding.rawValue): \(nodes) × \(type) \(nodes == 1 ? "is" : "are") full to "
+        + "\(Int((share * 100).rounded())) %, and no cheaper nodes were found"
     case .mixReplicas(let copies, let devices):
       return "compute: a model needs \(copies) copies, each on a device of its own, and \(devices) would be left"
     case .mixDoesNotFit(let groups, let models):
-      return "the machine at hand does not take the \(NumberText.models(models)) of \(groups) groups within their targets"
+      return
+        "the machine at hand does not take the \(NumberText.models(models)) of \(groups) groups within their targets"
     case .noProfiledTypeKeepsTargets:
       return "no profiled type keeps the targets of all groups"
     case .notTriedAlone:

@@ -100,6 +100,8 @@ public indirect enum Reason: Hashable, Sendable {
   case mixTooSlow(nodes: Int, instanceType: String)
   /// The models take more memory than so many nodes have; `isHosts` says whether it is the hosts' or the devices'.
   case mixMemory(nodes: Int, instanceType: String, neededBytes: Int64, isHosts: Bool)
+  /// The fullest nodes hold so much of what they have most use for, as a share of 1.
+  case mixFills(Binding, share: Double, nodes: Int, instanceType: String)
   /// A model has more copies than there would be devices.
   case mixReplicas(copies: Int, devices: Int)
   /// The machine at hand does not take all groups.
