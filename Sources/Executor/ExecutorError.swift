@@ -17,6 +17,8 @@ public enum ExecutorError: Error, Equatable, CustomStringConvertible {
   case locked(path: String, holder: String)
   case lockFile(path: String, reason: String)
   case portInUse(host: String, port: Int, reason: String)
+  /// Nodes side by side need more CPUs for their workers than there are.
+  case tooFewCPUs(nodes: Int, needed: Int, free: Int, usable: Int)
   /// A fact about this machine that could not be read.
   case host(what: String, reason: String)
 
@@ -30,7 +32,7 @@ public enum ExecutorError: Error, Equatable, CustomStringConvertible {
     case .spawn(let binary, let reason):
       "\(binary) could not be started: \(reason)"
     case .logFile(let path, let reason):
-      "the log file \(path) cannot be written: \(reason)"
+      "the file \(path) cannot be written: \(reason)"
     case .endedBeforeReady(_, _, let tail, let log), .notReadyInTime(_, _, let tail, let log),
       .crashed(_, _, let tail, let log):
       sentence + Self.quote(tail, log)
@@ -42,6 +44,9 @@ public enum ExecutorError: Error, Equatable, CustomStringConvertible {
       "the lock file \(path) cannot be used: \(reason)"
     case .portInUse(let host, let port, let reason):
       "port \(port) on \(host) cannot be used (\(reason)); stop what uses it or choose another port"
+    case .tooFewCPUs(let nodes, let needed, let free, let usable):
+      "\(nodes) nodes compute on \(needed) CPUs, and \(free) of the \(usable) that this process may use are free for "
+        + "them; run fewer nodes, or leave the load generator none with --reserve-cores 0"
     case .host(let what, let reason):
       "cannot read \(what) of this machine: \(reason)"
     }

@@ -12,6 +12,8 @@ final class LoadConnection: ChannelDuplexHandler {
 
   /// Strong both ways until the channel is closed: a last event may come after the run has ended.
   private let engine: LoadEngine
+  /// Place of its target.
+  let lane: Int
   private let writer: RenderedRequestWriter
   private var context: ChannelHandlerContext?
   private(set) var request: Int?
@@ -22,8 +24,9 @@ final class LoadConnection: ChannelDuplexHandler {
   private var complaint = ""
   private var problem: String?
 
-  init(engine: LoadEngine, writer: RenderedRequestWriter) {
+  init(engine: LoadEngine, lane: Int, writer: RenderedRequestWriter) {
     self.engine = engine
+    self.lane = lane
     self.writer = writer
   }
 

@@ -12,8 +12,6 @@ import ServerContract
 /// has the object; `run` and `cancel`, which are called from elsewhere, hop onto it.
 final class LoadEngine: @unchecked Sendable {
   private let loop: any EventLoop
-  private let host: String
-  private let port: Int
   private let options: LoadOptions
   private let durationSeconds: Double
   private let report: @Sendable (LoadProgress) -> Void
@@ -22,6 +20,7 @@ final class LoadEngine: @unchecked Sendable {
 
   /// Intended send times, nanoseconds from the start.
   private let due: [Int64]
+  private let steps: [(target: Int, request: Int)]
   private let buffers: [ByteBuffer]
   private var samples: [LoadSample]
 
@@ -35,12 +34,8 @@ final class LoadEngine: @unchecked Sendable {
   private var completed = 0
   private var finished = false
 
-  /// Last in, first out: the connection used last is the warmest.
-  private var idle: [LoadConnection] = []
-  private var open: [ObjectIdentifier: LoadConnection] = [:]
-  private var connecting = 0
+  private var lanes: [LoadLane]
   private var lateConnections = 0
-  private var waiting = CircularBuffer<Int>()
 
   private var spin: Int64
   private let spinLimit: Int64
@@ -49,27 +44,27 @@ final class LoadEngine: @unchecked Sendable {
   private var cutter: WindowCutter?
   /// First request that is in no window yet.
   private var firstUncut = 0
-  private var firstFailure: String?
   private var busyAtStart: Int64 = 0
   private var busyShare = 0.0
 
   init(
-    loop: any EventLoop, host: String, port: Int, options: LoadOptions, schedule: Schedule,
-    requests: [RequestBytes], report: @escaping @Sendable (LoadProgress) -> Void,
-    handOut: @escaping @Sendable (LoadWindow) -> Void = { _ in }
+    loop: any EventLoop, targets: [LoadTarget], options: LoadOptions, load: AddressedSchedule,
+    report: @escaping @Sendable (LoadProgress) -> Void, handOut: @escaping @Sendable (LoadWindow) -> Void = { _ in }
   ) {
     self.loop = loop
-    self.host = host
-    self.port = port
+    lanes = targets.map { LoadLane(target: $0) }
     self.options = options
     self.report = report
     self.handOut = handOut
     cutter = options.windowSeconds.map { WindowCutter(lengthSeconds: $0, fromSeconds: options.warmupSeconds) }
-    durationSeconds = schedule.durationSeconds
+    durationSeconds = load.schedule.durationSeconds
     done = loop.makePromise()
-    due = schedule.requests.map(\.due.rawValue)
-    buffers = requests.map { ByteBuffer(bytes: $0.bytes) }
-    samples = schedule.requests.map { LoadSample(dueSeconds: $0.due.seconds, model: $0.model) }
+    due = load.schedule.requests.map(\.due.rawValue)
+    steps = load.steps
+    buffers = load.requests.map { ByteBuffer(bytes: $0.bytes) }
+    samples = zip(load.schedule.requests, load.steps).map { request, step in
+      LoadSample(dueSeconds: request.due.seconds, model: request.model, size: request.size, target: step.target)
+    }
     spinLimit = Int64(options.spinSeconds * 1e9)
     spin = spinLimit
   }
@@ -87,8 +82,7 @@ final class LoadEngine: @unchecked Sendable {
   private func result() -> LoadResult {
     LoadResult(
       samples: samples, fromSeconds: options.warmupSeconds, durationSeconds: durationSeconds,
-      timeoutSeconds: options.timeoutSeconds, lateConnections: lateConnections, generatorBusyShare: busyShare,
-      firstFailure: firstFailure)
+      timeoutSeconds: options.timeoutSeconds, lateConnections: lateConnections, generatorBusyShare: busyShare)
   }
 
   private func now() -> Int64 { Int64(NIODeadline.now().uptimeNanoseconds) }
@@ -103,13 +97,17 @@ final class LoadEngine: @unchecked Sendable {
   // MARK: Start and end
 
   private func connectFirst() {
-    let opening = (0..<options.connections).map { _ in connect() }
+    let opening = lanes.indices.flatMap { lane in
+      (0..<options.connections).map { _ in
+        connect(lane).flatMapErrorThrowing { [target = lanes[lane].target] error in
+          throw LoadTestError.connect(host: target.host, port: target.port, reason: "\(error)")
+        }
+      }
+    }
     EventLoopFuture.andAllSucceed(opening, on: loop).assumeIsolated().whenComplete { outcome in
       switch outcome {
       case .success: self.begin()
-      case .failure(let error):
-        let problem = LoadTestError.connect(host: self.host, port: self.port, reason: "\(error)")
-        self.finish(.failure(problem))
+      case .failure(let error): self.finish(.failure(error))
       }
     }
   }
@@ -127,7 +125,7 @@ final class LoadEngine: @unchecked Sendable {
     guard !finished else { return }
     finished = true
     if start > 0 { busyShare = Double(busy() - busyAtStart) / Double(max(1, now() - start)) }
-    for connection in open.values { connection.close() }
+    for connection in lanes.flatMap(\.open.values) { connection.close() }
     if case .success = outcome {
       cutWindows(before: samples.count)
       cutter?.finish(at: durationSeconds, emit: handOut)
@@ -172,31 +170,32 @@ final class LoadEngine: @unchecked Sendable {
 
   private func takeUp(_ request: Int, lateness: Int64) {
     samples[request].lagSeconds = Double(lateness) * 1e-9
-    if let connection = idle.popLast() {
+    let lane = steps[request].target
+    if let connection = lanes[lane].idle.popLast() {
       send(request, on: connection)
       return
     }
-    waiting.append(request)
-    openForWaiting()
+    lanes[lane].waiting.append(request)
+    openForWaiting(lane)
   }
 
   private func send(_ request: Int, on connection: LoadConnection) {
-    connection.send(buffers[samples[request].model], request: request)
+    connection.send(buffers[steps[request].request], request: request)
   }
 
-  private func openForWaiting() {
-    guard !finished, connecting < waiting.count, open.count + connecting < options.connectionCap else { return }
+  private func openForWaiting(_ lane: Int) {
+    guard !finished, lanes[lane].mayOpen(cap: options.connectionCap) else { return }
     lateConnections += 1
-    connect().assumeIsolated().whenFailure { error in
+    connect(lane).assumeIsolated().whenFailure { error in
       // No request waits for it any more: the request that asked for this connection has failed.
-      guard let request = self.popWaiting() else { return }
+      guard let request = self.popWaiting(lane) else { return }
       self.settle(request, .failed, complaint: "cannot connect: \(error)")
-      self.openForWaiting()
+      self.openForWaiting(lane)
     }
   }
 
-  private func popWaiting() -> Int? {
-    while let request = waiting.popFirst() {
+  private func popWaiting(_ lane: Int) -> Int? {
+    while let request = lanes[lane].waiting.popFirst() {
       // Some may have been given up while they waited.
       if samples[request].outcome == .pending { return request }
     }
@@ -205,8 +204,9 @@ final class LoadEngine: @unchecked Sendable {
 
   // MARK: Connections
 
-  private func connect() -> EventLoopFuture<Void> {
-    connecting += 1
+  private func connect(_ lane: Int) -> EventLoopFuture<Void> {
+    lanes[lane].connecting += 1
+    let target = lanes[lane].target
     let bootstrap = ClientBootstrap(group: loop)
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .connectTimeout(.nanoseconds(Int64(options.connectTimeoutSeconds * 1e9)))
@@ -214,30 +214,30 @@ final class LoadEngine: @unchecked Sendable {
         channel.eventLoop.makeCompletedFuture {
           let writer = RenderedRequestWriter()
           let decoder = ByteToMessageHandler(HTTPResponseDecoder(informationalResponseStrategy: .drop))
-          let connection = LoadConnection(engine: self, writer: writer)
+          let connection = LoadConnection(engine: self, lane: lane, writer: writer)
           try channel.pipeline.syncOperations.addHandlers([writer, decoder, connection])
         }
       }
-    return bootstrap.connect(host: host, port: port).assumeIsolated().map { channel in
-      self.connecting -= 1
+    return bootstrap.connect(host: target.host, port: target.port).assumeIsolated().map { channel in
+      self.lanes[lane].connecting -= 1
       guard let connection = try? channel.pipeline.syncOperations.handler(type: LoadConnection.self) else { return }
       if self.finished {
         connection.close()
       } else if channel.isActive {
-        self.open[ObjectIdentifier(connection)] = connection
+        self.lanes[lane].open[ObjectIdentifier(connection)] = connection
         self.becameFree(connection)
       } else {
-        self.openForWaiting()
+        self.openForWaiting(lane)
       }
     }.flatMapErrorThrowing { error in
-      self.connecting -= 1
+      self.lanes[lane].connecting -= 1
       throw error
     }.nonisolated()
   }
 
   private func becameFree(_ connection: LoadConnection) {
-    guard let request = popWaiting() else {
-      idle.append(connection)
+    guard let request = popWaiting(connection.lane) else {
+      lanes[connection.lane].idle.append(connection)
       return
     }
     samples[request].connectionWaitSeconds =
@@ -263,10 +263,9 @@ final class LoadEngine: @unchecked Sendable {
 
   /// Called by a connection that was closed, by whichever side.
   func connectionBroke(_ connection: LoadConnection, request: Int?, reason: String) {
-    open[ObjectIdentifier(connection)] = nil
-    idle.removeAll { $0 === connection }
+    lanes[connection.lane].remove(connection)
     if let request { settle(request, .failed, complaint: reason) }
-    openForWaiting()
+    openForWaiting(connection.lane)
   }
 
   private func settle(_ request: Int, _ outcome: LoadOutcome, complaint: String? = nil) {
@@ -278,8 +277,8 @@ final class LoadEngine: @unchecked Sendable {
     if outcome == .completed {
       completed += 1
       histogram.record(UInt64(max(0, latency)))
-    } else if outcome == .failed, firstFailure == nil {
-      firstFailure = complaint
+    } else if outcome == .failed {
+      samples[request].complaint = complaint
     }
     if settled == samples.count { finish(.success(())) }
   }
@@ -311,7 +310,7 @@ final class LoadEngine: @unchecked Sendable {
     }
     guard !expired.isEmpty else { return }
     // A late answer would be taken for the next request's.
-    for connection in open.values {
+    for connection in lanes.flatMap(\.open.values) {
       if let request = connection.request, expired.contains(request) { connection.close() }
     }
   }
@@ -331,7 +330,7 @@ final class LoadEngine: @unchecked Sendable {
     }
     return LoadProgress(
       elapsedSeconds: elapsedSeconds, durationSeconds: durationSeconds, scheduled: samples.count,
-      sent: next - waiting.count, completed: completed, notCompleted: settled - completed,
+      sent: next - lanes.reduce(0) { $0 + $1.waiting.count }, completed: completed, notCompleted: settled - completed,
       p50Seconds: quantile(50), p99Seconds: quantile(99))
   }
 }

@@ -3,11 +3,12 @@ import NIOCore
 import NIOPosix
 import PlannerCore
 
-/// How a run is sent. The defaults fit one node on loopback.
+/// How a run is sent. The defaults fit nodes on loopback.
 public struct LoadOptions: Hashable, Sendable {
-  /// Opened before the start, so that connecting is not measured.
+  /// Opened to each target before the start, so that connecting is not measured.
   public var connections = 16
-  /// No more are opened; requests beyond it wait, and their latency counts from the intended time all the same.
+  /// No more are opened to a target; requests beyond it wait, and their latency counts from the intended time all the
+  /// same.
   public var connectionCap = 256
   /// From the intended time; an unanswered request is then given up and its connection closed, seconds.
   public var timeoutSeconds = 10.0
@@ -63,43 +64,57 @@ public struct LoadProgress: Hashable, Sendable {
 /// whether or not earlier ones were answered, and its latency counts from that moment to the last byte of
 /// the answer. A server that stalls therefore shows in every request that was due meanwhile.
 ///
-/// One event loop thread owns all state, so sending and receiving take no lock. It talks to the one host and
-/// port that it is given; redirects are not followed and no request is repeated.
+/// One event loop thread owns all state, so sending and receiving take no lock. It talks to the targets that it is
+/// given and nobody else; redirects are not followed and no request is repeated. Each target has connections of its
+/// own: one that stalls holds up no request to another.
 public struct LoadGenerator: Sendable {
-  public let host: String
-  public let port: Int
+  /// The servers that are asked; at least one.
+  public let targets: [LoadTarget]
   public let options: LoadOptions
 
-  public init(host: String = "127.0.0.1", port: Int, options: LoadOptions = LoadOptions()) {
-    self.host = host
-    self.port = port
+  public init(targets: [LoadTarget], options: LoadOptions = LoadOptions()) {
+    precondition(!targets.isEmpty, "a load generator has a target")
+    self.targets = targets
     self.options = options
+  }
+
+  public init(host: String = "127.0.0.1", port: Int, options: LoadOptions = LoadOptions()) {
+    self.init(targets: [LoadTarget(host: host, port: port)], options: options)
+  }
+
+  /// Runs a schedule whose requests differ by their models alone, on the first target.
+  ///
+  /// - Parameter requests: rendered bytes, one for each model that the schedule may name.
+  /// - Throws: as `run` of an addressed schedule, and `LoadTestError.missingRequest`.
+  public func run(
+    schedule: Schedule, requests: [RequestBytes], progress: (@Sendable (LoadProgress) -> Void)? = nil,
+    window: (@Sendable (LoadWindow) -> Void)? = nil
+  ) async throws -> LoadResult {
+    try await run(try AddressedSchedule(schedule, requests: requests), progress: progress, window: window)
   }
 
   /// Runs the whole schedule and waits for the last answers.
   ///
   /// - Parameters:
-  ///   - requests: rendered bytes, one for each model that the schedule may name.
   ///   - progress: called about once a second, away from the thread that sends.
   ///   - window: called with each of the windows of `LoadOptions.windowSeconds` once the last of its requests is
   ///     settled, in order, away from the thread that sends; the last calls come before this function returns.
   /// - Throws: `LoadTestError`; `CancellationError` as soon as the task is cancelled, all connections then closed.
   public func run(
-    schedule: Schedule, requests: [RequestBytes], progress: (@Sendable (LoadProgress) -> Void)? = nil,
+    _ load: AddressedSchedule, progress: (@Sendable (LoadProgress) -> Void)? = nil,
     window: (@Sendable (LoadWindow) -> Void)? = nil
   ) async throws -> LoadResult {
     try options.check()
-    guard !schedule.requests.isEmpty else { throw LoadTestError.emptySchedule }
-    if let model = schedule.requests.first(where: { $0.model >= requests.count })?.model {
-      throw LoadTestError.missingRequest(model: model, rendered: requests.count)
+    guard !load.schedule.requests.isEmpty else { throw LoadTestError.emptySchedule }
+    if let target = load.steps.first(where: { $0.target >= targets.count })?.target {
+      throw LoadTestError.missingTarget(target: target, targets: targets.count)
     }
     try Task.checkCancellation()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let outcome: Result<LoadResult, any Error>
     do {
       outcome = .success(
-        try await run(
-          on: group.next(), schedule: schedule, requests: requests, progress: progress, window: window))
+        try await run(on: group.next(), load, progress: progress, window: window))
     } catch {
       outcome = .failure(error)
     }
@@ -108,8 +123,8 @@ public struct LoadGenerator: Sendable {
   }
 
   private func run(
-    on loop: any EventLoop, schedule: Schedule, requests: [RequestBytes],
-    progress: (@Sendable (LoadProgress) -> Void)?, window: (@Sendable (LoadWindow) -> Void)?
+    on loop: any EventLoop, _ load: AddressedSchedule, progress: (@Sendable (LoadProgress) -> Void)?,
+    window: (@Sendable (LoadWindow) -> Void)?
   ) async throws -> LoadResult {
     if let cpu = options.cpu {
       try await loop.submit {
@@ -121,7 +136,7 @@ public struct LoadGenerator: Sendable {
     let (reports, feed) = AsyncStream.makeStream(of: LoadProgress.self, bufferingPolicy: .bufferingNewest(1))
     let (windows, windowFeed) = AsyncStream.makeStream(of: LoadWindow.self)
     let engine = LoadEngine(
-      loop: loop, host: host, port: port, options: options, schedule: schedule, requests: requests,
+      loop: loop, targets: targets, options: options, load: load,
       report: { feed.yield($0) }, handOut: { windowFeed.yield($0) })
     async let reporting: Void = {
       for await report in reports { progress?(report) }

@@ -21,6 +21,10 @@ public struct LoadSample: Hashable, Sendable {
   /// When it was to be sent, seconds from the start.
   public var dueSeconds: Double
   public var model: Int
+  /// Length of its varying dimension; 0 where there is none.
+  public var size: Int
+  /// Place of the server that it was sent to, among those of the run.
+  public var target: Int
   public var outcome: LoadOutcome = .pending
   /// How late the generator itself came to it, seconds.
   public var lagSeconds = 0.0
@@ -30,10 +34,14 @@ public struct LoadSample: Hashable, Sendable {
   public var latencySeconds = 0.0
   /// What the server says of the request's way; nil where it sent no timings.
   public var timings: ServerTimings?
+  /// Why it failed, as the server or the system put it; nil where it did not.
+  public var complaint: String?
 
-  public init(dueSeconds: Double, model: Int) {
+  public init(dueSeconds: Double, model: Int, size: Int = 0, target: Int = 0) {
     self.dueSeconds = dueSeconds
     self.model = model
+    self.size = size
+    self.target = target
   }
 
   /// Whether a schedule orders this request before the other.
@@ -63,8 +71,8 @@ public struct LoadResult: Sendable {
   /// CPU time of the generator's thread over the time of the run, spinning included; of several generators the busiest
   /// one's.
   public let generatorBusyShare: Double
-  /// A first example of what failed, as the server or the system put it.
-  public let firstFailure: String?
+  /// An example of what failed, as the server or the system put it: the earliest.
+  public var firstFailure: String? { samples.first { $0.outcome == .failed }?.complaint }
 
   /// Outcomes and histogram of all counted requests.
   public let tally: LoadTally
@@ -79,8 +87,19 @@ public struct LoadResult: Sendable {
 
   /// Complexity: O(n log n).
   public init(
-    samples all: [LoadSample], fromSeconds: Double = 0, durationSeconds: Double, timeoutSeconds: Double,
-    lateConnections: Int = 0, generatorBusyShare: Double = 0, firstFailure: String? = nil
+    samples: [LoadSample], fromSeconds: Double = 0, durationSeconds: Double, timeoutSeconds: Double,
+    lateConnections: Int = 0, generatorBusyShare: Double = 0
+  ) {
+    self.init(
+      samples: samples, fromSeconds: fromSeconds, durationSeconds: durationSeconds, timeoutSeconds: timeoutSeconds,
+      lateConnections: lateConnections, generatorBusyShare: generatorBusyShare, reasonAgainstRun: .none)
+  }
+
+  /// - Parameter reason: what stands against the run that these samples are a part of, if anything does; `.none` where
+  ///   they are the run.
+  private init(
+    samples all: [LoadSample], fromSeconds: Double, durationSeconds: Double, timeoutSeconds: Double,
+    lateConnections: Int, generatorBusyShare: Double, reasonAgainstRun reason: String??
   ) {
     let samples = fromSeconds > 0 ? all.filter { $0.dueSeconds >= fromSeconds } : all
     var tally = LoadTally()
@@ -97,18 +116,31 @@ public struct LoadResult: Sendable {
     self.timeoutSeconds = timeoutSeconds
     self.lateConnections = lateConnections
     self.generatorBusyShare = generatorBusyShare
-    self.firstFailure = firstFailure
     self.tally = tally
     latenciesSeconds = latencies
-    invalidReason = Self.reasonAgainst(samples: samples, latencies: latencies, busyShare: generatorBusyShare)
+    if let reason, !samples.isEmpty {
+      invalidReason = reason
+    } else {
+      invalidReason = Self.reasonAgainst(samples: samples, latencies: latencies, busyShare: generatorBusyShare)
+    }
   }
 
   /// This run without the requests that were due in its first `seconds`.
   public func excludingFirst(seconds: Double) -> LoadResult {
     LoadResult(
       samples: samples, fromSeconds: max(fromSeconds, seconds), durationSeconds: durationSeconds,
+      timeoutSeconds: timeoutSeconds, lateConnections: lateConnections, generatorBusyShare: generatorBusyShare)
+  }
+
+  /// Those requests of this run that `belongs` picks, such as the ones of a group of models, as a result of their own:
+  /// parts that share no request merge to the whole, but for the connections, which each of them counts in full.
+  ///
+  /// The generator is judged by the whole run: a part is valid where the run is, and has requests.
+  public func part(where belongs: (LoadSample) -> Bool) -> LoadResult {
+    LoadResult(
+      samples: samples.filter(belongs), fromSeconds: fromSeconds, durationSeconds: durationSeconds,
       timeoutSeconds: timeoutSeconds, lateConnections: lateConnections, generatorBusyShare: generatorBusyShare,
-      firstFailure: firstFailure)
+      reasonAgainstRun: .some(invalidReason))
   }
 
   /// The result of a schedule of which this and `other` are parts, each request in one of them: the series of samples
@@ -125,16 +157,12 @@ public struct LoadResult: Sendable {
       merged.append(sample)
     }
     merged += rest
-    let ownFailure = samples.first { $0.outcome == .failed }?.dueSeconds ?? .infinity
-    let otherFailure = other.samples.first { $0.outcome == .failed }?.dueSeconds ?? .infinity
     return LoadResult(
       samples: merged, fromSeconds: min(fromSeconds, other.fromSeconds),
       durationSeconds: max(durationSeconds, other.durationSeconds),
       timeoutSeconds: max(timeoutSeconds, other.timeoutSeconds),
       lateConnections: lateConnections + other.lateConnections,
-      generatorBusyShare: max(generatorBusyShare, other.generatorBusyShare),
-      firstFailure: ownFailure <= otherFailure
-        ? firstFailure ?? other.firstFailure : other.firstFailure ?? firstFailure)
+      generatorBusyShare: max(generatorBusyShare, other.generatorBusyShare))
   }
 
   /// The generator fell behind where its own send lag at p99 exceeds 1 ms *and* a tenth of the median

@@ -45,6 +45,8 @@ struct Serve: AsyncParsableCommand {
   @Option(name: .of(.warmTokens), help: "Lengths, in tokens, at which each model is run before the server is ready.")
   var warmTokens = NumberList([32])
   @Option(name: .of(.limitModels), help: "Serve the first so many models only.") var limitModels: Int?
+  @Option(name: .of(.modelList), help: "File with the names of the models to serve, one a line.")
+  var modelList: String?
   @Option(name: .of(.pinWorkers), help: "CPUs of the workers, in turn.") var pinWorkers: NumberList?
   @Option(help: "A worker without work polls so long before it sleeps; default: 1s with --pin-workers, else 0.")
   var idlePolling: String?
@@ -79,11 +81,17 @@ struct Serve: AsyncParsableCommand {
     return count
   }
 
+  /// What the options say, else what the guidance's variable says.
+  private func selection(_ environment: [String: String]) throws -> ModelSelection {
+    if let modelList { return try ModelSelection(listFile: modelList) }
+    return try (limitModels ?? Self.modelCount(environment["NUM_MODELS"])).map(ModelSelection.first) ?? .all
+  }
+
   func run() async throws {
     await runCommand {
       let environment = ProcessInfo.processInfo.environment
       var options = try serverOptions()
-      options.limitModels = try limitModels ?? Self.modelCount(environment["NUM_MODELS"])
+      options.models = try selection(environment)
       options.postprocess = !["false", "0"].contains((environment["POSTPROCESS"] ?? "").lowercased())
       // The guidance's server logs every text unless told otherwise; here that must be asked for.
       options.logsTexts = ["false", "0"].contains((environment["QUIET"] ?? "").lowercased())

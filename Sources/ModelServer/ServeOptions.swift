@@ -55,12 +55,12 @@ extension Serve {
     try check((maxLoadsWaiting ?? 0) >= 0, "--max-loads-waiting must not be negative")
     let probe = try seconds(probeTime, "--probe-time", example: "60s")
     try check((limitModels ?? 1) >= 1, "--limit-models must be at least 1")
+    try check(limitModels == nil || modelList == nil, "give either --limit-models or --model-list")
     try check(warmTokens.numbers.allSatisfy { $0 >= 1 }, "--warm-tokens must be at least 1")
     options.loadThreads = loadThreads
     options.maxLoadsWaiting = maxLoadsWaiting
     options.toleratesBadModels = tolerateBadModels
     options.probeSeconds = probe > 0 ? probe : nil
-    options.limitModels = limitModels
     options.warmTokens = warmTokens.numbers
     options.padsText = padText
     options.pairTruncation = pairTruncation

@@ -45,35 +45,22 @@ struct ModelRepository {
     return fileBytes
   }
 
-  /// The first `count` models, which are written if they are not there, and written again where they are damaged.
+  /// The first `count` models of a folder of this program's own, which are written if they are not there, and written
+  /// again where they are damaged.
   ///
-  /// - Parameter mayWrite: the folder is this program's own; of a user's, what is wrong is an error.
-  /// - Throws: `Failure` where the folder holds models of another kind.
+  /// - Throws: `Failure` where such models cannot be synthesized.
   func provide(
-    architecture: String, vocabulary: Int, precision: Precision, count: Int, mayWrite: Bool
+    architecture: String, vocabulary: Int, precision: Precision, count: Int
   ) async throws -> [RepositoryManifest.Model] {
-    if FileManager.default.fileExists(atPath: folder + "/" + RepositoryManifest.fileName) {
-      if let manifest = try usable(count: count, mayWrite: mayWrite) {
-        let models = Array(manifest.models.prefix(count))
-        if let other = models.first(where: {
-          $0.precision != precision || ($0.architecture != architecture && !mayWrite)
-        }) {
-          if other.statedPrecision == nil || other.architecture == RepositoryManifest.Model.unknownArchitecture {
-            throw Failure(
-              .badData,
-              "\(folder): \(RepositoryManifest.fileName) does not say of \(other.name) which architecture it is; write "
-                + "it with: planner model index \(folder)")
-          }
-          throw Failure(
-            .badData,
-            "\(folder): \(other.name) is \(other.architecture) \(other.precision.rawValue); "
-              + "the plan serves \(architecture) \(precision.rawValue)"
-          )
-        }
-        return models
+    if FileManager.default.fileExists(atPath: folder + "/" + RepositoryManifest.fileName),
+      let manifest = try usable(count: count)
+    {
+      let models = Array(manifest.models.prefix(count))
+      if let other = models.first(where: { $0.precision != precision }) {
+        throw Failure(
+          .badData, "\(folder): \(other.name) is \(other.precision.rawValue); the plan serves \(precision.rawValue)")
       }
-    } else if !mayWrite {
-      throw Failure(.unavailable, "\(folder): holds no \(RepositoryManifest.fileName)")
+      return models
     }
     guard let known = ArchitecturePreset(rawValue: architecture) else {
       throw Failure(
@@ -87,20 +74,17 @@ struct ModelRepository {
   }
 
   /// The folder's manifest; nil where its models have to be written, which a note explains where they are damaged.
-  private func usable(count: Int, mayWrite: Bool) throws -> RepositoryManifest? {
+  private func usable(count: Int) throws -> RepositoryManifest? {
     let manifest: RepositoryManifest
     do {
       manifest = try RepositoryFile.read(folder: folder)
     } catch {
-      guard mayWrite, error.kind == .badData else { throw error }
+      guard error.kind == .badData else { throw error }
       Output.note("the models kept in \(folder) are damaged and are written again: their manifest cannot be read")
       return nil
     }
-    if manifest.models.count < count {
-      if mayWrite { return nil }
-      throw Failure(.badData, "\(folder): has \(manifest.models.count) models; the plan needs \(count)")
-    }
-    guard mayWrite, let damage = KeptModels(folder: folder).damage(manifest, first: count) else { return manifest }
+    guard manifest.models.count >= count else { return nil }
+    guard let damage = KeptModels(folder: folder).damage(manifest, first: count) else { return manifest }
     Output.note("the models kept in \(folder) are damaged and are written again: \(damage)")
     return nil
   }

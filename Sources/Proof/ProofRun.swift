@@ -1,10 +1,9 @@
 import Executor
 import LoadTest
-import Optimizer
 import PlannerCore
 import Simulator
 
-/// Deploys what was chosen of a plan, predicts it on the schedule of the run, loads it, and compares.
+/// Deploys an excerpt of a plan, predicts it on the schedule of the run, loads it, and compares.
 public struct ProofRun: Sendable {
   /// What is to be run.
   public struct Order: Sendable {
@@ -12,9 +11,10 @@ public struct ProofRun: Sendable {
     /// When the run began: ISO 8601, UTC.
     public var startedAt: String
     public var plan: Plan
-    public var choice: Slice
+    public var excerpt: Excerpt
     public var deployment: DeploymentID
-    public var settings: NodeSettings
+    /// Settings of each node of the excerpt, in their order.
+    public var settings: [NodeSettings]
     /// The machine that the run is made on.
     public var host: HostFingerprint
     /// Length of the counted part, seconds.
@@ -22,18 +22,19 @@ public struct ProofRun: Sendable {
     public var seed: UInt64
     /// Whether the machine's speed of the moment goes into the prediction.
     public var isCalibrated: Bool
-    /// Whether the node is left running at the end.
+    /// Whether the nodes are left running at the end.
     public var isKept: Bool
 
     public init(
-      name: String, startedAt: String, plan: Plan, choice: Slice, deployment: DeploymentID,
-      settings: NodeSettings, host: HostFingerprint, durationSeconds: Double, seed: UInt64, isCalibrated: Bool,
+      name: String, startedAt: String, plan: Plan, excerpt: Excerpt, deployment: DeploymentID,
+      settings: [NodeSettings], host: HostFingerprint, durationSeconds: Double, seed: UInt64, isCalibrated: Bool,
       isKept: Bool
     ) {
+      precondition(settings.count == excerpt.nodes.count, "each node has settings")
       self.name = name
       self.startedAt = startedAt
       self.plan = plan
-      self.choice = choice
+      self.excerpt = excerpt
       self.deployment = deployment
       self.settings = settings
       self.host = host
@@ -46,20 +47,20 @@ public struct ProofRun: Sendable {
 
   /// What a user may want to know while it goes on.
   public enum Event: Sendable {
-    /// The node is being started.
-    case starting(NodeSettings)
-    /// The node warned of something while it started.
+    /// The nodes are being started.
+    case starting([NodeSettings])
+    /// A node warned of something while it started.
     case warned(String)
-    /// The node is ready, and the machine's speed is being found out.
+    /// The nodes are ready, and the machine's speed is being found out.
     case calibrating
-    case calibrated(NodeUnderLoad.CalibrationRun)
+    case calibrated(CalibrationRun)
     /// Too few requests at this rate to tell the machine's speed.
     case notCalibrated
     case predicted(NodePrediction)
     /// The run itself begins: its counted part and the warm-up before it, seconds.
     case loading(seconds: Double, warmupSeconds: Double)
-    case progress(NodeUnderLoad.Stage, LoadProgress)
-    /// The node was left running.
+    case progress(NodesUnderLoad.Stage, LoadProgress)
+    /// A node was left running.
     case kept(NodeAddress, handle: String)
   }
 
@@ -73,14 +74,14 @@ public struct ProofRun: Sendable {
   public static let replications = 40
 
   let runtime: any Runtime
-  let sender: @Sendable (NodeAddress) throws -> any LoadSender
+  let sender: @Sendable ([NodeAddress]) throws -> any LoadSender
   let report: @Sendable (Event) -> Void
 
   /// - Parameters:
-  ///   - sender: makes what loads the node at an address.
+  ///   - sender: makes what loads the nodes at these addresses, which are in their order.
   ///   - report: told of each step.
   public init(
-    on runtime: any Runtime, sender: @escaping @Sendable (NodeAddress) throws -> any LoadSender,
+    on runtime: any Runtime, sender: @escaping @Sendable ([NodeAddress]) throws -> any LoadSender,
     report: @escaping @Sendable (Event) -> Void
   ) {
     self.runtime = runtime
@@ -91,20 +92,25 @@ public struct ProofRun: Sendable {
   /// - Throws: `ProofError`, `RuntimeError`, what the sender throws, `CancellationError`. Nothing of the deployment is
   ///   then left.
   public func run(_ order: Order) async throws -> Outcome {
-    let node = DesiredNode(NodeID(index: 0), order.settings)
+    let nodes = order.settings.enumerated().map { DesiredNode(NodeID(index: $0), $1) }
     let lock = try await runtime.lock(order.deployment, purpose: "planner execute")
     do {
       report(.starting(order.settings))
-      let deployed = try await Rollout(runtime).run(DesiredDeployment(order.deployment, nodes: [node]))
-      guard let replica = deployed.replica(node.replica), let address = replica.address else {
-        preconditionFailure("a rollout returns when every node is ready")
+      let deployed = try await Rollout(runtime).run(DesiredDeployment(order.deployment, nodes: nodes))
+      let running = nodes.map { node -> (address: NodeAddress, handle: String) in
+        guard let replica = deployed.replica(node.replica), let address = replica.address else {
+          preconditionFailure("a rollout returns when every node is ready")
+        }
+        return (address, replica.handle)
       }
-      for warning in await warnings(of: node.replica, in: order.deployment) { report(.warned(warning)) }
+      for node in nodes {
+        for warning in await warnings(of: node.replica, in: order.deployment) { report(.warned(warning)) }
+      }
       let outcome = try await runtime.whileRunning(order.deployment) {
-        try await measure(order, at: address, node.replica)
+        try await measure(order, at: running.map(\.address), nodes.map(\.replica))
       }
       if order.isKept {
-        report(.kept(address, handle: replica.handle))
+        for node in running { report(.kept(node.address, handle: node.handle)) }
       } else {
         try await runtime.stop(order.deployment)
       }
@@ -130,20 +136,21 @@ public struct ProofRun: Sendable {
   }
 
   /// The schedule first, then the prediction on exactly that schedule, and only then the load.
-  private func measure(_ order: Order, at address: NodeAddress, _ replica: ReplicaID) async throws -> Outcome {
-    let node = NodeUnderLoad(
-      sender: try sender(address), workload: order.plan.workload, models: order.choice.models)
-    let show: NodeUnderLoad.Progress = { [report] in report(.progress($0, $1)) }
-    let schedule = node.schedule(seconds: order.durationSeconds, seed: order.seed)
-    let profiled = try Self.predict(order, schedule, order.choice.node.service)
+  private func measure(
+    _ order: Order, at addresses: [NodeAddress], _ replicas: [ReplicaID]
+  ) async throws -> Outcome {
+    let nodes = NodesUnderLoad(sender: try sender(addresses), excerpt: order.excerpt)
+    let show: NodesUnderLoad.Progress = { [report] in report(.progress($0, $1)) }
+    let schedule = nodes.schedule(seconds: order.durationSeconds, seed: order.seed)
+    let profiled = try Self.predict(order, schedule, order.excerpt.nodes.map(\.figures))
     var prediction = profiled
     var note: RunComparison.CalibrationNote?
     if order.isCalibrated {
       report(.calibrating)
-      let found = try await node.calibrate(
-        against: order.choice.node.service, runSeconds: order.durationSeconds, seed: order.seed &+ 1, progress: show)
+      let found = try await nodes.calibrate(
+        runSeconds: order.durationSeconds, seed: order.seed &+ 1, progress: show)
       if let found {
-        prediction = try Self.predict(order, schedule, found.service)
+        prediction = try Self.predict(order, schedule, found.figures)
         note = .init(speed: found.speed, requests: found.requests, seconds: found.seconds, profiled: profiled)
         report(.calibrated(found))
       } else {
@@ -151,25 +158,28 @@ public struct ProofRun: Sendable {
       }
     }
     report(.predicted(prediction))
-    report(.loading(seconds: order.durationSeconds, warmupSeconds: NodeUnderLoad.warmupSeconds))
-    let result = try await node.load(schedule, .measuring, show)
-    let memory = try await runtime.memoryBytes(of: replica, in: order.deployment)
+    report(.loading(seconds: order.durationSeconds, warmupSeconds: NodesUnderLoad.warmupSeconds))
+    let result = try await nodes.load(schedule, .measuring, show)
+    var memory: [Int64] = []
+    for replica in replicas { memory.append(try await runtime.memoryBytes(of: replica, in: order.deployment)) }
     let record = RunComparison(
       name: order.name, startedAt: order.startedAt, runtime: runtime.name, host: order.host, plan: order.plan,
-      choice: order.choice, prediction: prediction, calibration: note, result: result, measuredMemoryBytes: memory
+      excerpt: order.excerpt, prediction: prediction, calibration: note, result: result, measuredMemoryBytes: memory
     ).record()
     return Outcome(record: record, result: result)
   }
 
-  /// The node on exactly this schedule.
+  /// The nodes on exactly this schedule.
+  ///
+  /// - Parameter figures: of each node.
   static func predict(
-    _ order: Order, _ schedule: Schedule, _ service: ServiceModel
+    _ order: Order, _ load: RoutedSchedule, _ figures: [NodeFigures]
   ) throws(ProofError) -> NodePrediction {
-    var figures = order.choice.node.figures
-    figures.entries[0].service = service
+    var nodes = order.excerpt.nodes
+    for index in nodes.indices { nodes[index].figures = figures[index] }
     let prediction = NodeSimulation.predict(
-      order.choice.node.spec, order.plan.workload, figures, schedule: schedule,
-      warmupSeconds: NodeUnderLoad.warmupSeconds, seed: order.plan.seed, replications: replications)
+      order.excerpt.devices, of: nodes, order.excerpt.demand, schedule: load.schedule,
+      warmupSeconds: NodesUnderLoad.warmupSeconds, seed: order.plan.seed, replications: replications)
     guard let prediction else {
       throw ProofError(
         .usage, "no request falls into \(order.durationSeconds) s at this rate; run it longer with --duration")

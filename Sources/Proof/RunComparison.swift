@@ -1,5 +1,5 @@
+import Executor
 import LoadTest
-import Optimizer
 import PlannerCore
 import Simulator
 
@@ -11,12 +11,13 @@ public struct RunComparison: Sendable {
   public var runtime: String
   public var host: HostFingerprint
   public var plan: Plan
-  public var choice: Slice
+  public var excerpt: Excerpt
   public var prediction: NodePrediction
   /// What the machine's speed did to the prediction; nil where the prediction is the profile's own.
   public var calibration: CalibrationNote?
   public var result: LoadResult
-  public var measuredMemoryBytes: Int64
+  /// Private memory of each node's server, bytes.
+  public var measuredMemoryBytes: [Int64]
 
   /// The machine's speed just before the run, and what was predicted without knowing it.
   public struct CalibrationNote: Sendable {
@@ -34,15 +35,15 @@ public struct RunComparison: Sendable {
   }
 
   public init(
-    name: String, startedAt: String, runtime: String, host: HostFingerprint, plan: Plan, choice: Slice,
-    prediction: NodePrediction, calibration: CalibrationNote?, result: LoadResult, measuredMemoryBytes: Int64
+    name: String, startedAt: String, runtime: String, host: HostFingerprint, plan: Plan, excerpt: Excerpt,
+    prediction: NodePrediction, calibration: CalibrationNote?, result: LoadResult, measuredMemoryBytes: [Int64]
   ) {
     self.name = name
     self.startedAt = startedAt
     self.runtime = runtime
     self.host = host
     self.plan = plan
-    self.choice = choice
+    self.excerpt = excerpt
     self.prediction = prediction
     self.calibration = calibration
     self.result = result
@@ -50,23 +51,43 @@ public struct RunComparison: Sendable {
   }
 
   public func record() -> RunRecord {
-    let verdict = VerdictRule(targetSeconds: plan.workload.targetP99Seconds).judge(result)
-    let measured = result.figures(memoryBytes: measuredMemoryBytes)
+    let judged = JudgedGroups(excerpt, result)
+    let measured = result.figures(memoryBytes: measuredMemoryBytes.reduce(0, +))
     return RunRecord(
       asked: .init(
-        name: name, workload: plan.workload, targetP99Seconds: plan.workload.targetP99Seconds,
+        name: name, workload: plan.workload, targetP99Seconds: judged.strictestTargetSeconds,
         plan: RunRecord.PlanSummary(plan)),
       ran: .init(
-        startedAt: startedAt, scope: choice.scope, scopeReason: choice.reason?.description, runtime: runtime,
-        host: host,
-        node: choice.node, models: choice.models),
+        startedAt: startedAt, scope: excerpt.scope, scopeReason: excerpt.reason, runtime: runtime, host: host,
+        node: excerpt.nodes[0], models: excerpt.layout.copies.count),
       load: .init(durationSeconds: result.durationSeconds - result.fromSeconds, requests: result.counts),
       figures: figures(measured: measured),
       comparison: .init(
         prediction: errors(measured), calibration: calibration.map { Self.calibration($0, measured) }),
-      verdict: .init(
-        outcome: verdict.verdict, reason: verdict.reason, confidence: verdict.confidence, valid: verdict.valid,
-        invalidReason: verdict.invalidReason))
+      verdict: judged.judgement, parts: .init(groups: judged.groups.map(group), nodes: nodes()))
+  }
+
+  private func group(_ judged: JudgedGroups.Group) -> RunRecord.Group {
+    let isOnly = excerpt.layout.groups.count == 1
+    let predicted =
+      isOnly ? prediction.latencySeconds : prediction.groups.first { $0.name == judged.group.name }?.latencySeconds
+    return RunRecord.Group(
+      name: judged.group.name, models: judged.models, requests: judged.result.counts,
+      targetP99Seconds: judged.group.targetP99Seconds, predictedP99: predicted?.p99,
+      measured: judged.result.counts.sent > 0 ? judged.result.figures(memoryBytes: 0) : nil,
+      verdict: judged.verdict.verdict, verdictReason: judged.verdict.reason, confidence: judged.verdict.confidence,
+      valid: judged.verdict.valid)
+  }
+
+  private func nodes() -> [RunRecord.Node] {
+    excerpt.nodes.enumerated().map { index, node in
+      let own = result.part { $0.target == index }
+      let workers = node.devices * node.workers
+      return RunRecord.Node(
+        name: NodeID(index: index).text, instanceType: node.instanceType, workers: workers,
+        threadsPerWorker: node.threadsPerWorker, models: excerpt.copies(onNode: index).count, requests: own.counts,
+        measuredUtilization: own.utilization(workers: workers) ?? 0, memoryBytes: measuredMemoryBytes[index])
+    }
   }
 
   private var predicted: RunFigures {
@@ -74,7 +95,7 @@ public struct RunComparison: Sendable {
     return RunFigures(
       p50Seconds: latency.p50.estimate, p90Seconds: latency.p90.estimate, p95Seconds: latency.p95.estimate,
       p99Seconds: latency.p99.estimate, throughputPerSecond: prediction.throughputPerSecond,
-      memoryBytes: Int64(choice.models) * choice.node.memoryPerModelBytes + (choice.node.serverMemoryBytes ?? 0))
+      memoryBytes: excerpt.memoryBytes)
   }
 
   private func figures(measured: RunFigures) -> RunRecord.Figures {
@@ -83,7 +104,7 @@ public struct RunComparison: Sendable {
       predictedCurveLow: prediction.curveLow, predictedCurveHigh: prediction.curveHigh,
       measuredCurve: result.curve(probabilities: prediction.curve.probabilities),
       predictedUtilization: prediction.utilization,
-      measuredUtilization: result.utilization(workers: choice.node.workers) ?? 0)
+      measuredUtilization: result.utilization(workers: excerpt.workers) ?? 0)
   }
 
   private func errors(_ measured: RunFigures) -> RunRecord.Prediction {

@@ -78,9 +78,10 @@ public enum Phrases {
   /// What the verdict means for the reader.
   static func headline(_ record: RunRecord) -> String {
     guard record.verdict.valid else { return "The run does not count" }
-    let target = Format.setting(record.asked.targetP99Seconds)
     // A slice speaks for this machine and for no other.
     let place = record.ran.scope == .full ? "" : " on this machine"
+    if record.parts.groups.count > 1 { return headline(record, place) }
+    let target = Format.setting(record.asked.targetP99Seconds)
     switch record.verdict.outcome {
     case .pass: return "The target of \(target) was kept\(place)"
     case .fail: return "The target of \(target) was missed\(place)"
@@ -88,8 +89,21 @@ public enum Phrases {
     }
   }
 
+  /// What the verdict means where each group has a target of its own.
+  private static func headline(_ record: RunRecord, _ place: String) -> String {
+    let groups = record.parts.groups.filter { $0.sent > 0 }
+    func count(_ verdict: Verdict) -> String { Format.count(groups.count { $0.verdict == verdict }) }
+    switch record.verdict.outcome {
+    case .pass: return "All \(Format.count(groups.count)) groups kept their targets\(place)"
+    case .fail: return "\(count(.fail)) of \(Format.count(groups.count)) groups missed their targets\(place)"
+    case .undecided:
+      return "Undecided: \(count(.undecided)) of \(Format.count(groups.count)) groups are too close to their targets"
+    }
+  }
+
   /// What was run, where, and how hard it was driven.
   static func whatRan(_ record: RunRecord) -> String {
+    if record.parts.groups.count > 1 || record.parts.nodes.count > 1 { return whatRanTogether(record) }
     let (node, host, architecture) = (record.ran.node, record.ran.host, record.asked.workload.architecture)
     let models = Format.count(record.ran.models, "\(architecture) model", "\(architecture) models")
     let isHere = node.instanceType == "local" || record.ran.scope != .full
@@ -98,6 +112,20 @@ public enum Phrases {
       + "In \(Format.setting(record.load.durationSeconds)) it was sent \(requests(record.load.requests.sent)) of "
       + "\(Format.count(record.asked.workload.tokens, "token", "tokens")) and answered "
       + "\(Format.count(record.load.requests.completed)), \(Format.rate(record.figures.measured.throughputPerSecond))."
+  }
+
+  /// What several nodes or groups ran, where, and how hard they were driven.
+  private static func whatRanTogether(_ record: RunRecord) -> String {
+    let (host, parts) = (record.ran.host, record.parts)
+    let models = parts.groups.reduce(0) { $0 + $1.models }
+    let copies = record.ran.models == models ? "" : " in \(Format.count(record.ran.models)) copies"
+    let groups = parts.groups.count > 1 ? " of \(Format.count(parts.groups.count)) groups" : ""
+    return "\(Format.count(models, "model", "models"))\(groups)\(copies) ran on "
+      + "\(Format.count(parts.nodes.count, "node", "nodes")) of this machine "
+      + "(\(host.cpuModel), \(Format.count(host.cores, "core", "cores"))). "
+      + "In \(Format.setting(record.load.durationSeconds)) they were sent \(requests(record.load.requests.sent)) and "
+      + "answered \(Format.count(record.load.requests.completed)), "
+      + "\(Format.rate(record.figures.measured.throughputPerSecond))."
   }
 
   static func requests(_ count: Int) -> String { Format.count(count, "request", "requests") }
@@ -123,8 +151,10 @@ public enum Phrases {
       miss = "\(size) too \(error > 0 ? "high" : "low")"
     }
     let bounds = interval == Format.missing ? "" : " (95 % interval \(interval))"
-    return "Measured p99 is \(measuredP99(record)) against a target of "
-      + "\(Format.setting(record.asked.targetP99Seconds)). The prediction was "
+    let target =
+      record.parts.groups.count > 1
+      ? " over all groups" : " against a target of \(Format.setting(record.asked.targetP99Seconds))"
+    return "Measured p99 is \(measuredP99(record))\(target). The prediction was "
       + "\(Format.duration(record.figures.predicted.p99Seconds))\(bounds): \(miss)."
   }
 

@@ -106,7 +106,7 @@ package struct ModelServerApplication: Sendable {
     // Two lengths show a batch's layout.
     let shorter = options.batch.max > 1 ? options.warmTokens.map { max(1, $0 / 2) } : []
     let source = RepositorySource(
-      folder: options.repository, limit: options.limitModels, warmTokens: options.warmTokens + shorter, probe: probe,
+      folder: options.repository, selection: options.models, warmTokens: options.warmTokens + shorter, probe: probe,
       origin: remote.map(RemoteOrigin.init), devices: options.devices, pairTruncation: options.pairTruncation)
     let residency = ResidencyPolicy(budgetBytes: options.memoryBudgetBytes, maxWaiting: options.maxLoadsWaiting)
     return ModelRegistry(

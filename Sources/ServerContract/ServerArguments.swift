@@ -14,6 +14,7 @@ public enum ServerOption: String, Sendable {
   case host, port, workers
   case warmTokens = "warm-tokens"
   case limitModels = "limit-models"
+  case modelList = "model-list"
   case ioCPUs = "io-cpus"
   case stopOnStdinEOF = "stop-on-stdin-eof"
 

@@ -33,8 +33,8 @@ package struct ServerOptions: Sendable {
   package var requestTimeoutSeconds: Double? = 30
   /// Lengths at which every model is run once before the server is ready.
   package var warmTokens = [32]
-  /// Serve the first so many models only.
-  package var limitModels: Int?
+  /// Which of the repository's models are served.
+  package var models = ModelSelection.all
   /// Answer with text instead of the raw tensor.
   package var postprocess = true
   /// Texts are padded to 128 word pieces, as in the guidance, instead of being computed at their own length.

@@ -121,6 +121,120 @@ import Testing
     }
   }
 
+  /// The plan of ten models on two nodes, the first model with a copy on each, as two groups with targets of their own.
+  private static func plannedInTwo(_ place: Workplace) throws {
+    var plan = try #require(
+      try JSONSerialization.jsonObject(with: Data(place.read("p.json").utf8)) as? [String: Any])
+    var workload = try #require(plan["workload"] as? [String: Any])
+    func group(_ name: String, _ models: Int, _ target: Double) -> [String: Any] {
+      var group = workload
+      group["source"] = nil
+      (group["name"], group["models"], group["targetP99Seconds"]) = (name, models, target)
+      return group
+    }
+    var hot = group("hot", 2, 10)
+    hot["popularity"] = ["shares": [3, 1]]
+    workload = ["name": "two", "source": workload["source"] ?? "", "groups": [hot, group("cold", 8, 20)]]
+    plan["workload"] = workload
+    func planned(_ name: String, _ models: Int, _ most: Int, _ rate: Double?) -> [String: Any] {
+      var group: [String: Any] = [
+        "name": name, "models": models, "replicas": [1, most], "targetP99Seconds": name == "hot" ? 10 : 20,
+        "p99Seconds": NSNull(),
+      ]
+      group["mostRatePerReplica"] = rate
+      return group
+    }
+    plan["groups"] = [planned("hot", 2, 2, 6), planned("cold", 8, 1, nil)]
+    var node = try #require((plan["nodes"] as? [[String: Any]])?.first)
+    let share = try #require((node["placed"] as? [[String: Any]])?.first)
+    node["count"] = 2
+    node["modelsPerNode"] = [5, 6]
+    node["placed"] = [("hot", 3, 2), ("cold", 8, 4)].map { name, total, models in
+      var own = share
+      (own["group"], own["total"], own["models"]) = (name, total, models)
+      return own
+    }
+    plan["nodes"] = [node]
+    let text = String(decoding: try JSONSerialization.data(withJSONObject: plan), as: UTF8.self)
+    _ = try place.file("two.json", text)
+  }
+
+  @Test(.enabled(if: ProcessInfo.processInfo.activeProcessorCount > 1, "two nodes need two CPUs"))
+  func nodesRunBesideEachOtherWithCopiesAndGroups() throws {
+    let place = try Self.planned()
+    try Self.plannedInTwo(place)
+    let result = try place.planner(
+      "execute", "two.json", "--nodes", "2", "--reserve-cores", "0", "--duration", "20s", "--no-calibration", "--json")
+    let json = try result.json()
+    let verdict = try #require(json["verdict"] as? String)
+    #expect(["pass": 0, "fail": 3, "undecided": 4][verdict] == result.status || json["valid"] as? Bool == false)
+    #expect(try CommandSchemaTests.violations("run", result.output) == [])
+    #expect(json["scope"] as? String == "full" && json["models"] as? Int == 11)
+    let groups = try #require(json["groups"] as? [[String: Any]])
+    #expect(groups.map { $0["name"] as? String } == ["hot", "cold"])
+    #expect(groups.map { $0["targetP99Seconds"] as? Double } == [10, 20])
+    #expect(groups.map { $0["models"] as? Int } == [2, 8])
+    for group in groups {
+      #expect(group["sent"] as? Int == group["completed"] as? Int && group["measuredP99Seconds"] is Double)
+      #expect(group["predictedP99Seconds"] is Double && group["errorP99"] is Double)
+    }
+    let nodes = try #require(json["nodes"] as? [[String: Any]])
+    #expect(nodes.map { $0["name"] as? String } == ["node-0", "node-1"])
+    #expect(nodes.compactMap { $0["models"] as? Int }.reduce(0, +) == 11)
+    let sent = try #require((json["requests"] as? [String: Int])?["sent"])
+    #expect(nodes.compactMap { $0["sent"] as? Int }.reduce(0, +) == sent)
+    #expect(groups.compactMap { $0["sent"] as? Int }.reduce(0, +) == sent)
+    #expect(modelServers(mentioning: place.folder).isEmpty)
+    // What does not fit is refused with the numbers, before anything is started.
+    let refused = try place.planner("execute", "two.json", "--nodes", "2", "--reserve-cores", "9999")
+    #expect(refused.status == 69 && refused.errors.contains("2 nodes compute on"), "\(refused.errors)")
+    #expect(refused.errors.contains("and 1 of the"), "\(refused.errors)")
+    let many = try place.planner("execute", "two.json", "--nodes", "3")
+    #expect(many.status == 64 && many.errors.contains("the plan has 2 nodes"), "\(many.errors)")
+  }
+
+  /// A repository of two architectures: a group gets models of its own one, or those that it names.
+  @Test func modelsOfAGroupAreTakenByArchitectureOrByName() throws {
+    let place = try Self.planned()
+    _ = try place.file("two.json", place.read("p.json"))
+    try place.planner(
+      "model", "synth", "--family", "bert-tiny", "--count", "10", "--vocab", "300", "--out", "zoo", "--json")
+    func edit(_ file: String, _ change: (inout [String: Any]) throws -> Void) throws {
+      var object = try #require(
+        try JSONSerialization.jsonObject(with: Data(place.read(file).utf8)) as? [String: Any])
+      try change(&object)
+      _ = try place.file(file, String(decoding: try JSONSerialization.data(withJSONObject: object), as: UTF8.self))
+    }
+    // Other models stand before those that are meant.
+    try edit("zoo/manifest.json") { manifest in
+      let models = try #require(manifest["models"] as? [[String: Any]])
+      var other = models[0]
+      (other["name"], other["family"]) = ("stranger", "other")
+      manifest["models"] = [other] + models
+    }
+    let arguments = ["--duration", "4s", "--no-calibration", "--json"]
+    let result = try place.run(["execute", "two.json", "--models", "zoo"] + arguments)
+    #expect((try result.json()["requests"] as? [String: Int])?["failed"] == 0, "\(result.errors)")
+    // A name that is not there, and one of another architecture.
+    for (name, problem) in [("nobody", "has no model 'nobody'"), ("stranger", "stranger is other fp32")] {
+      try edit("two.json") { plan in
+        var workload = try #require(plan["workload"] as? [String: Any])
+        workload["modelNames"] = (0..<9).map { "model\($0)" } + [name]
+        plan["workload"] = workload
+      }
+      let refused = try place.run(["execute", "two.json", "--models", "zoo"] + arguments)
+      #expect(refused.status == 65 && refused.errors.contains(problem), "\(refused.errors)")
+    }
+    // Fewer models than the groups need together.
+    try edit("zoo/manifest.json") { manifest in
+      manifest["models"] = Array((manifest["models"] as? [[String: Any]] ?? []).prefix(9))
+    }
+    _ = try place.file("two.json", place.read("p.json"))
+    let few = try place.run(["execute", "two.json", "--models", "zoo"] + arguments)
+    #expect(few.status == 65, "\(few.errors)")
+    #expect(few.errors.contains("has 8 models of bert-tiny fp32; the plan needs 10"), "\(few.errors)")
+  }
+
   @Test func aCloudPlanRunsAsASlice() throws {
     let place = try Self.planned()
     _ = try place.file(

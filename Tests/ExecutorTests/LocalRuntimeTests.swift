@@ -36,6 +36,61 @@ import Testing
     try await runtime.stop(deployment)
   }
 
+  @Test func eachNodeGetsItsOwnCPUsAndOneThatWantsMoreIsRefused() async throws {
+    let scratch = try Scratch()
+    let program = try scratch.program("echo \"arguments: $*\" >&2\n" + FakeServer.obedient)
+    let splits = try CPUSplit.sideBySide(allowed: [0, 1, 2, 3], quota: nil, cores: [1, 2], reserved: 1)
+    func runtime() -> LocalRuntime {
+      LocalRuntime(
+        binary: program, stateFolder: scratch.path + "/state", logFolder: scratch.path, lifetime: .planner,
+        cpus: [NodeID(index: 0): splits[0], NodeID(index: 1): splits[1]])
+    }
+    func node(_ index: Int, workers: Int) -> DesiredNode {
+      DesiredNode(
+        NodeID(index: index), NodeSettings(repository: scratch.path, workers: workers, threadsPerWorker: 1))
+    }
+    let nodes = [node(0, workers: 1), node(1, workers: 2), node(2, workers: 9)]
+    let own = runtime()
+    _ = try await Rollout(own).run(DesiredDeployment(deployment, nodes: nodes))
+    var said: [String] = []
+    for node in nodes {
+      for try await line in try await own.logs(of: node.replica, in: deployment, last: 10, follow: false) {
+        said.append(line)
+      }
+    }
+    try await own.stop(deployment)
+    let arguments = said.filter { $0.hasPrefix("arguments") }
+    #expect(arguments.count == 3)
+    #expect(arguments[0].contains("--pin-workers 0 --io-cpus 3"))
+    #expect(arguments[1].contains("--pin-workers 1,2 --io-cpus 3"))
+    // A node without CPUs of its own leaves them to the system.
+    #expect(!arguments[2].contains("-workers 9 --threads 1 --pin") && !arguments[2].contains("--io-cpus"))
+
+    let wide = DesiredDeployment(deployment, nodes: [node(0, workers: 1), node(1, workers: 3)])
+    let error = await #expect(throws: RuntimeError.self) { try await runtime().check(wide) }
+    #expect(error?.kind == .noCapacity)
+    #expect(error?.description.contains("node-1 computes on 3 threads and has 2 CPUs for them") == true)
+  }
+
+  @Test func nodesThatNeedMoreMemoryThanIsFreeAreRefusedWithNumbers() async throws {
+    let scratch = try Scratch()
+    let runtime = open(scratch, try scratch.program(FakeServer.obedient))
+    let available = try HostInfo.availableMemoryBytes()
+    // Each of them fits by itself.
+    let nodes = (0..<3).map { index in
+      DesiredNode(
+        NodeID(index: index),
+        NodeSettings(
+          repository: scratch.path, workers: 1, threadsPerWorker: 1, memoryBytes: available / 2))
+    }
+    try await runtime.check(DesiredDeployment(deployment, nodes: [nodes[0]]))
+    let error = await #expect(throws: RuntimeError.self) {
+      try await runtime.check(DesiredDeployment(deployment, nodes: nodes))
+    }
+    #expect(error?.kind == .noCapacity)
+    #expect(error?.description.contains("the nodes need \((3 * (available / 2)) >> 20) MiB and") == true)
+  }
+
   @Test func whatAServerStartedGoesWithItAlsoFromAnotherProgram() async throws {
     let scratch = try Scratch()
     let program = try scratch.program("sleep 1000 &\necho $! > \(scratch.path)/child\n" + FakeServer.stubborn)

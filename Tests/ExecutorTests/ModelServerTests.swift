@@ -1,5 +1,6 @@
 import Executor
 import Foundation
+import FoundationNetworking
 import Testing
 
 private let binary = try? ServerBinary.locate(environment: [:])
@@ -47,6 +48,34 @@ private let binary = try? ServerBinary.locate(environment: [:])
 
     await server.stop()
     #expect(server.exitStatus == .exited(0))
+  }
+
+  /// Two nodes of one repository beside each other: each has its own port, its own CPU where there are two, and
+  /// answers for its own models and no others.
+  @Test func nodesSideBySideHaveTheirOwnModels() async throws {
+    let scratch = try Scratch()
+    let repository = try await repository(in: scratch, models: 3)
+    let deployment = try #require(DeploymentID("pair"))
+    let held = [["model0", "model2"], ["model1", "model2"]]
+    let nodes = held.enumerated().map { index, models in
+      DesiredNode(
+        NodeID(index: index),
+        NodeSettings(repository: repository, models: models, workers: 1, threadsPerWorker: 1, warmTokens: [8]))
+    }
+    let runtime = LocalRuntime(
+      binary: try #require(binary), stateFolder: scratch.path + "/state", logFolder: scratch.path, lifetime: .planner)
+    let found = try await Rollout(runtime).run(DesiredDeployment(deployment, nodes: nodes))
+    let ports = try nodes.map { try #require(found.replica($0.replica)?.address).port }
+    #expect(Set(ports).count == 2)
+    for (port, models) in zip(ports, held) {
+      for model in ["model0", "model1", "model2"] {
+        let url = try #require(URL(string: "http://127.0.0.1:\(port)/v2/models/\(model)/ready"))
+        let status = (try await URLSession.shared.data(from: url).1 as? HTTPURLResponse)?.statusCode
+        #expect(status == (models.contains(model) ? 200 : 404), "\(model) on \(models)")
+      }
+    }
+    try await runtime.stop(deployment)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path).allSatisfy { !$0.hasSuffix(".models") })
   }
 
   @Test func goesWhenThePlannerIsKilled() async throws {

@@ -23,7 +23,8 @@ import Testing
     let log = server.logs(last: 3)
     #expect(
       log.first == "arguments: --repository \(scratch.path) --host 127.0.0.1 --port 0 --workers 2 --threads 3 "
-        + "--warm-tokens 16,128 --limit-models 3 --pin-workers 1,2 --io-cpus 0 --stop-on-stdin-eof")
+        + "--warm-tokens 16,128 --model-list \(scratch.path)/server.models --pin-workers 1,2 --io-cpus 0 "
+        + "--stop-on-stdin-eof")
     let home = ProcessInfo.processInfo.environment["HOME"] ?? ""
     #expect(log.dropFirst().first == "setting: one two of \(home)")
 

@@ -27,6 +27,7 @@ import Testing
         sample.outcome =
           random.uniform() < bad
           ? [.rejected, .timedOut, .failed][random.integer(below: 3)] : .completed
+        if sample.outcome == .failed { sample.complaint = "at \(time)" }
         if random.uniform() < 0.9 {
           sample.timings = ServerTimings(
             queueSeconds: 0, computeSeconds: sample.latencySeconds / 2, totalSeconds: sample.latencySeconds, ahead: 0)
@@ -37,10 +38,9 @@ import Testing
     }
 
     func result(_ samples: [LoadSample], from: Double, to: Double, late: Int, busy: Double) -> LoadResult {
-      let failed = samples.first { $0.outcome == .failed && $0.dueSeconds >= from }
-      return LoadResult(
+      LoadResult(
         samples: samples, fromSeconds: from, durationSeconds: to, timeoutSeconds: 10, lateConnections: late,
-        generatorBusyShare: busy, firstFailure: failed.map { "at \($0.dueSeconds)" })
+        generatorBusyShare: busy)
     }
   }
 

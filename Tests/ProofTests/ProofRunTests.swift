@@ -12,14 +12,14 @@ import Testing
 
   private func order(
     isCalibrated: Bool = true, isKept: Bool = false, rate: Double = 5, seconds: Double = 20
-  ) -> ProofRun.Order {
+  ) throws -> ProofRun.Order {
     let node = Samples.node("local", host: Samples.host())
     let choice = Slice(node: node, reason: nil)
+    let plan = Samples.plan([node], workload: Samples.workload(rate: rate))
     return ProofRun.Order(
       name: "ten", startedAt: "2026-01-01T00:00:00Z",
-      plan: Samples.plan([node], workload: Samples.workload(rate: rate)), choice: choice,
-      deployment: Self.deployment,
-      settings: choice.settings(repository: "models", models: (0..<10).map { "model\($0)" }, tokens: 16),
+      plan: plan, excerpt: try Excerpt(of: plan, slices: [choice]), deployment: Self.deployment,
+      settings: [node.settings(repository: "models", models: (0..<10).map { "model\($0)" }, warmTokens: [16])],
       host: Samples.host(), durationSeconds: seconds, seed: 3, isCalibrated: isCalibrated, isKept: isKept)
   }
 
@@ -29,7 +29,7 @@ import Testing
     func add(_ event: ProofRun.Event) {
       let name =
         switch event {
-        case .starting(let settings): "starting \(settings.models.count)"
+        case .starting(let settings): "starting \(settings.map { "\($0.models.count)" }.joined(separator: ", "))"
         case .warned(let text): "warned \(text)"
         case .calibrating: "calibrating"
         case .calibrated: "calibrated"
@@ -57,7 +57,7 @@ import Testing
 
   @Test func stepsComeInOrderAndNothingIsLeft() async throws {
     let (runtime, sender, seen) = (FakeRuntime(), FakeSender(), Seen())
-    let outcome = try await run(order(), on: runtime, sender, seen)
+    let outcome = try await run(try order(), on: runtime, sender, seen)
     #expect(
       seen.events == ["starting 10", "calibrating", "calibrated", "predicted", "loading 20 after 3"])
     #expect(outcome.record.ran.runtime == "fake" && outcome.record.comparison.calibration != nil)
@@ -70,18 +70,18 @@ import Testing
 
   @Test func withoutCalibrationTheProfileStands() async throws {
     let (runtime, sender, seen) = (FakeRuntime(), FakeSender(), Seen())
-    let outcome = try await run(order(isCalibrated: false), on: runtime, sender, seen)
+    let outcome = try await run(try order(isCalibrated: false), on: runtime, sender, seen)
     #expect(seen.events == ["starting 10", "predicted", "loading 20 after 3"])
     #expect(outcome.record.comparison.calibration == nil && sender.calls.schedules.count == 1)
     let few = Seen()
-    let rare = try await run(order(rate: 0.1, seconds: 60), on: runtime, FakeSender(), few)
+    let rare = try await run(try order(rate: 0.1, seconds: 60), on: runtime, FakeSender(), few)
     #expect(few.events.contains("not calibrated") && rare.record.comparison.calibration == nil)
   }
 
   @Test func aSlowMachineIsPredictedSlow() async throws {
     let sender = FakeSender(times: { _ in (0.004, 0.001) })
-    let calibrated = try await run(order(), on: FakeRuntime(), sender)
-    let bare = try await run(order(isCalibrated: false), on: FakeRuntime(), sender)
+    let calibrated = try await run(try order(), on: FakeRuntime(), sender)
+    let bare = try await run(try order(isCalibrated: false), on: FakeRuntime(), sender)
     #expect(bare.record.comparison.prediction.errorP50 < -0.4)
     #expect(abs(calibrated.record.comparison.prediction.errorP50) < 0.1)
     let profileOnly = try #require(calibrated.record.comparison.calibration?.profileOnly)
@@ -90,7 +90,7 @@ import Testing
 
   @Test func aKeptNodeStays() async throws {
     let (runtime, seen) = (FakeRuntime(), Seen())
-    _ = try await run(order(isKept: true), on: runtime, FakeSender(), seen)
+    _ = try await run(try order(isKept: true), on: runtime, FakeSender(), seen)
     #expect(seen.events.last?.hasPrefix("kept fake ") == true)
     #expect(try await runtime.observe(Self.deployment).replicas.count == 1)
     #expect(try await !isEmpty(runtime))
@@ -102,7 +102,7 @@ import Testing
     for call in 0..<3 {
       let runtime = FakeRuntime()
       await #expect(throws: Trouble.self) {
-        try await run(order(isKept: isKept), on: runtime, FakeSender(failure: (call, Trouble())))
+        try await run(try order(isKept: isKept), on: runtime, FakeSender(failure: (call, Trouble())))
       }
       #expect(try await isEmpty(runtime))
     }
@@ -110,7 +110,7 @@ import Testing
     let problem = NodeProblem(.notReady, "it ended", remedy: "read its log")
     broken.withWorld { $0.breaks[NodeID(index: 0)] = problem }
     let error = await #expect(throws: RuntimeError.self) {
-      try await run(order(isKept: isKept), on: broken, FakeSender())
+      try await run(try order(isKept: isKept), on: broken, FakeSender())
     }
     #expect(error == RuntimeError(problem))
     #expect(try await isEmpty(broken))
@@ -119,7 +119,7 @@ import Testing
   @Test func anInterruptLeavesNothing() async throws {
     let runtime = FakeRuntime()
     runtime.withWorld { $0.stuck = [NodeID(index: 0)] }
-    let task = Task { try await run(order(), on: runtime, FakeSender()) }
+    let task = Task { try await run(try order(), on: runtime, FakeSender()) }
     while runtime.withWorld({ $0.history.isEmpty }) { await Task.yield() }
     task.cancel()
     await #expect(throws: CancellationError.self) { try await task.value }
@@ -129,7 +129,7 @@ import Testing
   @Test func aRunWithoutARequestIsRefused() async throws {
     let runtime = FakeRuntime()
     let error = await #expect(throws: ProofError.self) {
-      try await run(order(rate: 0.0001, seconds: 0.5), on: runtime, FakeSender())
+      try await run(try order(rate: 0.0001, seconds: 0.5), on: runtime, FakeSender())
     }
     #expect(error?.kind == .usage && error?.description.contains("--duration") == true)
     #expect(try await isEmpty(runtime))
@@ -138,7 +138,7 @@ import Testing
   @Test func anotherRunAtWorkIsLeftAlone() async throws {
     let runtime = FakeRuntime()
     let lock = try await runtime.lock(Self.deployment, purpose: "another run")
-    let error = await #expect(throws: RuntimeError.self) { try await run(order(), on: runtime, FakeSender()) }
+    let error = await #expect(throws: RuntimeError.self) { try await run(try order(), on: runtime, FakeSender()) }
     #expect(error?.kind == .conflict && runtime.withWorld { $0.history.isEmpty })
     await lock.release()
   }

@@ -9,6 +9,8 @@ import Testing
   private static let schedule = Schedule.make(
     models: 10, ratePerModelPerSecond: 30, arrivals: .poisson, durationSeconds: 23, seed: 1)
 
+  private static let routed = RoutedSchedule(schedule: schedule, nodes: schedule.requests.map { _ in 0 })
+
   private func prediction() throws -> NodePrediction {
     let node = Samples.node("local", host: Samples.host())
     return try #require(
@@ -26,16 +28,16 @@ import Testing
     var workload = Samples.workload(rate: 30)
     workload.targetP99Seconds = target
     let node = Samples.node("local", host: Samples.host())
+    let plan = Samples.plan([node], workload: workload)
     return RunComparison(
-      name: "ten", startedAt: "2026-01-01T00:00:00Z", runtime: "fake", host: Samples.host(),
-      plan: Samples.plan([node], workload: workload),
-      choice: choice ?? Slice(node: node, reason: nil), prediction: prediction,
+      name: "ten", startedAt: "2026-01-01T00:00:00Z", runtime: "fake", host: Samples.host(), plan: plan,
+      excerpt: try Excerpt(of: plan, slices: [choice ?? Slice(node: node, reason: nil)]), prediction: prediction,
       calibration: calibrated
         ? .init(
           speed: MachineSpeed(computeFactor: 1.5, overheadFactor: 1), requests: 1200, seconds: 30,
           profiled: prediction)
         : nil,
-      result: try await sender.send(Self.schedule, warmupSeconds: 3) { _ in }, measuredMemoryBytes: 210 << 20)
+      result: try await sender.send(Self.routed, warmupSeconds: 3) { _ in }, measuredMemoryBytes: [210 << 20])
   }
 
   /// All requests take 2.5 ms, so that every figure can be worked out by hand.
@@ -120,12 +122,12 @@ import Testing
   }
 
   @Test func theNodeIsRenderedOnceForEveryRuntime() {
-    let choice = Slice(node: Samples.node("local", host: Samples.host()), reason: nil)
+    let node = Samples.node("local", host: Samples.host())
     let names = (0..<10).map { "model\($0)" }
-    let settings = choice.settings(repository: "models/x", models: names, tokens: 16)
+    let settings = node.settings(repository: "models/x", models: names, warmTokens: [16])
     #expect(settings.repository == "models/x" && settings.models == names && settings.warmTokens == [16])
     #expect(settings.workers == 2 && settings.threadsPerWorker == 1)
-    #expect(settings.environment == choice.node.environment && settings.memoryBytes == 100 << 20)
+    #expect(settings.environment == node.environment && settings.memoryBytes == 100 << 20)
     #expect(settings.instanceType == nil)
   }
 }

@@ -81,12 +81,14 @@ struct FakeSender: LoadSender {
   }
 
   func send(
-    _ schedule: Schedule, warmupSeconds: Double, progress: @escaping @Sendable (LoadProgress) -> Void
+    _ load: RoutedSchedule, warmupSeconds: Double, progress: @escaping @Sendable (LoadProgress) -> Void
   ) async throws -> LoadResult {
+    let schedule = load.schedule
     let call = calls.add(schedule)
     if let failure, failure.call == call { throw failure.error }
     let samples = schedule.requests.enumerated().map { index, request in
-      var sample = LoadSample(dueSeconds: request.due.seconds, model: request.model)
+      var sample = LoadSample(
+        dueSeconds: request.due.seconds, model: request.model, size: request.size, target: load.nodes[index])
       sample.outcome = outcome(index)
       let times = times(index)
       sample.latencySeconds = (times?.compute ?? 0.002) + (times?.overhead ?? 0.0005)

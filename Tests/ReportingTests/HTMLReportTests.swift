@@ -7,6 +7,7 @@ import Testing
   static let pages: [(name: String, text: String)] = [
     ("run", HTMLReport.render(Samples.run())), ("slice", HTMLReport.render(Samples.slice())),
     ("plan", HTMLReport.renderPlan(Samples.plan())), ("infeasible", HTMLReport.renderPlan(Samples.infeasible())),
+    ("mix", HTMLReport.render(Samples.mix())),
   ]
 
   @Test(arguments: pages.indices)
@@ -130,6 +131,23 @@ import Testing
       change(&record)
       #expect(HTMLReport.render(record) != Self.pages[0].text, "\(what) is not on the page")
     }
+  }
+
+  @Test func groupsAndNodesHaveRowsOfTheirOwn() throws {
+    let page = Self.pages[4].text
+    func row(_ name: String) throws -> String {
+      let rows = page.components(separatedBy: "<tr").filter { $0.contains(name) && $0.contains("<td") }
+      return try #require(rows.first)
+    }
+    let texts = try row("texts")
+    for part in ["6,000", "20 ms", "3.62 ms", "3.40–3.90 ms", "pass"] { #expect(texts.contains(part), "\(part)") }
+    let images = try row("images &lt;b&gt;")
+    for part in ["1,214, 24 not answered", "5 ms", "≥ 10.0 s", "fail"] { #expect(images.contains(part), "\(part)") }
+    #expect(try row("node-1 (local)").contains("3,214"))
+    #expect(page.contains("1 of 2 groups missed their targets"))
+    // A run of one group on one node has neither section.
+    #expect(!Self.pages[0].text.contains("Each group beside its own target"))
+    #expect(!Self.pages[0].text.contains("Each node"))
   }
 
   @Test func barsAreAsLongAsTheyAreBusy() throws {

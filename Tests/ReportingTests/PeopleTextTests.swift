@@ -7,7 +7,8 @@ import Testing
     [
       PlanText.render(Samples.plan(), style: style), PlanText.render(Samples.infeasible(), style: style),
       RunText.render(Samples.run(), style: style, reportPath: "reports/2026-08-03-bert-tiny-1000/index.html"),
-      RunText.render(Samples.slice(), style: style), SimulationText.render(Samples.summary(), style: style),
+      RunText.render(Samples.slice(), style: style), RunText.render(Samples.mix(), style: style),
+      SimulationText.render(Samples.summary(), style: style),
       ProfileText.render(Samples.profile(), style: style),
       ProfileDiffText.render(Samples.profile(), Samples.profile(faster: 1.3), style: style),
       CatalogText.render(Samples.catalog(), Samples.figures(), style: style),
@@ -138,6 +139,27 @@ import Testing
     invalid.verdict.valid = false
     let refused = RunText.render(invalid)
     #expect(refused.contains("Verdict: none, the run is not valid") && !refused.contains("Verdict: pass"))
+  }
+
+  @Test func groupsStandBesideTheirOwnTargets() {
+    let text = RunText.render(Samples.mix())
+    func line(_ start: String) -> [Substring] {
+      text.split(separator: "\n").first { $0.hasPrefix(start) }.map { $0.split(separator: " ") } ?? []
+    }
+    let texts = line("texts").joined(separator: " ")
+    #expect(texts.contains("6,000") && texts.contains("20 ms") && texts.contains("3.62 ms") && texts.hasSuffix("pass"))
+    let images = line("images").joined(separator: " ")
+    #expect(images.contains("5 ms") && images.contains("≥ 10.0 s") && images.hasSuffix("fail"))
+    #expect(line("node-1 (local)").joined(separator: " ").contains("3,214 22.0 %"))
+    #expect(text.contains("4 models of 2 groups in 5 copies ran on 2 nodes of this machine"))
+    #expect(text.contains("over all groups. The prediction was"))
+    // A run of one group and node needs neither table.
+    var single = Samples.mix()
+    single.parts.groups.removeLast()
+    single.parts.nodes.removeLast()
+    var plain = single
+    plain.parts = Samples.run().parts
+    #expect(RunText.render(single) == RunText.render(plain))
   }
 
   @Test func aSimulation() {

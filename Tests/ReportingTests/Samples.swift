@@ -100,6 +100,45 @@ enum Samples {
         confidence: 0.95, valid: true, invalidReason: nil))
   }
 
+  /// Two groups with targets of their own on two nodes; the second missed its, among unanswered requests.
+  static func mix() -> RunRecord {
+    var run = run()
+    run.asked.name = "mix"
+    run.ran.models = 5
+    func outcomes(_ sent: Int, _ completed: Int) -> RequestOutcomes {
+      var requests = RequestOutcomes()
+      requests.sent = sent
+      requests.completed = completed
+      requests.timedOut = sent - completed
+      return requests
+    }
+    var late = run.figures.measured
+    late.p99Seconds = 10
+    late.atLeast = ["p99Seconds"]
+    run.parts = .init(
+      groups: [
+        .init(
+          name: "texts", models: 3, requests: outcomes(6000, 6000), targetP99Seconds: 0.02,
+          predictedP99: Estimate(estimate: 0.00362, low: 0.0034, high: 0.0039), measured: run.figures.measured,
+          verdict: .pass, verdictReason: "p99 lies below", confidence: 0.99, valid: true),
+        .init(
+          name: "images <b>", models: 1, requests: outcomes(1214, 1190), targetP99Seconds: 0.005,
+          predictedP99: Estimate(estimate: 0.0042, low: 0.004, high: 0.0045), measured: late, verdict: .fail,
+          verdictReason: "p99 lies above", confidence: 0.97, valid: true),
+      ],
+      nodes: [
+        .init(
+          name: "node-0", instanceType: "local", workers: 1, threadsPerWorker: 1, models: 3,
+          requests: outcomes(4000, 4000), measuredUtilization: 0.41, memoryBytes: 300 << 20),
+        .init(
+          name: "node-1", instanceType: "local", workers: 2, threadsPerWorker: 1, models: 2,
+          requests: outcomes(3214, 3190), measuredUtilization: 0.22, memoryBytes: 200 << 20),
+      ])
+    run.verdict.outcome = .fail
+    run.verdict.reason = "1 of 2 groups missed their targets: images <b>"
+    return run
+  }
+
   /// A slice of a cloud plan that missed its target.
   static func slice() -> RunRecord {
     var run = run()

@@ -9,7 +9,7 @@ enum Samples {
     switch schema {
     case "plan": try [feasiblePlan, infeasiblePlan].map { try JSONFile.encode($0) }
     case "profile": try [profile(of: fullHost), ownProfile, bareProfile].map { try JSONFile.encode($0) }
-    case "run": try [run, slice].map { try JSONFile.encode($0) }
+    case "run": try [run, slice, mix].map { try JSONFile.encode($0) }
     case "simulation":
       try [simulation, impatientSimulation, emptySimulation, budgetedSimulation].map { try JSONFile.encode($0) }
     case "check": try [Finding(violations: []), Finding(violations: ["cost: differs"])].map { try JSONFile.encode($0) }
@@ -332,6 +332,31 @@ enum Samples {
     run.verdict.invalidReason = "400 of 36000 requests failed"
     run.asked.plan = RunRecord.PlanSummary(infeasiblePlan)
     run.asked.plan.nodes = [publishedNode()]
+    return run
+  }
+
+  /// Two groups on two nodes: one of each kind of figure that a group may lack.
+  static var mix: RunRecord {
+    var run = run
+    var requests = RequestOutcomes()
+    requests.sent = 1000
+    requests.completed = 1000
+    run.ran.models = 5
+    run.parts = .init(
+      groups: [
+        .init(
+          name: "texts", models: 3, requests: requests, targetP99Seconds: 0.02, predictedP99: p99.p99,
+          measured: run.figures.measured, verdict: .pass, verdictReason: "below the target", confidence: 0.99,
+          valid: true),
+        .init(
+          name: "never asked", models: 1, requests: RequestOutcomes(), targetP99Seconds: 0.02, predictedP99: nil,
+          measured: nil, verdict: .undecided, verdictReason: "no request was due", confidence: 0, valid: false),
+      ],
+      nodes: (0..<2).map {
+        .init(
+          name: "node-\($0)", instanceType: "local", workers: 1, threadsPerWorker: 2, models: 2 + $0,
+          requests: requests, measuredUtilization: 0.3, memoryBytes: 300 << 20)
+      })
     return run
   }
 

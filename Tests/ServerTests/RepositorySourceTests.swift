@@ -50,13 +50,30 @@ import Testing
     let repository = try Repository()
     defer { repository.remove() }
     try repository.write("a.pt", secondsAgo: 100)
-    let source = RepositorySource(folder: repository.folder, limit: 2)
+    let source = RepositorySource(folder: repository.folder, selection: .first(2))
     for _ in 0..<2 {
       #expect(throws: FileError.self) { try source.manifest() }
       #expect(!source.isUnchanged)
     }
     try repository.write("b.pt", secondsAgo: 50)
     #expect(try source.manifest().models.count == 2)
+  }
+
+  @Test func aListPicksModelsByNameInTheRepositorysOrder() throws {
+    let repository = try Repository()
+    defer { repository.remove() }
+    for name in ["a", "b", "c"] { try repository.write("\(name).pt", secondsAgo: 100) }
+    let list = repository.folder + "/list"
+    func source(_ text: String) throws -> RepositorySource {
+      try text.write(toFile: list, atomically: true, encoding: .utf8)
+      return RepositorySource(folder: repository.folder, selection: try ModelSelection(listFile: list))
+    }
+    #expect(try source("c\r\n\n  a \nc\n").manifest().models.map(\.name) == ["a", "c"])
+    let missing = #expect(throws: FileError.self) { try source("a\nd\n").manifest() }
+    #expect(missing?.description.contains("has no model 'd'") == true)
+    #expect(missing?.description.contains("take it out of \(list)") == true)
+    #expect(throws: FileError.self) { try source("\n \n") }
+    #expect(throws: FileError.self) { try ModelSelection(listFile: repository.folder + "/nowhere") }
   }
 
   @Test func aManifestThatAppearsOrIsReplacedIsRead() throws {

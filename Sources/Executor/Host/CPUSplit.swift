@@ -23,6 +23,44 @@ public struct CPUSplit: Hashable, Sendable {
     others = Array(allowed.dropFirst(serving))
   }
 
+  /// Splits for nodes that run beside each other: each has CPUs of its own to compute on, and all share the rest.
+  ///
+  /// - Parameters:
+  ///   - cores: how many CPUs each node computes on.
+  ///   - reserved: how many are to be left for everything else. With none left, nodes and all else share them all.
+  /// - Throws: `ExecutorError`, `tooFewCPUs` where the nodes do not fit.
+  public static func sideBySide(cores: [Int], reserved: Int) throws -> [CPUSplit] {
+    try sideBySide(
+      allowed: HostInfo.allowedCPUs(), quota: HostInfo.cpuQuota(), cores: cores, reserved: reserved)
+  }
+
+  package static func sideBySide(
+    allowed: [Int], quota: Double?, cores: [Int], reserved: Int
+  ) throws(ExecutorError) -> [CPUSplit] {
+    let paid = quota.map { max(1, Int($0)) } ?? allowed.count
+    let free = max(1, min(allowed.count - reserved, paid))
+    let needed = cores.reduce(0) { $0 + max(1, $1) }
+    guard needed <= free else {
+      throw .tooFewCPUs(nodes: cores.count, needed: needed, free: free, usable: min(allowed.count, paid))
+    }
+    var rest = allowed[...]
+    let own = cores.map { count in
+      defer { rest = rest.dropFirst(max(1, count)) }
+      return Array(rest.prefix(max(1, count)))
+    }
+    return own.map { CPUSplit(workers: $0, others: Array(rest)) }
+  }
+
+  /// The CPUs of several nodes as those of one: what computes, and the rest.
+  public static func joined(_ splits: [CPUSplit]) -> CPUSplit {
+    CPUSplit(workers: splits.flatMap(\.workers), others: splits.first?.others ?? [])
+  }
+
+  private init(workers: [Int], others: [Int]) {
+    self.workers = workers
+    self.others = others
+  }
+
   /// CPUs to bind workers to. Only workers of one thread are bound: the threads that OpenMP makes for a wider one
   /// inherit its CPU, and would all share that.
   public func pinned(threadsPerWorker: Int) -> [Int]? {

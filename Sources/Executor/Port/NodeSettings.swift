@@ -6,7 +6,7 @@ import PlannerCore
 public struct NodeSettings: Codable, Hashable, Sendable {
   /// Where the models are, as `model-server --repository` takes it: a folder, or an https:// or s3:// address.
   public var repository: String
-  /// Names of the models that the node serves, the first ones of the repository; empty serves all.
+  /// Names of the models that the node serves; empty serves all of the repository.
   public var models: [String]
   /// Forward passes at once.
   public var workers: Int

@@ -2,7 +2,6 @@ import ArgumentParser
 import Executor
 import Foundation
 import LoadTest
-import Optimizer
 import PlannerCore
 import PlannerFiles
 import Proof
@@ -21,7 +20,8 @@ struct ExecuteCommand: PlannerCommand {
   @Option(help: "Where to deploy: local (processes of this machine).") var runtime = "local"
   @Option(parsing: .unconditional, help: "Nodes of the plan to run.") var nodes = 1
   @Option(parsing: .unconditional, help: "How long to load it.", transform: Arguments.seconds) var duration = 60.0
-  @Option(help: "Model repository; default: synthesized models in models/.") var models: String?
+  @Option(help: "Model repository, of one or several architectures; default: synthesized models in models/.")
+  var models: String?
   @Option(help: "Folder of profiles, for slices.") var profiles = ProfileFile.usualFolder
   @Option(parsing: .unconditional, help: "Cores kept for the load generator.") var reserveCores = 1
   @Option(parsing: .unconditional, help: "Share of available memory that a slice may fill.", transform: Arguments.share)
@@ -44,10 +44,6 @@ struct ExecuteCommand: PlannerCommand {
 
   func execute() async throws -> PlannerExit {
     let place = try RuntimeChoice(runtime)
-    guard nodes == 1 else {
-      throw Failure(
-        .unavailable, "\(nodes) nodes do not fit this machine: the local runtime runs one; leave --nodes out")
-    }
     let plan = try PlanFile.read(plan)
     let lock = try MachineLock.acquire(purpose: "execute")
     defer { lock.release() }
@@ -60,50 +56,34 @@ struct ExecuteCommand: PlannerCommand {
     let startedAt = Timestamp.now()
     let host = try HostInfo.fingerprint()
     if host.isThrottled { Output.note(Phrases.throttled(host)) }
-    let cpus = try CPUSplit.current(servingCores: max(1, host.usableCPUs - reserveCores))
     let figures = Figures(
       profiles: try ProfileFile.readAll(in: profiles), benchmarks: [],
       catalog: Catalog(provenance: plan.catalog, types: []))
-    let choice = try Slice.choose(from: plan, on: try machine(host, cpus, plan), figures: figures)
-    if let reason = choice.reason { Output.note("slice: \(reason)") }
-    let workload = plan.workload
-    let vocabulary = workload.query.meantVocabulary ?? 30522
-    let repository =
-      models.map(ModelRepository.init(folder:))
-      ?? .shared(architecture: workload.architecture, vocabulary: vocabulary, precision: choice.node.precision)
-    let entries = try await repository.provide(
-      architecture: workload.architecture, vocabulary: vocabulary, precision: choice.node.precision,
-      count: choice.models, mayWrite: models == nil)
-    let names = entries.map(\.name)
-    let run = ProofRun(on: try place.open(cpus: cpus, keep: keep)) { address in
-      let template = RequestTemplate(host: address.host, port: address.port)
-      return HTTPLoadSender(
-        address: address,
-        requests: try template.requests(
-          models: names, input: workload.input, tokens: workload.tokens, vocabulary: vocabulary),
-        cpus: cpus)
+    let chosen = try ChosenNodes(
+      nodes, of: plan, on: .init(host: host, reservedCores: reserveCores, memoryShare: memoryShare), figures: figures)
+    let (excerpt, cpus) = (chosen.excerpt, CPUSplit.joined(chosen.cpus))
+    if let reason = excerpt.reason { Output.note("slice: \(reason)") }
+    if nodes > 1, cpus.others.isEmpty {
+      Output.note("the nodes and the load generator share all CPUs: latencies hold what they take from each other")
+    }
+    let models = try await RunModels(of: excerpt, folder: models)
+    let run = ProofRun(on: try place.open(cpus: chosen.cpus, keep: keep)) { addresses in
+      let templates = addresses.map { RequestTemplate(host: $0.host, port: $0.port) }
+      return HTTPLoadSender(addresses: addresses, cpus: cpus) { try models.request($0, to: templates[$0.target]) }
     } report: {
       ExecuteNotes.show($0)
     }
     defer { Output.clearProgress() }
-    let name = name ?? workload.name
+    let name = name ?? plan.workload.name
+    let settings = excerpt.nodes.enumerated().map { index, node in
+      node.settings(
+        repository: models.folder, models: models.names(onNode: index), warmTokens: models.warmTokens(onNode: index))
+    }
     return try await run.run(
       ProofRun.Order(
-        name: name, startedAt: startedAt, plan: plan, choice: choice,
-        deployment: DeploymentID(naming: name, at: Timestamp.folderName(startedAt)),
-        settings: choice.settings(repository: repository.folder, models: names, tokens: workload.tokens),
-        host: host, durationSeconds: duration, seed: seed, isCalibrated: !noCalibration,
-        isKept: keep))
-  }
-
-  private func machine(_ host: HostFingerprint, _ cpus: CPUSplit, _ plan: Plan) throws -> MachineAtHand {
-    // A plan of this machine carries its own figures; only a slice has to look for some.
-    let isLocal = plan.nodes.first?.spec.machine.isLocal ?? false
-    let available = try HostInfo.availableMemoryBytes()
-    return MachineAtHand(
-      host: host, servingCores: cpus.workers.count,
-      availableMemoryBytes: isLocal ? available : Int64(Double(available) * memoryShare),
-      freeDiskBytes: try HostInfo.freeDiskBytes(at: "models"))
+        name: name, startedAt: startedAt, plan: plan, excerpt: excerpt,
+        deployment: DeploymentID(naming: name, at: Timestamp.folderName(startedAt)), settings: settings, host: host,
+        durationSeconds: duration, seed: seed, isCalibrated: !noCalibration, isKept: keep))
   }
 
   /// Writes run.json and the page, prints, and turns the verdict into the exit code.

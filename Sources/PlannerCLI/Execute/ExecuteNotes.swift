@@ -7,10 +7,12 @@ import Reporting
 enum ExecuteNotes {
   static func show(_ event: ProofRun.Event) {
     switch event {
-    case .starting(let settings):
-      Output.note(
-        "starting model-server with \(settings.models.count) models, "
-          + "\(settings.workers) × \(settings.threadsPerWorker) threads")
+    case .starting(let nodes):
+      for settings in nodes {
+        Output.note(
+          "starting model-server with \(settings.models.count) models, "
+            + "\(settings.workers) × \(settings.threadsPerWorker) threads")
+      }
     case .warned(let warning): Output.note("model-server warns: \(warning)")
     case .calibrating:
       Output.note("ready; letting it settle, then finding out how fast the machine is at the moment")
@@ -32,7 +34,7 @@ enum ExecuteNotes {
     }
   }
 
-  private static func line(_ stage: NodeUnderLoad.Stage, _ progress: LoadProgress) -> String {
+  private static func line(_ stage: NodesUnderLoad.Stage, _ progress: LoadProgress) -> String {
     let label =
       switch stage {
       case .settling: "settling: "

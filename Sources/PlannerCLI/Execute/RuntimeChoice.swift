@@ -14,15 +14,16 @@ struct RuntimeChoice {
   }
 
   /// - Parameters:
-  ///   - cpus: CPUs of this machine for workers and for the rest.
+  ///   - cpus: CPUs of this machine for each node's workers and for the rest, in the order of the nodes.
   ///   - keep: nodes stay when the planner ends.
   /// - Throws: `ExecutorError` where no `model-server` is found.
-  func open(cpus: CPUSplit, keep: Bool) throws -> any Runtime {
+  func open(cpus: [CPUSplit], keep: Bool) throws -> any Runtime {
     switch name {
     case .local:
       LocalRuntime(
         binary: try ServerBinary.locate(), stateFolder: LocalFolder.path + "/deployments",
-        logFolder: LocalFolder.path, lifetime: keep ? .independent : .planner, cpus: cpus)
+        logFolder: LocalFolder.path, lifetime: keep ? .independent : .planner,
+        cpus: Dictionary(uniqueKeysWithValues: cpus.enumerated().map { (NodeID(index: $0), $1) }))
     case .docker, .kubernetes:
       preconditionFailure("refused by init")
     }

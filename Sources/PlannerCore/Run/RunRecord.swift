@@ -1,7 +1,7 @@
 /// What a plan promised beside what a run measured; `planner execute --json` prints this object, and `run.json` beside
 /// the report holds it.
 ///
-/// In Swift it is six groups; in JSON their keys lie side by side. Version 1 of the file is read as well.
+/// In Swift it is seven parts; in JSON their keys lie side by side. Version 1 of the file is read as well.
 public struct RunRecord: Sendable {
   public static let schemaVersion = 2
   /// Versions that can be read.
@@ -20,10 +20,14 @@ public struct RunRecord: Sendable {
   public var comparison: Comparison
   /// What the run says of the target.
   public var verdict: Judgement
+  /// Groups of models and nodes, each by itself.
+  public var parts: Parts
 
   public init(
-    asked: Asked, ran: Ran, load: Load, figures: Figures, comparison: Comparison, verdict: Judgement
+    asked: Asked, ran: Ran, load: Load, figures: Figures, comparison: Comparison, verdict: Judgement,
+    parts: Parts = Parts()
   ) {
+    self.parts = parts
     self.asked = asked
     self.ran = ran
     self.load = load
@@ -228,13 +232,14 @@ extension RunRecord: Codable {
   private enum Key: String, CodingKey { case schemaVersion, kind }
 
   public init(from decoder: any Decoder) throws {
-    // The groups' keys lie side by side, so each reads its own from the one object.
+    // The parts' keys lie side by side, so each reads its own from the one object.
     asked = try Asked(from: decoder)
     ran = try Ran(from: decoder)
     load = try Load(from: decoder)
     figures = try Figures(from: decoder)
     comparison = try Comparison(from: decoder)
     verdict = try Judgement(from: decoder)
+    parts = try Parts(from: decoder)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -247,6 +252,7 @@ extension RunRecord: Codable {
     try figures.encode(to: encoder)
     try comparison.encode(to: encoder)
     try verdict.encode(to: encoder)
+    try parts.encode(to: encoder)
   }
 }
 

@@ -10,6 +10,7 @@ public enum HTMLReport {
       <main>
       \(header(record))
       \(Page.section("Predicted beside measured", id: "figures", figures(record)))
+      \(parts(record))\
       \(Page.section("Latency by percentile", id: "curve", curve(record)))
       \(Page.section("How busy the workers were", id: "busy", utilization(record)))
       \(Page.section("What became of the requests", id: "requests", requests(record)))
@@ -49,7 +50,9 @@ public enum HTMLReport {
     header += Page.keyFigures([
       (
         "Measured p99", Phrases.measuredP99(record),
-        "target \(Format.setting(record.asked.targetP99Seconds))"
+        record.parts.groups.count > 1
+          ? "over all groups, each of which has a target of its own"
+          : "target \(Format.setting(record.asked.targetP99Seconds))"
       ),
       ("Predicted p99", Format.duration(record.figures.predicted.p99Seconds), "95 % interval \(interval)"),
       (

@@ -14,6 +14,17 @@ public enum RunText {
     page.paragraph(Phrases.whatCameOut(record))
     page.paragraph(Phrases.withinInterval(record))
     if let calibration = Phrases.calibration(record) { page.paragraph(calibration) }
+    let groups = ComparedGroup.all(record)
+    if !groups.isEmpty {
+      page.heading("Each group beside its own target")
+      page.table(table(groups))
+    }
+    let nodes = ReportedNode.all(record)
+    if !nodes.isEmpty {
+      page.heading("Each node")
+      page.table(table(nodes))
+    }
+    if !groups.isEmpty || !nodes.isEmpty { page.gap() }
     let requests = record.load.requests
     page.paragraph(
       "Requests: \(Format.count(requests.sent)) sent, \(Format.count(requests.completed)) completed, "
@@ -28,6 +39,33 @@ public enum RunText {
     page.paragraph(Format.sentence(record.verdict.reason))
     if let reportPath { page.paragraph("Report: \(reportPath)") }
     return page.text
+  }
+
+  private static func table(_ groups: [ComparedGroup]) -> TextTable {
+    var table = TextTable(columns: [
+      .init("group", isFlexible: true), .init("models", .trailing, dispensability: 3),
+      .init("requests", .trailing, dispensability: 2), .init("target", .trailing), .init("predicted p99", .trailing),
+      .init("95 % interval", .trailing, dispensability: 4), .init("measured p99", .trailing),
+      .init("error", .trailing, dispensability: 1), .init("verdict"),
+    ])
+    for group in groups {
+      table.append([
+        group.name, group.models, group.requests, group.target, group.predicted, group.interval, group.measured,
+        Format.signedPercent(group.error), group.verdict,
+      ])
+    }
+    return table
+  }
+
+  private static func table(_ nodes: [ReportedNode]) -> TextTable {
+    var table = TextTable(columns: [
+      .init("node"), .init("workers × threads", .trailing, dispensability: 2), .init("models", .trailing),
+      .init("requests", .trailing), .init("workers busy", .trailing), .init("memory", .trailing, dispensability: 1),
+    ])
+    for node in nodes {
+      table.append([node.name, node.workers, node.models, node.requests, node.utilization, node.memory])
+    }
+    return table
   }
 
   private static func figures(_ record: RunRecord) -> TextTable {

@@ -8,7 +8,7 @@ import Tokenizer
 /// Loads the models of a folder and makes them ready: probed where their code is new, and warm.
 package final class RepositorySource: ModelSource {
   private let loader: RepositoryLoader
-  private let limit: Int?
+  private let selection: ModelSelection
   private let warmTokens: [Int]
   private let probe: IsolationProbe?
   private let origin: (any ModelOrigin)?
@@ -22,14 +22,14 @@ package final class RepositorySource: ModelSource {
   private let lastRead = Mutex<FileStamp?>(nil)
 
   /// - Parameters:
-  ///   - limit: serve the first so many models only.
+  ///   - selection: which of the folder's models are served.
   ///   - warmTokens: lengths at which each model is run before it serves.
   ///   - probe: tries code that is new in a process of its own; nil trusts it.
   ///   - origin: where the folder's files come from; nil where they are there.
   ///   - devices: those that the models are spread over.
   ///   - pairTruncation: how pairs of texts are cut, whatever the manifest says; nil leaves it to that.
   package init(
-    folder: String, limit: Int? = nil, warmTokens: [Int] = [32], probe: IsolationProbe? = nil,
+    folder: String, selection: ModelSelection = .all, warmTokens: [Int] = [32], probe: IsolationProbe? = nil,
     origin: (any ModelOrigin)? = nil, devices: [String] = [Engine.device],
     pairTruncation: RepositoryManifest.PairTruncation? = nil
   ) {
@@ -37,7 +37,7 @@ package final class RepositorySource: ModelSource {
     self.origin = origin
     balance = DeviceBalance(devices: devices)
     loader = RepositoryLoader(folder: folder)
-    self.limit = limit
+    self.selection = selection
     self.warmTokens = warmTokens
     self.probe = probe
   }
@@ -54,14 +54,7 @@ package final class RepositorySource: ModelSource {
     let stamp = origin == nil ? loader.stamp() : nil
     var manifest = try origin?.manifest() ?? loader.manifest()
     let settled = stamp.flatMap { Date().timeIntervalSince($0.changed) > Self.clockTickSeconds ? $0 : nil }
-    if let limit {
-      guard limit <= manifest.models.count else {
-        throw FileError(
-          .badData,
-          [FileProblem(file: loader.folder, message: "has \(manifest.models.count) models; \(limit) are asked for")])
-      }
-      manifest.models.removeLast(manifest.models.count - limit)
-    }
+    manifest.models = try selection.chosen(from: manifest.models, folder: loader.folder)
     // Only what could be used: a manifest that was refused is refused again.
     lastRead.withLock { $0 = settled }
     // Many at once; what could not be had is said by the loads.

@@ -24,7 +24,7 @@ public final class LocalRuntime: Runtime {
   let binary: String
   let state: StateFolder
   let lifetime: Lifetime
-  let cpus: CPUSplit?
+  let cpus: [NodeID: CPUSplit]
   /// How long a replica may take until it is ready, seconds.
   let readyTimeoutSeconds: Double
   /// How long it may take to answer what it has accepted before it is ended by force.
@@ -49,9 +49,9 @@ public final class LocalRuntime: Runtime {
   ///   - binary: path of `model-server`.
   ///   - stateFolder: where deployments are recorded; programs that share it see the same deployments.
   ///   - logFolder: where logs are; those of replicas that failed stay there.
-  ///   - cpus: CPUs for workers and for the rest; nil leaves them to the system.
+  ///   - cpus: CPUs of each node's workers, and of the rest; nodes that are not in it leave them to the system.
   public init(
-    binary: String, stateFolder: String, logFolder: String, lifetime: Lifetime, cpus: CPUSplit? = nil,
+    binary: String, stateFolder: String, logFolder: String, lifetime: Lifetime, cpus: [NodeID: CPUSplit] = [:],
     readyTimeoutSeconds: Double = 600, grace: Duration = .seconds(30)
   ) {
     self.binary = binary
@@ -218,6 +218,7 @@ extension LocalRuntime {
     }
     let present = Set(((try? state.records(desired.id)) ?? []).map(\.id))
     let added = desired.nodes.filter { !present.contains($0.replica) }
+    for node in added { try checkCPUs(of: node) }
     let needed = added.reduce(0) { $0 + ($1.settings.memoryBytes ?? 0) }
     let available: Int64
     do {
@@ -230,6 +231,16 @@ extension LocalRuntime {
         .noCapacity, "the nodes need \(needed >> 20) MiB and \(available >> 20) MiB are free",
         remedy: "stop what holds the memory, or deploy fewer nodes")
     }
+  }
+
+  /// A node whose threads are more than its CPUs would be slower than planned, and say nothing of it.
+  private func checkCPUs(of node: DesiredNode) throws {
+    guard let cpus = cpus[node.id] else { return }
+    let threads = node.settings.workers * node.settings.threadsPerWorker
+    guard threads > cpus.workers.count else { return }
+    throw RuntimeError(
+      .noCapacity, "\(node.id) computes on \(threads) threads and has \(cpus.workers.count) CPUs for them",
+      remedy: "plan fewer workers a node, or deploy fewer nodes")
   }
 
   public func apply(_ change: Change, to deployment: DeploymentID) async throws {
@@ -277,6 +288,7 @@ extension LocalRuntime {
     var launch = ServerLaunch(binary: binary, settings: record.settings, logFile: record.logFile)
     launch.host = record.host
     launch.isKept = record.isKept
+    let cpus = cpus[record.node]
     launch.pinWorkers = cpus?.pinned(threadsPerWorker: record.settings.threadsPerWorker)
     launch.ioCPUs = cpus?.io
     launch.marker = [Self.markerVariable: file]

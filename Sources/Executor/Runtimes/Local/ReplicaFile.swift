@@ -80,6 +80,7 @@ struct StateFolder: Sendable {
   /// - Parameter keepingLog: leaves the log for the user.
   func remove(_ record: ReplicaRecord, _ deployment: DeploymentID, keepingLog: Bool) {
     if !keepingLog { unlink(record.logFile) }
+    unlink(ServerLaunch.modelListFile(besideLog: record.logFile))
     unlink(outputFile(record.id, deployment))
     unlink(recordFile(record.id, deployment))
     // Goes only where it is empty: neither another replica nor a lock lies in it.

@@ -16,6 +16,8 @@ public struct ServerLaunch: Hashable, Sendable {
   public var ioCPUs: [Int]?
   /// File that gets the server's standard error; replaced where it exists.
   public var logFile: String
+  /// File that gets the names of the node's models, where it has not all of its repository's.
+  public var modelListFile: String { Self.modelListFile(besideLog: logFile) }
   /// How long it may take until it is ready, seconds.
   public var readyTimeoutSeconds = 600.0
   /// Whether it is to outlive this program.
@@ -38,11 +40,26 @@ public struct ServerLaunch: Hashable, Sendable {
     arguments.add(.workers, settings.workers)
     arguments.add(.threads, settings.threadsPerWorker)
     if !settings.warmTokens.isEmpty { arguments.add(.warmTokens, list: settings.warmTokens) }
-    if !settings.models.isEmpty { arguments.add(.limitModels, settings.models.count) }
+    if !settings.models.isEmpty { arguments.add(.modelList, modelListFile) }
     if let pinWorkers { arguments.add(.pinWorkers, list: pinWorkers) }
     if let ioCPUs { arguments.add(.ioCPUs, list: ioCPUs) }
     if !isKept { arguments.add(flag: .stopOnStdinEOF) }
     return arguments.words + settings.extraArguments
+  }
+
+  static func modelListFile(besideLog file: String) -> String {
+    (file.hasSuffix(".log") ? String(file.dropLast(4)) : file) + ".models"
+  }
+
+  /// A list in a file and not on the command line, which holds no more than 128 KiB in one argument.
+  private func writeModelList() throws(ExecutorError) {
+    guard !settings.models.isEmpty else { return }
+    let text = settings.models.joined(separator: "\n") + "\n"
+    do {
+      try text.write(toFile: modelListFile, atomically: true, encoding: .utf8)
+    } catch {
+      throw .logFile(path: modelListFile, reason: error.localizedDescription)
+    }
   }
 
   /// Starts the process, registered so that an interrupt ends it.
@@ -55,6 +72,7 @@ public struct ServerLaunch: Hashable, Sendable {
     let log = open(logFile, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0o644)
     guard log >= 0 else { throw .logFile(path: logFile, reason: systemMessage(errno)) }
     defer { close(log) }
+    try writeModelList()
     let input = isKept ? Pipe(read: open("/dev/null", O_RDONLY | O_CLOEXEC), write: -1) : try Pipe.make()
     defer { close(input.read) }
     let spawn = Spawn(

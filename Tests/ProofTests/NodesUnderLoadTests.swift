@@ -1,18 +1,20 @@
 import LoadTest
+import Optimizer
 import PlannerCore
 import Proof
 import Testing
 
-@Suite struct NodeUnderLoadTests {
-  private func node(_ sender: FakeSender, rate: Double) -> NodeUnderLoad {
-    NodeUnderLoad(sender: sender, workload: Samples.workload(rate: rate), models: 10)
+@Suite struct NodesUnderLoadTests {
+  private func node(_ sender: FakeSender, rate: Double) throws -> NodesUnderLoad {
+    let node = Samples.node("local", host: Samples.host())
+    let plan = Samples.plan([node], workload: Samples.workload(rate: rate))
+    return NodesUnderLoad(sender: sender, excerpt: try Excerpt(of: plan, slices: [Slice(node: node, reason: nil)]))
   }
 
   private func calibrate(
     _ sender: FakeSender, rate: Double, runSeconds: Double = 8
-  ) async throws -> NodeUnderLoad.CalibrationRun? {
-    try await node(sender, rate: rate).calibrate(
-      against: Samples.service(), runSeconds: runSeconds, seed: 5, progress: { _, _ in })
+  ) async throws -> CalibrationRun? {
+    try await node(sender, rate: rate).calibrate(runSeconds: runSeconds, seed: 5, progress: { _, _ in })
   }
 
   @Test func aMachineThatIsAsProfiledIsFoundSo() async throws {
@@ -27,17 +29,17 @@ import Testing
     let sender = FakeSender(times: { index in (index.isMultiple(of: 2) ? 0.002 : 0.004, 0.001) })
     let found = try #require(try await calibrate(sender, rate: 5))
     #expect(abs(found.speed.computeFactor - 1.5) < 0.02 && abs(found.speed.overheadFactor - 2) < 0.02)
-    #expect(abs(found.service.computeSeconds.mean - 0.003) < 1e-4)
+    #expect(abs(found.figures[0].entries[0].service.computeSeconds.mean - 0.003) < 1e-4)
     // Above 1,000 requests what was measured stands beside the profile's own times, in order.
-    #expect(found.service.computeTraceSeconds?.count == found.requests)
-    #expect(found.service.betweenRunCV == Samples.service().betweenRunCV)
+    #expect(found.figures[0].entries[0].service.computeTraceSeconds?.count == found.requests)
+    #expect(found.figures[0].entries[0].service.betweenRunCV == Samples.service().betweenRunCV)
   }
 
   @Test func fewRequestsTellTheSpeedAndNoMore() async throws {
     // 0.4 a second a model, ten models: 240 in the longest calibration.
     let found = try #require(try await calibrate(FakeSender(), rate: 0.4))
     #expect(found.seconds == 60 && (150...330).contains(found.requests))
-    #expect(found.service.computeTraceSeconds == nil)
+    #expect(found.figures[0].entries[0].service.computeTraceSeconds == nil)
   }
 
   @Test func tooFewRequestsTellNothing() async throws {
@@ -57,7 +59,7 @@ import Testing
     let first = long.calls.schedules.map { $0.requests.prefix(10).map(\.due) }
     #expect(first[0] != first[1])
     // The run's own arrivals are neither.
-    let run = node(sender, rate: 5).schedule(seconds: 30, seed: 4)
-    #expect(!first.contains(run.requests.prefix(10).map(\.due)) && run.durationSeconds == 33)
+    let run = try node(sender, rate: 5).schedule(seconds: 30, seed: 4)
+    #expect(!first.contains(run.schedule.requests.prefix(10).map(\.due)) && run.schedule.durationSeconds == 33)
   }
 }

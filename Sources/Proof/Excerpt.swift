@@ -1,0 +1,138 @@
+import Executor
+import Optimizer
+import PlannerCore
+
+/// What of a plan runs here: some of its nodes, as they are planned or as slices of them.
+public struct Excerpt: Sendable {
+  /// What these nodes are asked, as a part of it: the plan's workload, or as much of it as slices hold.
+  public var demand: Workload
+  /// Each is one machine, with the figures that it is predicted from and as many models as it has.
+  public private(set) var nodes: [NodeGroup]
+  /// The nodes' devices with the copies that they hold; each names its node, by its place in `nodes`, as its kind.
+  public let devices: [Placement.Device]
+  public let layout: RunLayout
+  public var scope: RunScope
+  /// Why it is not the plan's own nodes in full; nil where it is.
+  public var reason: String?
+
+  /// The first nodes of a plan, as they are planned.
+  ///
+  /// - Throws: `ProofError` where the plan has fewer, or its nodes do not hold its models.
+  public init(of plan: Plan, firstNodes count: Int) throws(ProofError) {
+    try self.init(
+      demand: plan.workload, groups: plan.groups, kinds: plan.nodes, count: count, scope: .full, reason: nil)
+  }
+
+  /// Nodes that each hold as many models of one group as they can, of each group the next ones.
+  ///
+  /// - Throws: `ProofError`, never for nodes that `Slice` has chosen of the plan.
+  public init(of plan: Plan, slices: [Slice]) throws(ProofError) {
+    var demand = plan.workload
+    demand.groups = plan.workload.groups.compactMap { group in
+      let models = slices.filter { $0.node.spec.models[0].group == group.name }.reduce(0) { $0 + $1.models }
+      return models > 0 ? group.cut(to: models) : nil
+    }
+    let reasons = slices.compactMap { $0.reason?.description }
+    let different = reasons.indices.filter { !reasons[..<$0].contains(reasons[$0]) }.map { reasons[$0] }
+    try self.init(
+      demand: demand,
+      groups: demand.groups.map {
+        PlannedGroup(
+          name: $0.name, models: $0.models, replicas: [1, 1], targetP99Seconds: $0.targetP99Seconds, p99Seconds: nil)
+      }, kinds: slices.map(\.node), count: slices.count, scope: reasons.isEmpty ? .full : .slice,
+      reason: different.isEmpty ? nil : different.joined(separator: "; "))
+  }
+
+  /// The first nodes of so many kinds, with the copies that the placement gives them.
+  public init(
+    demand: Workload, groups: [PlannedGroup], kinds: [NodeGroup], count: Int, scope: RunScope, reason: String?
+  ) throws(ProofError) {
+    let all = kinds.indices.flatMap { kind in (0..<kinds[kind].count).map { (kind: kind, node: $0) } }
+    guard count <= all.count else {
+      throw ProofError(.usage, "the plan has \(all.count) nodes, and \(count) are to run; ask for fewer with --nodes")
+    }
+    guard let placement = Placement(nodes: kinds, workload: demand, groups: groups) else {
+      throw ProofError(
+        .usage, "the plan's nodes do not hold the copies of its models that its groups say; see: planner check")
+    }
+    var nodes: [NodeGroup] = []
+    var devices: [Placement.Device] = []
+    for (place, chosen) in all.prefix(count).enumerated() {
+      let own = placement.devices.filter { $0.kind == chosen.kind && $0.node == chosen.node }
+      devices += own.map { device in
+        var device = device
+        (device.kind, device.node) = (place, 0)
+        return device
+      }
+      nodes.append(kinds[chosen.kind].alone(with: own))
+    }
+    self.demand = demand
+    self.nodes = nodes
+    self.devices = devices
+    layout = RunLayout(devices)
+    self.scope = scope
+    self.reason = reason
+  }
+
+  /// Copies of models that each node holds.
+  public func copies(onNode node: Int) -> [RunLayout.Copy] { layout.copies.filter { $0.node == node } }
+
+  /// The variant that a copy is served in.
+  public func variant(of copy: RunLayout.Copy) -> Variant { nodes[copy.node].spec.models[copy.share].variant }
+
+  /// Requests a second that come here.
+  public var ratePerSecond: Double {
+    let rates = demand.groups.map { $0.rates() }
+    return layout.copies.reduce(0) { $0 + rates[$1.group][$1.model] / Double($1.replicas) }
+  }
+
+  /// Forward passes at once, over all nodes.
+  public var workers: Int { nodes.reduce(0) { $0 + $1.devices * $1.workers } }
+
+  /// Memory of all servers with their models, as the figures say, bytes.
+  public var memoryBytes: Int64 { nodes.reduce(0) { $0 + $1.modelBytes + ($1.serverMemoryBytes ?? 0) } }
+}
+
+extension ModelGroup {
+  /// The first models of the group, one copy of each, asked as often as the group's models are in the mean.
+  fileprivate func cut(to count: Int) -> ModelGroup {
+    var group = self
+    group.models = count
+    group.leastReplicas = 1
+    if case .shares(let shares) = popularity { group.popularity = .shares(Array(shares.prefix(count))) }
+    return group
+  }
+}
+
+extension NodeGroup {
+  /// Memory of the models of one node, bytes.
+  var modelBytes: Int64 {
+    zip(spec.models, figures.entries).reduce(0) { $0 + Int64($1.0.count) * $1.1.memoryPerModelBytes }
+  }
+
+  /// One of these nodes, with the copies that its devices hold.
+  fileprivate func alone(with devices: [Placement.Device]) -> NodeGroup {
+    var node = self
+    for share in spec.models.indices {
+      let contents = devices.flatMap(\.contents).filter { $0.share == share }
+      node.spec.models[share].count = contents.reduce(0) { $0 + $1.copies.count }
+    }
+    node.count = 1
+    node.totals = node.spec.models.map(\.count)
+    node.fewestModels = node.spec.modelCount
+    return node
+  }
+
+  /// The node as a runtime is asked for it: the only place where a planned node becomes settings of a server.
+  ///
+  /// - Parameters:
+  ///   - repository: where the models are.
+  ///   - models: their names.
+  ///   - warmTokens: lengths at which they are warmed.
+  public func settings(repository: String, models: [String], warmTokens: [Int]) -> NodeSettings {
+    NodeSettings(
+      repository: repository, models: models, workers: workers, threadsPerWorker: threadsPerWorker,
+      warmTokens: warmTokens, environment: environment, memoryBytes: modelBytes,
+      instanceType: spec.machine.isLocal ? nil : instanceType)
+  }
+}
