@@ -61,7 +61,9 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "PlannerFiles",
-      dependencies: ["PlannerCore", .product(name: "Yams", package: "Yams")],
+      dependencies: [
+        "PlannerCore", .product(name: "Crypto", package: "swift-crypto"), .product(name: "Yams", package: "Yams"),
+      ],
       resources: [
         .embedInCode("Data/instances-us-east-1.csv"), .embedInCode("Data/instances-us-east-1.json"),
         .embedInCode("Data/figures.json"), .embedInCode("Data/guidance.json"), .embedInCode("Data/node-agents.json"),
@@ -206,7 +208,6 @@ let package = Package(
         "PlannerCore", "AccessLogs", "Simulator", "Optimizer", "PlannerFiles", "LoadTest", "Executor", "Profiler",
         "Proof", "Reporting",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
@@ -247,7 +248,8 @@ let package = Package(
     .testTarget(
       name: "AccessLogsTests", dependencies: ["AccessLogs", "PlannerCore", "PlannerFiles", "TestSupport"],
       swiftSettings: strict),
-    .testTarget(name: "PlannerFilesTests", dependencies: ["PlannerCore", "PlannerFiles"], swiftSettings: strict),
+    .testTarget(
+      name: "PlannerFilesTests", dependencies: ["PlannerCore", "PlannerFiles", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "ProfilerTests",
       dependencies: ["PlannerCore", "PlannerFiles", "Profiler", "ServerContract", "TestSupport"],

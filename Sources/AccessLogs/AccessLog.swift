@@ -18,7 +18,7 @@ public struct AccessLog {
     _ path: String, format: LogFormat? = nil, groups: Int = 1,
     groupOfName: @escaping (String) -> Int? = { _ in 0 }, report: (Int) throws -> Void = { _ in }
   ) throws -> AccessLog {
-    var tally = LogTally(groups: groups, groupOfName: groupOfName)
+    var tally = SilenceTally { LogTally(groups: groups, groupOfName: groupOfName) }
     var parser = LineParser(format: format ?? .csv)
     var number = 0
     try LineReader(try LogSource(path)).forEachLine { first in
@@ -40,8 +40,7 @@ public struct AccessLog {
         }
       }
     }
-    tally.finish()
-    return AccessLog(path: path, format: parser.format, lines: number, tally: tally)
+    return AccessLog(path: path, format: parser.format, lines: number, tally: tally.finish())
   }
 
   private static func detect(_ lines: [UnsafeBufferPointer<UInt8>], _ path: String) throws -> LogFormat {

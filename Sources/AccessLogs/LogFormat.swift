@@ -43,6 +43,7 @@ public enum LeftOut: Int, CaseIterable, Sendable {
   case badSize
   case outOfOrder
   case aheadOfNeighbours
+  case farFromOthers
   case unknownModel
 
   /// Name in JSON.
@@ -62,6 +63,7 @@ public enum LeftOut: Int, CaseIterable, Sendable {
     case .badSize: "sizes that are no whole numbers from 1 to \(SizeTally.largest)"
     case .outOfOrder: "times more than \(LogTally.toleranceMilliseconds / 60000) minutes before an earlier line's"
     case .aheadOfNeighbours: "times more than a day after the lines around them"
+    case .farFromOthers: "lines that a long silence parts from all others, at the log's beginning or end"
     case .unknownModel: "models that the repository does not have"
     }
   }

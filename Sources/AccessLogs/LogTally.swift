@@ -52,6 +52,12 @@ struct LogTally {
     leftOut[reason.rawValue] += 1
   }
 
+  /// Takes note of what another tally of the same log left out, in place of its own.
+  mutating func takeLeftOut(from other: LogTally) {
+    leftOut = other.leftOut
+    firstLineLeftOut = other.firstLineLeftOut
+  }
+
   /// - Throws: `AccessLogError` where there are more models, or more time, than is kept.
   mutating func add(
     milliseconds time: Int64, name: UnsafeBufferPointer<UInt8>, size: Int, line: Int

@@ -1,5 +1,6 @@
 // What a model returns, as named tensors.
 #include "answer.h"
+#include "element_types.h"
 
 #include <stdexcept>
 
@@ -116,22 +117,6 @@ void collect(ct_result &result, const c10::IValue &value, c10::TypePtr type, con
 }
 
 }  // namespace
-
-bool shim_type(at::ScalarType type, ct_dtype &dtype) {
-  switch (type) {
-    case at::kFloat: dtype = CT_FLOAT32; return true;
-    case at::kLong: dtype = CT_INT64; return true;
-    case at::kInt: dtype = CT_INT32; return true;
-    case at::kBool: dtype = CT_BOOL; return true;
-    case at::kDouble: dtype = CT_FLOAT64; return true;
-    case at::kShort: dtype = CT_INT16; return true;
-    case at::kChar: dtype = CT_INT8; return true;
-    case at::kByte: dtype = CT_UINT8; return true;
-    case at::kHalf: dtype = CT_FLOAT16; return true;
-    case at::kBFloat16: dtype = CT_BFLOAT16; return true;
-    default: return false;
-  }
-}
 
 void collect(ct_result &result, const c10::IValue &value, const c10::TypePtr &type) {
   collect(result, value, type, Path{});

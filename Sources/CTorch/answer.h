@@ -16,9 +16,6 @@ struct ct_result {
 
 namespace ctorch {
 
-/// The type of the interface's elements that a tensor has; false where it has none.
-bool shim_type(at::ScalarType type, ct_dtype &dtype);
-
 /// Adds the tensors and numbers of what `forward` returned, in order, through tuples, lists and dictionaries. A number
 /// becomes a tensor of one element, None nothing.
 ///

@@ -1,5 +1,6 @@
 // What `forward` takes: tensors as they come, numbers from tensors of one element, containers from several.
 #include "arguments.h"
+#include "element_types.h"
 
 #include <algorithm>
 #include <stdexcept>
@@ -49,6 +50,33 @@ ct_argument_kind kind_of(const c10::TypePtr &type, int32_t &tuple_count) {
   }
 }
 
+ct_role role_of(Role role) {
+  switch (role) {
+    case Role::kValues: return CT_ROLE_VALUES;
+    case Role::kTruths: return CT_ROLE_TRUTHS;
+    case Role::kPlaces: return CT_ROLE_PLACES;
+    case Role::kLengths: return CT_ROLE_LENGTHS;
+    case Role::kStarts: return CT_ROLE_STARTS;
+    case Role::kIds: return CT_ROLE_IDS;
+  }
+  return CT_ROLE_VALUES;
+}
+
+ct_hint hint_of(const TensorHint &found) {
+  ct_hint hint{};
+  hint.role = role_of(found.role);
+  hint.index_count = found.rows;
+  hint.dimension_count = static_cast<int32_t>(found.dimension_count);
+  hint.asked_dimension_count = static_cast<int32_t>(found.asked_dimension_count);
+  hint.row_dimension = static_cast<int32_t>(found.row_dimension);
+  hint.measured_dimension = static_cast<int32_t>(found.measured_dimension);
+  hint.first_size = found.first;
+  hint.second_size = found.second;
+  hint.last_size = found.last;
+  hint.has_type = found.type && shim_type(*found.type, hint.type) ? 1 : 0;
+  return hint;
+}
+
 /// The first part of an answer's type for which there is no datatype; empty where there is none.
 std::string foreign_part(const c10::TypePtr &type) {
   switch (type->kind()) {
@@ -78,7 +106,7 @@ template <typename Element> c10::List<Element> list_of(const at::Tensor &tensor)
 
 }  // namespace
 
-Arguments::Arguments(const torch::jit::Module &module, const std::vector<TensorUse> &uses)
+Arguments::Arguments(const torch::jit::Module &module, const std::vector<std::vector<TensorUse>> &uses)
     : schema_(&module.get_method("forward").function().getSchema()) {
   const auto &arguments = schema_->arguments();
   types_.reserve(arguments.size());
@@ -92,13 +120,9 @@ Arguments::Arguments(const torch::jit::Module &module, const std::vector<TensorU
     described.kind = kind_of(without_optional(argument.type()), described.tuple_count);
     const bool is_optional = argument.type()->kind() == TypeKind::OptionalType;
     described.can_be_left_out = is_optional || argument.default_value().has_value() ? 1 : 0;
-    if (i - 1 < uses.size() && described.kind == CT_ARGUMENT_TENSOR) {
-      const TensorHint hint = resolve(uses[i - 1], module);
-      described.is_index = hint.is_index ? 1 : 0;
-      described.index_count = hint.rows;
-      described.dimension_count = static_cast<int32_t>(hint.dimension_count);
-      described.second_size = hint.second;
-      described.last_size = hint.last;
+    hints_.emplace_back();
+    if (i - 1 < uses.size()) {
+      for (const TensorUse &use : uses[i - 1]) hints_.back().push_back(hint_of(resolve(use, module)));
     }
     described_.push_back(described);
     places_.push_back({i - 1, ""});

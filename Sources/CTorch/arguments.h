@@ -18,9 +18,11 @@ struct Place {
 class Arguments {
  public:
   /// - `uses`: as `first_uses` has them; empty where nothing is known.
-  Arguments(const torch::jit::Module &module, const std::vector<TensorUse> &uses);
+  Arguments(const torch::jit::Module &module, const std::vector<std::vector<TensorUse>> &uses);
 
   const std::vector<ct_argument> &all() const { return described_; }
+  /// What is known of each argument's tensor, or of those of a tuple.
+  const std::vector<std::vector<ct_hint>> &hints() const { return hints_; }
   /// Why answers of that type cannot be given; empty where they can.
   const std::string &answer_problem() const { return answer_problem_; }
 
@@ -39,6 +41,7 @@ class Arguments {
   const c10::FunctionSchema *schema_;
   std::vector<std::string> types_;
   std::vector<ct_argument> described_;
+  std::vector<std::vector<ct_hint>> hints_;
   std::string answer_problem_;
   std::vector<Place> places_;
   /// Places of each argument.

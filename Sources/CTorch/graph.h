@@ -14,8 +14,8 @@ using AttributePath = std::vector<std::string>;
 /// of who reads what.
 std::shared_ptr<torch::jit::Graph> flat_forward(const torch::jit::Module &module);
 
-/// The type float32 as TorchScript writes it.
-constexpr int64_t kFloat32 = 6;
+/// The types int64 and float32 as TorchScript writes them.
+constexpr int64_t kInt64 = 4, kFloat32 = 6;
 
 /// Path of an attribute that `value` reads from the module; empty where it is no attribute.
 AttributePath path_of(const torch::jit::Value *value);

@@ -21,7 +21,7 @@ struct Forward {
   torch::jit::Code code;
   std::vector<PackableWeight> weights;
   /// What is done first with each argument; empty where that is not known.
-  std::vector<TensorUse> uses;
+  std::vector<std::vector<TensorUse>> uses;
 };
 
 struct LoadedModule {

@@ -1,6 +1,7 @@
 // Loading and running models. See CTorch.h for the conventions.
 #include "answer.h"
 #include "arguments.h"
+#include "element_types.h"
 #include "kernels.h"
 #include "load.h"
 #include "look.h"
@@ -30,27 +31,11 @@ struct ct_model {
 
 namespace {
 
-bool scalar_type(ct_dtype dtype, at::ScalarType &type) {
-  switch (dtype) {
-    case CT_FLOAT32: type = at::kFloat; return true;
-    case CT_INT64: type = at::kLong; return true;
-    case CT_INT32: type = at::kInt; return true;
-    case CT_BOOL: type = at::kBool; return true;
-    case CT_FLOAT64: type = at::kDouble; return true;
-    case CT_INT16: type = at::kShort; return true;
-    case CT_INT8: type = at::kChar; return true;
-    case CT_UINT8: type = at::kByte; return true;
-    case CT_FLOAT16: type = at::kHalf; return true;
-    case CT_BFLOAT16: type = at::kBFloat16; return true;
-  }
-  return false;
-}
-
 /// An input's memory as a tensor; an undefined one where it was left out.
 at::Tensor tensor_of(const ct_tensor &input) {
   if (input.dimension_count == CT_LEFT_OUT) return {};
   at::ScalarType type{};
-  if (!scalar_type(input.dtype, type)) throw std::runtime_error("an input has an unknown element type");
+  if (!ctorch::scalar_type(input.dtype, type)) throw std::runtime_error("an input has an unknown element type");
   if (input.dimension_count < 0 || input.dimension_count > CT_MAX_DIMENSIONS)
     throw std::runtime_error("an input has more than 8 dimensions");
   at::IntArrayRef sizes(input.dimensions, static_cast<size_t>(input.dimension_count));
@@ -74,6 +59,23 @@ c10::IValue forward(ctorch::LoadedModule &loaded, std::vector<c10::IValue> argum
   const ctorch::Pass pass(loaded.forward->weights.empty() && ctorch::kernels().lanes >= 8);
   torch::jit::InterpreterState(loaded.forward->code).run(stack);
   return torch::jit::pop(stack);
+}
+
+/// Says of a module without `forward` what it has instead.
+std::string without_forward(const torch::jit::Module &module) {
+  std::string others;
+  bool is_overloaded = false;
+  for (const auto &method : module.get_methods()) {
+    // Of a forward for several types, TorchScript makes one method each.
+    is_overloaded = is_overloaded || method.name().rfind("forward__", 0) == 0;
+    if (method.name().rfind("__", 0) != 0) others += (others.empty() ? "" : ", ") + method.name();
+  }
+  if (is_overloaded)
+    return "its forward takes several types, as an LSTM's or GRU's own does; put it into a module whose forward takes "
+           "one, and script that";
+  return "it has no method 'forward', which is what requests call" +
+         (others.empty() ? std::string() : ", but " + others) +
+         "; save a module whose forward does what is to be served";
 }
 
 int32_t count_operators(const torch::jit::Block *block, c10::Symbol kind) {
@@ -143,7 +145,7 @@ int ct_model_load(const char *path, const char *device, ct_model **model, char *
     auto made = std::make_unique<ct_model>();
     made->loaded = ctorch::load_module(path, ctorch::placement(device));
     const auto method = made->loaded.module.find_method("forward");
-    if (!method) return fail(error, "the model has no method 'forward'");
+    if (!method) throw ctorch::Unsupported(without_forward(made->loaded.module));
     made->arguments.emplace(made->loaded.module, made->loaded.forward->uses);
     const auto &returns = method->function().getSchema().returns();
     if (!returns.empty()) made->answer_type = returns.front().type();
@@ -183,6 +185,13 @@ int32_t ct_model_argument_count(const ct_model *model) {
 const ct_argument *ct_model_argument(const ct_model *model, int32_t index) {
   const auto &all = model->arguments->all();
   return index >= 0 && static_cast<size_t>(index) < all.size() ? &all[static_cast<size_t>(index)] : nullptr;
+}
+
+const ct_hint *ct_model_hint(const ct_model *model, int32_t argument, int32_t part) {
+  const auto &all = model->arguments->hints();
+  if (argument < 0 || static_cast<size_t>(argument) >= all.size()) return nullptr;
+  const auto &own = all[static_cast<size_t>(argument)];
+  return part >= 0 && static_cast<size_t>(part) < own.size() ? &own[static_cast<size_t>(part)] : nullptr;
 }
 
 const char *ct_model_answer_problem(const ct_model *model) {

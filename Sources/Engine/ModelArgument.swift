@@ -16,20 +16,6 @@ package struct ModelArgument: Hashable, Sendable {
     case other
   }
 
-  /// What the code does first with a tensor. It may be wrong: whoever uses it tries it.
-  package struct Hint: Hashable, Sendable {
-    /// Whether the tensor's elements choose rows of an embedding.
-    package var isIndex = false
-    /// Rows of that embedding; 0 where they are not known, as below.
-    package var rows = 0
-    package var dimensions = 0
-    /// Size of the dimension at 1, and of the last one.
-    package var second = 0
-    package var last = 0
-
-    package init() {}
-  }
-
   /// Name in the code.
   package var name: String
   /// Type as TorchScript writes it, such as `Optional[Tensor]`.
@@ -37,14 +23,15 @@ package struct ModelArgument: Hashable, Sendable {
   package var kind: Kind
   /// Whether it has a default or may be None.
   package var isOptional: Bool
-  package var hint: Hint
+  /// What is known of its tensor, or of each tensor of a tuple.
+  package var hints: [TensorHint]
 
-  package init(name: String, type: String, kind: Kind, isOptional: Bool, hint: Hint = Hint()) {
+  package init(name: String, type: String, kind: Kind, isOptional: Bool, hints: [TensorHint] = []) {
     self.name = name
     self.type = type
     self.kind = kind
     self.isOptional = isOptional
-    self.hint = hint
+    self.hints = hints
   }
 }
 
@@ -54,17 +41,19 @@ package struct ModelInput: Hashable, Sendable {
   /// What becomes of the tensor: it stays one, or is made a number or a list of numbers.
   package var kind: ModelArgument.Kind
   package var isOptional: Bool
-  package var hint: ModelArgument.Hint
+  package var hint: TensorHint
   /// Which argument it belongs to.
   package var argument: Int
   /// Key of the tensor in a dictionary; nil of other arguments.
   package var key: String?
 
-  fileprivate init(_ argument: ModelArgument, at index: Int, name: String, key: String? = nil, isPart: Bool = false) {
+  /// - Parameter part: place of the tensor in a list, a tuple or a dictionary; nil of other arguments.
+  fileprivate init(_ argument: ModelArgument, at index: Int, name: String, key: String? = nil, part: Int? = nil) {
     self.name = name
-    kind = isPart ? .tensor : argument.kind
+    kind = part == nil ? argument.kind : .tensor
     isOptional = argument.isOptional
-    hint = argument.hint
+    let isKnown = part ?? 0 < argument.hints.count
+    hint = isKnown ? argument.hints[part ?? 0] : TensorHint()
     self.argument = index
     self.key = key
   }
@@ -126,8 +115,12 @@ package struct ModelInput: Hashable, Sendable {
     var isWhole = isDictionary || group.map(\.key) == group.indices.map(String.init)
     if case .tuple(let count) = argument.kind { isWhole = isWhole && group.count == count }
     guard isWhole else { throw refusal(argument, path) }
-    return group.map {
-      ModelInput(argument, at: index, name: $0.name, key: isDictionary ? $0.key : nil, isPart: true)
+    // What is known of a list or a dictionary itself is nothing that its tensors have.
+    let isTuple = if case .tuple = argument.kind { true } else { false }
+    return group.enumerated().map { place, one in
+      var input = ModelInput(argument, at: index, name: one.name, key: isDictionary ? one.key : nil, part: place)
+      if !isTuple { input.hint = TensorHint() }
+      return input
     }
   }
 

@@ -47,7 +47,11 @@ package final class TorchModel: @unchecked Sendable {
     self.path = path
     weightBytes = ct_model_weight_bytes(loaded)
     arguments = (0..<ct_model_argument_count(loaded)).compactMap { index in
-      ct_model_argument(loaded, index).map { ModelArgument($0.pointee) }
+      ct_model_argument(loaded, index).map { argument in
+        var hints: [TensorHint] = []
+        while let hint = ct_model_hint(loaded, index, Int32(hints.count)) { hints.append(TensorHint(hint.pointee)) }
+        return ModelArgument(argument.pointee, hints)
+      }
     }
     answerProblem = ct_model_answer_problem(loaded).map { String(cString: $0) }
   }
@@ -159,7 +163,7 @@ package final class TorchModel: @unchecked Sendable {
 }
 
 extension ModelArgument {
-  fileprivate init(_ argument: ct_argument) {
+  fileprivate init(_ argument: ct_argument, _ hints: [TensorHint]) {
     let kind: Kind =
       switch argument.kind {
       case CT_ARGUMENT_TENSOR: .tensor
@@ -174,15 +178,33 @@ extension ModelArgument {
       case CT_ARGUMENT_DICT: .dictionary
       default: .other
       }
-    var hint = Hint()
-    hint.isIndex = argument.is_index != 0
-    hint.rows = Int(argument.index_count)
-    hint.dimensions = Int(argument.dimension_count)
-    hint.second = Int(argument.second_size)
-    hint.last = Int(argument.last_size)
     self.init(
       name: String(cString: argument.name), type: String(cString: argument.type), kind: kind,
-      isOptional: argument.can_be_left_out != 0, hint: hint)
+      isOptional: argument.can_be_left_out != 0, hints: hints)
+  }
+}
+
+extension TensorHint {
+  fileprivate init(_ hint: ct_hint) {
+    self.init()
+    role =
+      switch hint.role {
+      case CT_ROLE_TRUTHS: .truths
+      case CT_ROLE_PLACES: .places
+      case CT_ROLE_LENGTHS: .lengths
+      case CT_ROLE_STARTS: .starts
+      case CT_ROLE_IDS: .ids
+      default: .values
+      }
+    rows = Int(hint.index_count)
+    dimensions = Int(hint.dimension_count)
+    askedDimensions = Int(hint.asked_dimension_count)
+    rowDimension = Int(hint.row_dimension)
+    measuredDimension = Int(hint.measured_dimension)
+    first = Int(hint.first_size)
+    second = Int(hint.second_size)
+    last = Int(hint.last_size)
+    type = hint.has_type == 0 ? nil : ElementType(hint.type)
   }
 }
 

@@ -15,7 +15,7 @@ enum ArrivalReader {
         map.reader.report(map.node, map.key("file"), "is missing")
         return unread
       }
-      return .trace(trace(map, file.hasPrefix("/") ? file : folder + "/" + file, model: model.text("name")))
+      return .trace(trace(map, AtomicFile.path(of: file, beside: folder), model: model.text("name")))
     }
     guard let rate = map.number("ratePerSecond", above: 0) else { return unread }
     if let plain = ArrivalProcess.plain.first(where: { $0.name == name }) {
@@ -50,7 +50,7 @@ enum ArrivalReader {
       return .gamma(cv: cv ?? 1)
     case "trace":
       guard map.required("file") != nil, let file = map.text("file") else { return .poisson }
-      return .trace(trace(map, file.hasPrefix("/") ? file : folder + "/" + file, model: model))
+      return .trace(trace(map, AtomicFile.path(of: file, beside: folder), model: model))
     default:
       map.reader.report(
         map.node("process"), map.key("process"), "'\(name)' is not an arrival process",

@@ -12,6 +12,11 @@ public enum AtomicFile {
     return one.st_dev == other.st_dev && one.st_ino == other.st_ino
   }
 
+  /// Where a file lies that another file of `folder` names: beside it, or where an absolute path says.
+  static func path(of file: String, beside folder: String) -> String {
+    file.hasPrefix("/") ? file : folder + "/" + file
+  }
+
   /// Replaces the file at `path`; its folder is made if it is missing. A link stays one: the file that it leads to is
   /// replaced. What is no plain file, such as `/dev/null` or a pipe, is written into as it is.
   ///

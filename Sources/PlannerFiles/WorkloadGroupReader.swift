@@ -273,5 +273,5 @@ struct WorkloadGroupReader {
     return precisions
   }
 
-  private func place(_ file: String) -> String { file.hasPrefix("/") ? file : folder + "/" + file }
+  private func place(_ file: String) -> String { AtomicFile.path(of: file, beside: folder) }
 }

@@ -20,6 +20,7 @@ package struct ModelServerApplication: Sendable {
   private let access: ServerAccess
   private let remote: RemoteRepository?
   private let logger: Logger
+  private let warnings: LoadWarnings
 
   /// - Parameter remote: where the folder's models come from; nil where they are the user's own.
   package init(
@@ -29,6 +30,7 @@ package struct ModelServerApplication: Sendable {
     self.access = access
     self.remote = remote
     self.logger = logger
+    warnings = LoadWarnings(mayBatch: options.batch.max > 1) { logger.warning("\($0)") }
   }
 
   /// Runs until a signal, or the end of standard input where `stopOnStdinEOF`.
@@ -107,14 +109,16 @@ package struct ModelServerApplication: Sendable {
     let shorter = options.batch.max > 1 ? options.warmTokens.map { max(1, $0 / 2) } : []
     let source = RepositorySource(
       folder: options.repository, selection: options.models, warmTokens: options.warmTokens + shorter, probe: probe,
-      origin: remote.map(RemoteOrigin.init), devices: options.devices, pairTruncation: options.pairTruncation)
+      origin: remote.map(RemoteOrigin.init), devices: options.devices, pairTruncation: options.pairTruncation,
+      warn: { [warnings] in warnings.note($0) })
     let residency = ResidencyPolicy(budgetBytes: options.memoryBudgetBytes, maxWaiting: options.maxLoadsWaiting)
     return ModelRegistry(
       source: source, options: ModelRegistry.Options(residency: residency, loadThreads: options.loadThreads),
       prepareThread: { [options, logger] in
         // As the workers': the library keeps kernels by the number of threads.
         do { try Engine.setThreads(options.threadsPerWorker) } catch { logger.error("a loader thread: \(error)") }
-      })
+      },
+      onLoad: { [warnings] in warnings.loaded($0) })
   }
 
   private static let executable = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
@@ -147,37 +151,8 @@ package struct ModelServerApplication: Sendable {
       if isDue { logger.info("\(done) models loaded") }
     }
     for warning in state.registry.tokenizer?.warnings ?? [] { logger.warning("\(warning)") }
-    for entry in state.registry.entries {
-      if case .unavailable(let reason) = entry.state { logger.warning("\(entry.name) is unavailable: \(reason)") }
-    }
-    warnOfInterfaces(state.registry.entries)
+    warnings.started(state.registry.entries)
     try await warmWorkers(state)
-  }
-
-  /// Says which models are not served as a reader would expect; a line for all of a kind.
-  private func warnOfInterfaces(_ entries: [ModelEntry]) {
-    func warn(_ sentence: String, _ isMeant: (ModelInterface) -> Bool) {
-      let names = entries.filter { $0.interface.map(isMeant) ?? false }.map(\.name)
-      guard !names.isEmpty else { return }
-      let some = names.prefix(5).joined(separator: ", ") + (names.count > 5 ? " and \(names.count - 5) more" : "")
-      logger.warning("\(some): \(sentence)")
-    }
-    warn(
-      "no pass was found that is answered; metadata are assumed, and requests not batched; declare "
-        + "inputTensors and outputTensors in \(RepositoryManifest.fileName)"
-    ) { $0.isAssumed }
-    for entry in entries {
-      guard let model = entry.model, let reason = model.warmFailure else { continue }
-      logger.warning("\(entry.name): is served, and did not answer a pass of token ids: \(reason)")
-    }
-    warn("answers change with what was asked before, or are random; each replica has its own state") { $0.keepsState }
-    guard options.batch.max > 1 else { return }
-    warn("rows of one pass change each other's answers, or have none; requests are not batched") {
-      $0.rows == .dependent && !$0.keepsState
-    }
-    warn("it could not be tried whether rows of one pass are independent; requests are not batched") {
-      $0.rows == .untried && !$0.isAssumed
-    }
   }
 
   /// The loaders have run every model; this lets each worker set up its own threads and caches, once a family.

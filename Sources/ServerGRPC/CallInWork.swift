@@ -45,17 +45,12 @@ final class CallInWork: Sendable {
       let running = current.map { RunningTask(task: $0) }
       task.withLock { $0 = running }
       defer { task.withLock { $0 = nil } }
-      // A call that has ended already is not begun.
-      cancelIfAbandoned()
-      return await withRPCCancellationHandler {
+      return await withEndOfCall(cancellation, onEnd: { self.cancelIfAbandoned() }) {
         do throws(InferenceError) {
           return .success(try await body())
         } catch {
           return .failure(error)
         }
-      } onCancelRPC: {
-        // Of a call that has ended already, the library tells while it holds the lock that `isCancelled` takes.
-        Task { self.cancelIfAbandoned() }
       }
     }
     return try result.get()

@@ -48,9 +48,7 @@ struct InferenceStream: Sendable {
       if call.isAbandoned { underWay.abandon() }
     }
     // A server that is told to stop ends its streams after what they have under way; cancelling a call is that too.
-    try await withRPCCancellationHandler {
-      // A stream that has ended already is not begun.
-      if cancellation.isCancelled { end() }
+    try await withEndOfCall(cancellation, onEnd: end) {
       do {
         for await answer in answers {
           let response = await answer.value
@@ -63,9 +61,6 @@ struct InferenceStream: Sendable {
         underWay.abandon()
         throw error
       }
-    } onCancelRPC: {
-      // Of a call that has ended already, the library tells while it holds the lock that `isCancelled` takes.
-      Task { end() }
     }
     do {
       try await reader.value

@@ -153,6 +153,37 @@ final class Folder {
     #expect(gap.requests == 4 && gap.durationSeconds == 900_002)
   }
 
+  /// A request every two seconds for ten minutes, with lines before and after.
+  private static func steady(before: [Int] = [], after: [Int] = []) throws -> LogFindings {
+    let times = before + (0...300).map { 100_000 + 2 * $0 } + after
+    return try Logs.read(times.map { "\($0),m\n" }.joined()).findings
+  }
+
+  /// The time before it would count as time in which nobody asked.
+  @Test func linesThatASilencePartsFromAllOthersAreLeftOut() throws {
+    let plain = try Self.steady()
+    #expect(plain.requests == 301 && plain.durationSeconds == 600 && plain.leftOut.isEmpty)
+    for (before, after) in [([93_000], []), ([], [109_000]), ([1, 50_000, 93_000], [109_000, 120_000])] {
+      let found = try Self.steady(before: before, after: after)
+      #expect(found.requests == 301 && found.durationSeconds == 600, "\(before) \(after)")
+      #expect(found.ratePerSecond == plain.ratePerSecond && found.groups == plain.groups)
+      #expect(found.leftOut.map(\.reason) == ["farFromOthers"])
+      #expect(found.leftOut.first?.lines == before.count + after.count)
+      #expect(found.leftOut.first?.firstLine == (before.isEmpty ? 302 : 1))
+    }
+  }
+
+  /// What is part of a log stays: several lines, a pause as short as the log's own, a log of few lines.
+  @Test func silenceWithinALogIsTimeOfTheLog() throws {
+    let busy = try Self.steady(before: [90_000, 90_001, 90_002, 90_003], after: [109_000, 109_001, 109_002, 109_003])
+    #expect(busy.requests == 309 && busy.durationSeconds == 19_003 && busy.leftOut.isEmpty)
+    let seldom = try Logs.read((0...200).map { "\($0 * 3600),m\n" }.joined()).findings
+    #expect(seldom.requests == 201 && seldom.leftOut.isEmpty)
+    // A day's log that begins with one request, and three quarters of an hour of silence.
+    let day = try Logs.read("0,m\n" + (0...8000).map { "\(2700 + $0 * 10),m\n" }.joined()).findings
+    #expect(day.requests == 8002 && day.leftOut.isEmpty)
+  }
+
   @Test func aLogOfOneTimeHasNoRate() {
     for text in ["5,m\n5,m\n5,m\n", "5,m\n", Self.first + Self.first] {
       let error = #expect(throws: AccessLogError.self) { try Logs.read(text) }

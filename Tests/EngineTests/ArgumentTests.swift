@@ -21,12 +21,48 @@ import Testing
     let model = try crafted.check()
     #expect(model.arguments.map(\.name) == ["ids", "image", "x", "other"])
     #expect(model.arguments.map(\.kind) == [.tensor, .tensor, .tensor, .tensor])
-    let hints = model.arguments.map(\.hint)
-    #expect(hints.map(\.isIndex) == [true, false, false, false])
+    let hints = try model.arguments.map { try #require($0.hints.first) }
+    #expect(hints.map(\.role) == [.ids, .values, .values, .values])
+    #expect(hints.map(\.type) == [nil, .float32, .float32, nil])
     #expect(hints.map(\.rows) == [11, 0, 0, 0])
     #expect(hints.map(\.dimensions) == [0, 4, 0, 0])
     #expect(hints.map(\.second) == [0, 3, 0, 0])
     #expect(hints.map(\.last) == [0, 0, 7, 0])
+  }
+
+  /// What is far from the layer that it goes to: through branches, tuples and dimensions that change places.
+  @Test func rolesOfTensorsAreTold() throws {
+    let folder = try Folder()
+    let crafted = try CraftedModel(
+      folder, weights: ["table float32 11 4", "kernel float32 5 3 2 2", "inner float32 16 5", "outer float32 16 4"],
+      inputs: [[6], [2], [2, 3, 5], [2], [1, 2, 4], [1, 2, 4], [2, 8, 8, 3], [2, 3, 5], [2, 3, 5]],
+      code: """
+        def forward(self, bag, starts, x, lengths, h, c, image, places, mask):
+          means, a, b, m = torch.embedding_bag(self.table, bag.to(4), starts.to(4))
+          if x.dim() == 3:
+            y = x
+          else:
+            y = x.unsqueeze(0)
+          data, sizes = torch._pack_padded_sequence(y, lengths.to(4) + 1, True)
+          state = (h, c)
+          packed, hn, cn = torch.lstm(
+            data, sizes, [state[0], state[1]], [self.inner, self.outer], False, 1, 0.0, False, False)
+          seen = torch.conv2d(image.permute([0, 3, 1, 2]), self.kernel)
+          chosen = torch.gather(x, 1, places.to(4))
+          return means, packed, hn, cn, seen, torch.masked_fill(chosen, mask.to(11), 0)
+        """)
+    let model = try crafted.check()
+    let hints = try model.arguments.map { try #require($0.hints.first) }
+    #expect(
+      hints.map(\.role) == [.ids, .starts, .values, .lengths, .values, .values, .values, .places, .truths])
+    #expect(hints.map(\.rows) == [11, 0, 0, 0, 0, 0, 0, 0, 0])
+    #expect(hints.map(\.dimensions) == [1, 1, 3, 1, 3, 3, 4, 0, 0])
+    #expect(hints.map(\.askedDimensions) == [0, 0, 3, 0, 0, 0, 0, 0, 0])
+    #expect(hints.map(\.rowDimension) == [0, 0, 0, 0, 1, 1, 0, 0, 0])
+    #expect(hints.map(\.measuredDimension) == [0, 0, 0, 1, 0, 0, 0, 0, 0])
+    #expect(hints.map(\.first) == [0, 0, 0, 0, 1, 1, 0, 0, 0])
+    #expect(hints.map(\.last) == [0, 0, 5, 0, 4, 4, 3, 0, 0])
+    #expect(hints[4].type == .float32 && hints[5].type == .float32 && hints[7].type == nil)
   }
 
   @Test func everyKindOfArgumentIsGiven() throws {

@@ -128,19 +128,44 @@ typedef struct {
   int32_t tuple_count;
   /// 1 where it has a default or may be None.
   int32_t can_be_left_out;
-  /// What the code does first with a tensor; hints alone. 1 where its elements choose rows of an embedding, which has
-  /// `index_count` of them. Sizes and counts that are not known are 0.
-  int32_t is_index;
-  int64_t index_count;
-  int32_t dimension_count;
-  /// Of the dimension at 1, and of the last one.
-  int64_t second_size, last_size;
 } ct_argument;
+
+/// What the elements of a tensor are for.
+typedef enum {
+  CT_ROLE_VALUES = 0,
+  /// What is, or is not, to be looked at: BOOL.
+  CT_ROLE_TRUTHS = 1,
+  /// Whole numbers that choose among elements.
+  CT_ROLE_PLACES = 2,
+  /// Length of each row of another tensor, and where each begins in it.
+  CT_ROLE_LENGTHS = 3,
+  CT_ROLE_STARTS = 4,
+  /// Rows of an embedding.
+  CT_ROLE_IDS = 5
+} ct_role;
+
+/// What the code does first with a tensor; hints alone. Sizes and counts that are not known are 0.
+typedef struct {
+  ct_role role;
+  /// Elements that ids and places choose from.
+  int64_t index_count;
+  /// Number of dimensions where the code can have no other, and the largest number that it asks for.
+  int32_t dimension_count, asked_dimension_count;
+  /// Which dimension counts the rows of a batch; of lengths, which one of another tensor they measure.
+  int32_t row_dimension, measured_dimension;
+  /// Of the dimensions at 0 and 1, and of the last one.
+  int64_t first_size, second_size, last_size;
+  /// Type of the weights that it meets; counts where `has_type` is 1.
+  int32_t has_type;
+  ct_dtype type;
+} ct_hint;
 
 /// Number of arguments that `forward` takes.
 int32_t ct_model_argument_count(const ct_model *model);
 /// The argument at `index`; NULL beyond the last.
 const ct_argument *ct_model_argument(const ct_model *model, int32_t index);
+/// What is known of an argument's tensor, or of the tensor at place `part` of a tuple; NULL where there is none.
+const ct_hint *ct_model_hint(const ct_model *model, int32_t argument, int32_t part);
 /// Why what `forward` returns cannot be given; NULL where it can.
 const char *ct_model_answer_problem(const ct_model *model);
 

@@ -330,6 +330,9 @@ public struct Residency: Sendable {
     return nil
   }
 
+  /// Memory that the model takes when it is loaded.
+  public func bytes(of model: Int) -> Int64 { slots[model].bytes }
+
   private func fits(_ model: Int) -> Bool { policy.budgetBytes.map { slots[model].bytes <= $0 } ?? true }
 
   private mutating func takeWaiting(_ model: Int) -> [PendingRequest] {

@@ -9,16 +9,14 @@ import PlannerCore
 /// same tries.
 package struct InterfaceFinder {
   /// Passes at most in each part of the search, all of them small; and how long they may take together.
-  static let mostTries = 128
+  static let mostTries = 256
+  /// Passes at most with inputs that are tried apart from one another.
+  private static let mostMixed = 96
+  /// Passes at most for an input that may be left out.
+  private static let mostOptional = 64
   static let limitSeconds = 10.0
   /// Most elements of one tensor that is tried, whatever file or manifest say of its sizes.
   static let mostElements = 1 << 24
-
-  /// What one input is tried with.
-  struct Form: Hashable {
-    var type: ElementType
-    var shape: [Int]
-  }
 
   /// A pass that the model answered.
   struct Pass {
@@ -27,17 +25,10 @@ package struct InterfaceFinder {
     var outputs: [HostTensor]
   }
 
-  let inputs: [ModelInput]
-  /// What the manifest declares of each input; nil where it says nothing.
-  let declared: [TensorDeclaration?]
-  /// Token ids that may be tried.
-  let vocabulary: Int
-  /// Lengths that are tried with models of token ids, the likeliest first.
-  let lengths: [Int]
+  private let known: InputForms
   /// What sums in another order make of an answer, as a share of its largest value.
-  let tolerance: Float
-  let infer: ([HostTensor]) throws(EngineError) -> [HostTensor]
-  private let takesTokens: Bool
+  private let tolerance: Float
+  private let infer: ([HostTensor]) throws(EngineError) -> [HostTensor]
   private var tried: Set<[Form?]> = []
   private var tries = 0
   /// Numbers in the reasons of tries that were not answered, the first ones: "expected 6, got 8".
@@ -59,15 +50,17 @@ package struct InterfaceFinder {
     inputs: [ModelInput], description: RepositoryManifest.Model, vocabulary: Int, tokens: Int,
     infer: @escaping ([HostTensor]) throws(EngineError) -> [HostTensor]
   ) {
-    self.inputs = inputs
-    declared = inputs.map { input in description.inputTensors?.first { $0.name == input.name } }
-    takesTokens = TokenInputs.areAll(of: inputs.map(\.name))
-    self.vocabulary = vocabulary
     let longest = max(1, min(tokens, description.maxTokens))
-    lengths = [max(1, min(7, longest - 1)), max(1, longest - 1), longest]
+    known = InputForms(
+      inputs: inputs,
+      declared: inputs.map { input in description.inputTensors?.first { $0.name == input.name } },
+      vocabulary: vocabulary, lengths: [max(1, min(7, longest - 1)), max(1, longest - 1), longest],
+      takesTokens: TokenInputs.areAll(of: inputs.map(\.name)))
     tolerance = description.precision == .fp32 ? 1e-3 : 0.1
     self.infer = infer
   }
+
+  private var inputs: [ModelInput] { known.inputs }
 
   /// Tries the model.
   ///
@@ -75,18 +68,19 @@ package struct InterfaceFinder {
   package mutating func find() -> ModelInterface? {
     guard var base = firstPass() else { return nil }
     let required = base
-    example = base.forms.indices.map { tensor($0, base.forms[$0]) }
+    example = known.tensors(base.forms)
+    // An argument of several tensors is left out or given as a whole.
+    let left = inputs.indices.filter { base.forms[$0] == nil && inputs[$0].kind == .tensor }
+    var arguments: [Int] = []
+    for index in left where !arguments.contains(inputs[index].argument) { arguments.append(inputs[index].argument) }
+    for argument in arguments { addOptional(left.filter { inputs[$0].argument == argument }, to: &base) }
     tries = 0
-    for index in inputs.indices where base.forms[index] == nil && inputs[index].kind == .tensor {
-      addOptional(index, to: &base)
-    }
-    tries = 0
-    var sizes = Sizes(base: base, declared: declared.map { $0?.shape })
+    var sizes = Sizes(base: base, declared: known.declared.map { $0?.shape })
     vary(&sizes)
     let rows = tryRows(required, sizes)
     var found = ModelInterface(
       inputs: inputs.indices.map { metadata(of: $0, sizes) }, outputs: outputs(of: base, sizes), rows: rows)
-    found.declaredInputs = Set(declared.compactMap { $0?.name })
+    found.declaredInputs = Set(known.declared.compactMap { $0?.name })
     return found
   }
 
@@ -94,22 +88,16 @@ package struct InterfaceFinder {
   package func assumed() -> ModelInterface {
     var assumed = ModelInterface.assumed(
       inputs.indices.map { index in
-        let type = types(of: index).first ?? .float32
-        let shape = takesTokens ? [-1, -1] : declared[index]?.shape ?? [-1]
+        let type = known.types(of: index).first ?? .float32
         return TensorMetadata(
-          name: inputs[index].name, datatype: TensorDatatype(type), shape: shape, isOptional: isOptional(index))
+          name: inputs[index].name, datatype: TensorDatatype(type), shape: known.assumedShape(of: index),
+          isOptional: isOptional(index))
       })
-    assumed.declaredInputs = Set(declared.compactMap { $0?.name })
+    assumed.declaredInputs = Set(known.declared.compactMap { $0?.name })
     return assumed
   }
 
   // MARK: The first pass
-
-  /// Numbers of dimensions, sizes of the second and further ones, and rows, in the order in which they are tried.
-  private static let layouts: [(dimensions: Int, size: Int)] = [
-    (2, 8), (1, 8), (3, 8), (4, 32), (2, 4), (2, 16), (4, 28), (4, 224), (2, 1), (2, 2), (2, 3), (3, 16), (2, 64),
-    (2, 128), (4, 64), (2, 256), (2, 512), (2, 10), (2, 768), (2, 784), (4, 16), (5, 8), (0, 1),
-  ]
 
   private mutating func firstPass() -> Pass? {
     let needed = inputs.map { !$0.isOptional }
@@ -118,130 +106,102 @@ package struct InterfaceFinder {
     for rows in [2, 1] {
       for given in choices {
         tries = 0
-        if let pass = uniformPass(given, rows: rows) { return pass }
-        if let pass = mentionedPass(given, rows: rows) { return pass }
-        if let pass = mixedPass(given, rows: rows) { return pass }
+        for trust in InputForms.Trust.allCases {
+          let types = known.typeOrder
+          if let pass = uniformPass(given, rows: rows, types, trust) { return pass }
+          if let pass = mentionedPass(given, rows: rows, trust) { return pass }
+          if let pass = mixedPass(given, rows: rows, trust) { return pass }
+        }
+        if let pass = seldomPass(given, rows: rows) { return pass }
       }
     }
     return nil
   }
 
+  private func forms(
+    _ given: [Bool], _ type: ElementType, _ layout: InputForms.Layout, rows: Int, _ trust: InputForms.Trust
+  ) -> [Form?] {
+    inputs.indices.map { given[$0] ? known.form(of: $0, type, layout, rows: rows, trust) : nil }
+  }
+
   /// All inputs of which nothing else is known alike.
-  private mutating func uniformPass(_ given: [Bool], rows: Int) -> Pass? {
-    let orders = typeOrder
-    for (place, layout) in Self.layouts.enumerated() {
+  private mutating func uniformPass(
+    _ given: [Bool], rows: Int, _ types: [ElementType], _ trust: InputForms.Trust
+  ) -> Pass? {
+    for (place, layout) in InputForms.Layout.all.enumerated() {
       // Sizes that are seldom wanted only with the likeliest type.
-      for type in place < 6 ? orders : [orders[0]] {
-        let forms = inputs.indices.map { index -> Form? in
-          given[index] ? form(of: index, type, layout.dimensions, layout.size, rows: rows) : nil
-        }
-        if let pass = pass(forms) { return pass }
+      for type in place < InputForms.Layout.likely.count ? types : [types[0]] {
+        if let pass = pass(forms(given, type, layout, rows: rows, trust)) { return pass }
       }
     }
     return nil
   }
 
   /// Sizes that the model's own errors ask for.
-  private mutating func mentionedPass(_ given: [Bool], rows: Int) -> Pass? {
+  private mutating func mentionedPass(_ given: [Bool], rows: Int, _ trust: InputForms.Trust) -> Pass? {
     for size in mentioned.prefix(8) {
       for dimensions in [2, 3, 1] {
-        let forms = inputs.indices.map { index -> Form? in
-          given[index] ? form(of: index, typeOrder[0], dimensions, size, rows: rows) : nil
-        }
-        if let pass = pass(forms) { return pass }
+        let layout = InputForms.Layout(dimensions: dimensions, size: size)
+        if let pass = pass(forms(given, known.typeOrder[0], layout, rows: rows, trust)) { return pass }
       }
     }
     return nil
   }
 
-  /// Types and numbers of dimensions of each input by itself.
-  private mutating func mixedPass(_ given: [Bool], rows: Int) -> Pass? {
+  /// Types and numbers of dimensions of each input by itself, the likeliest together first.
+  private mutating func mixedPass(_ given: [Bool], rows: Int, _ trust: InputForms.Trust) -> Pass? {
     guard given.lazy.filter({ $0 }).count > 1 else { return nil }
     let choices = inputs.indices.map { index -> [Form?] in
-      guard given[index] else { return [nil] }
-      var forms: [Form?] = []
-      for dimensions in [2, 1, 3] {
-        for type in typeOrder {
-          let one = form(of: index, type, dimensions, 8, rows: rows)
-          if !forms.contains(one) { forms.append(one) }
-        }
-      }
-      return forms
+      given[index] ? known.choices(of: index, rows: rows, trust) : [nil]
     }
-    // Counts through the choices, the last input's fastest.
-    var turns = inputs.indices.map { _ in 0 }
-    for _ in 0..<Self.mostTries {
-      if let pass = pass(inputs.indices.map { choices[$0][turns[$0]] }) { return pass }
-      guard let next = turns.indices.last(where: { turns[$0] + 1 < choices[$0].count }) else { return nil }
-      turns[next] += 1
-      for index in turns.indices.suffix(from: next + 1) { turns[index] = 0 }
+    for turn in Self.turns(choices.map(\.count), most: Self.mostMixed) {
+      if let pass = pass(inputs.indices.map { choices[$0][turn[$0]] }) { return pass }
     }
-    // There are too many, and the next are no likelier.
     return nil
   }
 
-  /// Beside token ids, what nothing is known of is rather their mask than a number.
-  private var typeOrder: [ElementType] {
-    let hasIDs = takesTokens || inputs.contains { $0.hint.isIndex }
-    return hasIDs ? [.int64, .float32, .bool] : [.float32, .int64, .bool]
+  /// Types that few models insist on.
+  private mutating func seldomPass(_ given: [Bool], rows: Int) -> Pass? {
+    for type in InputForms.seldomTypes {
+      for layout in InputForms.Layout.likely {
+        if let pass = pass(forms(given, type, layout, rows: rows, .everything)) { return pass }
+      }
+    }
+    return nil
   }
 
-  /// Types that an input can have, where anything tells; empty where nothing does.
-  private func types(of index: Int) -> [ElementType] {
-    if let declared = declared[index] {
-      return TensorDatatype(rawValue: declared.datatype)?.elementType.map { [$0] } ?? []
+  /// Places in lists of so many choices each, those with the smallest sum first.
+  static func turns(_ counts: [Int], most: Int) -> [[Int]] {
+    var turns: [[Int]] = []
+    func extend(_ turn: [Int], _ left: Int) {
+      guard turns.count < most else { return }
+      guard turn.count < counts.count else {
+        if left == 0 { turns.append(turn) }
+        return
+      }
+      for place in 0..<min(counts[turn.count], left + 1) { extend(turn + [place], left - place) }
     }
-    switch inputs[index].kind {
-    case .integer, .integers: return [.int64]
-    case .float, .floats: return [.float64]
-    case .bool, .bools: return [.bool]
-    default: return takesTokens || inputs[index].hint.isIndex ? [.int64] : []
-    }
-  }
-
-  private func form(of index: Int, _ type: ElementType, _ dimensions: Int, _ size: Int, rows: Int) -> Form {
-    let type = types(of: index).first ?? type
-    switch inputs[index].kind {
-    case .integer, .float, .bool: return Form(type: type, shape: [1])
-    case .integers, .floats, .bools: return Form(type: type, shape: [max(1, dimensions)])
-    default: break
-    }
-    if let declared = declared[index] {
-      return Form(
-        type: type, shape: declared.shape.enumerated().map { $1 > 0 ? $1 : $0 == 0 ? rows : size })
-    }
-    if takesTokens {
-      let length = size == 8 ? lengths[0] : size == 4 ? lengths[1] : lengths[2]
-      return Form(type: type, shape: [rows, length])
-    }
-    let hint = inputs[index].hint
-    let count = hint.dimensions > 0 ? hint.dimensions : hint.second > 0 ? max(2, dimensions) : dimensions
-    var shape = (0..<count).map { $0 == 0 ? rows : size }
-    if hint.second > 0, count > 1 { shape[1] = hint.second }
-    if hint.last > 0, count > 0 { shape[count - 1] = hint.last }
-    return Form(type: type, shape: shape)
+    let largest = counts.reduce(0) { $0 + $1 - 1 }
+    for sum in 0...max(0, largest) where turns.count < most { extend([], sum) }
+    return turns
   }
 
   // MARK: Inputs that may be left out
 
   private func isOptional(_ index: Int) -> Bool {
-    inputs[index].isOptional || takesTokens && inputs[index].name != TokenInputNames.ids
+    inputs[index].isOptional || known.takesTokens && inputs[index].name != TokenInputNames.ids
   }
 
-  /// Adds an input that was left out to the pass, in the first form that is answered; leaves it out where none is.
-  private mutating func addOptional(_ index: Int, to base: inout Pass) {
-    var forms: [Form] = []
-    for other in base.forms.compactMap({ $0 }) where !forms.contains(other) { forms.append(other) }
-    for type in typeOrder {
-      for (dimensions, size) in Self.layouts.prefix(3) {
-        let one = form(of: index, type, dimensions, size, rows: 2)
-        if !forms.contains(one) { forms.append(one) }
-      }
-    }
-    let known = types(of: index)
-    for one in forms where known.isEmpty || known.contains(one.type) {
+  /// Adds the tensors of an argument that was left out to the pass, in the first forms that are answered; leaves them
+  /// out where none are.
+  private mutating func addOptional(_ parts: [Int], to base: inout Pass) {
+    tries = 0
+    let choices = parts.map { known.choices(besides: base, of: $0) }
+    for turn in 0..<min(Self.mostOptional, choices.map(\.count).max() ?? 0) {
       var wanted = base.forms
-      wanted[index] = one
+      for (place, index) in parts.enumerated() where !choices[place].isEmpty {
+        wanted[index] = choices[place][min(turn, choices[place].count - 1)]
+      }
       if let pass = pass(wanted) {
         base = pass
         return
@@ -253,16 +213,22 @@ package struct InterfaceFinder {
 
   /// Tries other sizes, and takes note of those that were answered.
   private mutating func vary(_ sizes: inout Sizes) {
-    let last = sizes.base.forms.compactMap { $0?.shape.count }.max() ?? 0
-    for dimension in 0..<last {
-      tryTogether(inputs.indices.map { Place(input: $0, dimension: dimension) }, &sizes)
+    let forms = sizes.base.forms
+    // Rows first, wherever they stand.
+    tryTogether(inputs.indices.compactMap { index in forms[index].map { known.rowPlace(index, $0) } }, &sizes)
+    for dimension in 0..<(forms.compactMap { $0?.shape.count }.max() ?? 0) {
+      let places = inputs.indices.map { Place(input: $0, dimension: dimension) }
+      tryTogether(places.filter { !sizes.varies($0) }, &sizes)
     }
     // Sizes of one number may have to be equal wherever they stand.
     let places = inputs.indices.flatMap { index in
-      (sizes.base.forms[index]?.shape.indices ?? 0..<0).map { Place(input: index, dimension: $0) }
+      (forms[index]?.shape.indices ?? 0..<0).map { Place(input: index, dimension: $0) }
     }
     for size in Set(places.compactMap { sizes.size(at: $0) }).sorted() {
       tryTogether(places.filter { sizes.size(at: $0) == size && !sizes.varies($0) }, &sizes)
+      // The last one may be a layer's width that only happens to be the same number.
+      let inner = places.filter { $0.dimension == 0 || $0.dimension + 1 < forms[$0.input]?.shape.count ?? 0 }
+      tryTogether(inner.filter { sizes.size(at: $0) == size && !sizes.varies($0) }, &sizes)
     }
     for place in places where !sizes.varies(place) { tryTogether([place], &sizes) }
   }
@@ -270,16 +236,18 @@ package struct InterfaceFinder {
   /// Twice as large, or else one larger: smaller sizes may be answered because one is repeated. One larger says nothing
   /// of a size that a convolution makes steps in, and so rounds down.
   private mutating func tryTogether(_ places: [Place], _ sizes: inout Sizes) {
-    let open = places.filter { mayVary($0, sizes) }
+    let open = places.filter { place in
+      sizes.base.forms[place.input].map { known.mayVary(place, $0) } ?? false
+    }
     guard !open.isEmpty else { return }
-    let isStepped = open.contains { $0.dimension > 1 && inputs[$0.input].hint.dimensions > 0 }
+    let isStepped = open.contains { $0.dimension > 1 && inputs[$0.input].hint.dimensions > 3 }
     for change in (isStepped ? [{ $0 * 2 }] : [{ $0 * 2 }, { $0 + 1 }]) as [(Int) -> Int] {
       var forms = sizes.base.forms
       for place in open {
         guard let size = sizes.size(at: place) else { continue }
         forms[place.input]?.shape[place.dimension] = change(size)
       }
-      if takesTokens, forms.contains(where: { ($0?.shape.last ?? 0) > lengths[2] }) { continue }
+      if known.takesTokens, forms.contains(where: { ($0?.shape.last ?? 0) > known.lengths[2] }) { continue }
       if let pass = pass(forms) {
         sizes.note(pass, open)
         return
@@ -287,37 +255,25 @@ package struct InterfaceFinder {
     }
   }
 
-  private func mayVary(_ place: Place, _ sizes: Sizes) -> Bool {
-    guard let form = sizes.base.forms[place.input], place.dimension < form.shape.count else { return false }
-    let input = inputs[place.input]
-    switch input.kind {
-    case .integer, .float, .bool: return false
-    default: break
-    }
-    if let declared = declared[place.input] { return declared.shape[place.dimension] < 0 }
-    if input.hint.second > 0, place.dimension == 1, form.shape.count > 1 { return false }
-    if input.hint.last > 0, place.dimension == form.shape.count - 1 { return false }
-    return true
-  }
-
   private func metadata(of index: Int, _ sizes: Sizes) -> TensorMetadata {
     let input = inputs[index]
     let isNumber = [.integer, .float, .bool].contains(input.kind)
-    let form = sizes.base.forms[index] ?? (isNumber ? self.form(of: index, .int64, 1, 1, rows: 1) : nil)
-    let type = form?.type ?? types(of: index).first ?? .float32
+    let number = isNumber ? known.form(of: index, .int64, InputForms.Layout.all[0], rows: 1) : nil
+    let form = sizes.base.forms[index] ?? number
+    let type = form?.type ?? known.types(of: index).first ?? .float32
     var shape = form?.shape.indices.map { dimension in
       sizes.varies(Place(input: index, dimension: dimension)) ? -1 : form?.shape[dimension] ?? -1
     }
-    if takesTokens { shape = [-1, -1] }
+    if known.takesTokens { shape = [-1, -1] }
     return TensorMetadata(
-      name: input.name, datatype: TensorDatatype(type), shape: declared[index]?.shape ?? shape ?? [-1],
-      isOptional: isOptional(index))
+      name: input.name, datatype: TensorDatatype(type),
+      shape: known.declared[index]?.shape ?? shape ?? known.assumedShape(of: index), isOptional: isOptional(index))
   }
 
   private func outputs(of base: Pass, _ sizes: Sizes) -> [TensorMetadata] {
     let first = base.forms.compactMap { $0?.shape }.first ?? []
     let names = OutputNames.names(
-      base.outputs, batch: first.first ?? 1, tokens: takesTokens && first.count > 1 ? first[1] : nil)
+      base.outputs, batch: first.first ?? 1, tokens: known.takesTokens && first.count > 1 ? first[1] : nil)
     return base.outputs.indices.map { index in
       TensorMetadata(
         name: names[index], datatype: base.outputs[index].elements.datatype, shape: sizes.outputShape(index))
@@ -334,6 +290,8 @@ package struct InterfaceFinder {
     let places = inputs.indices.filter { pass.forms[$0] != nil && inputs[$0].kind == .tensor }
     let haveRows = places.allSatisfy { sizes.varies(Place(input: $0, dimension: 0)) }
     guard !places.isEmpty, haveRows, sizes.rowsVaryTogether(places) else { return .dependent }
+    // Where rows lie end to end, one alone is another tensor.
+    guard !places.contains(where: { inputs[$0].hint.role == .starts }) else { return .dependent }
     var forms = pass.forms
     var most = Self.comparedRows[0]
     for index in places { forms[index]?.shape[0] = most }
@@ -341,7 +299,8 @@ package struct InterfaceFinder {
       most = 2
       for index in places { forms[index]?.shape[0] = most }
     }
-    let all = forms.indices.map { tensor($0, forms[$0]) }
+    // Requests come in any order, and so do their lengths.
+    let all = known.tensors(forms, growing: true)
     func cut(_ rows: Range<Int>) -> [HostTensor] {
       all.indices.map { places.contains($0) ? BatchLayout.cut(all[$0], rows: rows, [], to: 1) : all[$0] }
     }
@@ -376,9 +335,8 @@ package struct InterfaceFinder {
     }
     tries += 1
     guard forms.allSatisfy({ $0.map(Self.isSmall) ?? true }) else { return nil }
-    let tensors = forms.indices.map { tensor($0, forms[$0]) }
     do throws(EngineError) {
-      return Pass(forms: forms, outputs: try infer(tensors))
+      return Pass(forms: forms, outputs: try infer(known.tensors(forms)))
     } catch {
       // That the model ran says more than why it did not otherwise.
       if failure?.kind != .unavailable { failure = error }
@@ -399,19 +357,5 @@ package struct InterfaceFinder {
       count = product
     }
     return true
-  }
-
-  /// A tensor of that form whose rows are different.
-  private func tensor(_ index: Int, _ form: Form?) -> HostTensor {
-    guard let form else { return .leftOut }
-    let input = inputs[index]
-    if takesTokens, input.name != TokenInputNames.ids {
-      let values = Array(repeating: TokenInputs.filler(input.name), count: form.shape.reduce(1, *))
-      return HostTensor(shape: form.shape, elements: .int64(values))
-    }
-    // An embedding of which nothing is known has two rows at least.
-    var bound = input.hint.rows > 0 ? input.hint.rows : 2
-    if takesTokens, vocabulary < .max { bound = input.hint.rows > 0 ? min(bound, vocabulary) : vocabulary }
-    return ExampleTensor.make(form.type, shape: form.shape, bound: min(bound, 1000))
   }
 }

@@ -1,13 +1,11 @@
 import Engine
-import Foundation
 import PlannerCore
-import Synchronization
 
 /// What models were found to take and answer, by their code: thousands of one architecture are tried once.
 package final class InterfaceFindings: Sendable {
   /// What two models share that take and answer the same: their code, the sizes of their weights as far as they show,
   /// and what is said of them.
-  struct Key: Hashable {
+  struct Key: Hashable, Sendable {
     var code: String
     var inputs: [ModelInput]
     var outputs: [TensorDeclaration]?
@@ -18,13 +16,7 @@ package final class InterfaceFindings: Sendable {
     var precision: Precision
   }
 
-  private struct State {
-    var found: [Key: ModelInterface] = [:]
-    var underWay: Set<Key> = []
-  }
-
-  private let state = Mutex(State())
-  private let changed = NSCondition()
+  private let found = OncePerKey<Key, ModelInterface>()
 
   package init() {}
 
@@ -32,36 +24,6 @@ package final class InterfaceFindings: Sendable {
   func interface(
     _ key: Key, find: () throws(EngineError) -> ModelInterface
   ) throws(EngineError) -> ModelInterface {
-    if let known = claim(key) { return known }
-    var found: ModelInterface?
-    defer { settle(key, found) }
-    let interface = try find()
-    found = interface
-    return interface
-  }
-
-  /// - Returns: nil where the caller is to find it.
-  private func claim(_ key: Key) -> ModelInterface? {
-    changed.lock()
-    defer { changed.unlock() }
-    while true {
-      let (known, isMine) = state.withLock { state -> (ModelInterface?, Bool) in
-        if let known = state.found[key] { return (known, false) }
-        return (nil, state.underWay.insert(key).inserted)
-      }
-      if let known { return known }
-      if isMine { return nil }
-      changed.wait()
-    }
-  }
-
-  private func settle(_ key: Key, _ found: ModelInterface?) {
-    changed.lock()
-    state.withLock { state in
-      state.underWay.remove(key)
-      if let found { state.found[key] = found }
-    }
-    changed.broadcast()
-    changed.unlock()
+    try found.value(key, make: find)
   }
 }

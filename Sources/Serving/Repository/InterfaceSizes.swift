@@ -58,31 +58,3 @@ struct Sizes {
     return together.contains { $0.isSuperset(of: rows) }
   }
 }
-
-/// Tensors to try a model with: the same each time, no two rows alike.
-enum ExampleTensor {
-  /// - Parameter bound: whole numbers are 0 ..< this; 1 where there is one element alone.
-  static func make(_ type: ElementType, shape: [Int], bound: Int) -> HostTensor {
-    let count = shape.reduce(1, *)
-    let width = max(1, shape.dropFirst().reduce(1, *))
-    func whole(_ index: Int) -> Int {
-      count == 1 ? min(1, bound - 1) : (index % width * 7 + index / width + 1) % max(1, bound)
-    }
-    // Between 0 and 1, so that logarithms and roots are numbers.
-    func real(_ index: Int) -> Double { Double((index * 37 + 11) % 101 + 1) / 103 }
-    let elements: HostTensor.Element =
-      switch type {
-      case .float32: .float32((0..<count).map { Float(real($0)) })
-      case .float64: .float64((0..<count).map(real))
-      case .float16: .float16((0..<count).map { whole($0) == 0 ? 0x3800 : 0x3C00 })
-      case .bfloat16: .bfloat16((0..<count).map { whole($0) == 0 ? 0x3F00 : 0x3F80 })
-      case .int64: .int64((0..<count).map { Int64(whole($0)) })
-      case .int32: .int32((0..<count).map { Int32(whole($0)) })
-      case .int16: .int16((0..<count).map { Int16(whole($0)) })
-      case .int8: .int8((0..<count).map { Int8(whole($0) % 128) })
-      case .uint8: .uint8((0..<count).map { UInt8(whole($0) % 256) })
-      case .bool: .bool((0..<count).map { UInt8(whole($0) % 2) })
-      }
-    return HostTensor(shape: shape, elements: elements)
-  }
-}

@@ -11,18 +11,11 @@ import Synchronization
 /// A TorchScript file is a program. Models of one architecture have the same code, byte for byte, and differ in their
 /// weights only: three thousand of them cost one probe.
 package final class IsolationProbe: Sendable {
-  private enum Verdict: Sendable {
-    case running
-    case good
-    /// The code cannot be trusted, and why.
-    case bad(String)
-  }
-
   private let executable: String
   private let timeLimitSeconds: Double
   private let memoryLimitBytes: Int64
-  private let verdicts = Mutex<[String: Verdict]>([:])
-  private let changed = NSCondition()
+  /// Why code cannot be trusted; nil of code that can.
+  private let verdicts = OncePerKey<String, String?>()
   private let running = Mutex<(processes: Set<pid_t>, isCancelled: Bool)>(([], false))
 
   /// - Parameters:
@@ -47,47 +40,13 @@ package final class IsolationProbe: Sendable {
     _ path: String, code: String, _ description: RepositoryManifest.Model, vocabulary: Int?, tokens: Int,
     forgetsFailure: Bool
   ) throws(EngineError) {
-    guard claim(code, path, forgetsFailure: forgetsFailure) else {
-      if case .bad(let reason)? = verdicts.withLock({ $0[code] }) { throw EngineError(.badModel, path, reason) }
-      return
+    // What fails while this waits has failed for this request too.
+    let reason = verdicts.value(code, isStale: { $0 != nil && forgetsFailure }) { () -> String? in
+      var described = description
+      if described.vocabulary == 0 { described.vocabulary = vocabulary ?? 0 }
+      return run(path, described, tokens: tokens)
     }
-    var described = description
-    if described.vocabulary == 0 { described.vocabulary = vocabulary ?? 0 }
-    let reason = run(path, described, tokens: tokens)
-    settle(code, reason.map { .bad($0) } ?? .good)
     if let reason { throw EngineError(.badModel, path, reason) }
-  }
-
-  /// Waits for a probe of the same code that is under way.
-  ///
-  /// - Returns: whether the caller is to probe it.
-  private func claim(_ code: String, _ path: String, forgetsFailure: Bool) -> Bool {
-    changed.lock()
-    defer { changed.unlock() }
-    var isForgetting = forgetsFailure
-    while true {
-      switch verdicts.withLock({ $0[code] }) {
-      case .running?:
-        // What fails now has failed for this request too.
-        isForgetting = false
-        changed.wait()
-      case .good?: return false
-      case .bad?:
-        guard isForgetting else { return false }
-        verdicts.withLock { $0[code] = .running }
-        return true
-      case nil:
-        verdicts.withLock { $0[code] = .running }
-        return true
-      }
-    }
-  }
-
-  private func settle(_ code: String, _ verdict: Verdict) {
-    changed.lock()
-    verdicts.withLock { $0[code] = verdict }
-    changed.broadcast()
-    changed.unlock()
   }
 
   /// Ends all probes: their models are not wanted any more.

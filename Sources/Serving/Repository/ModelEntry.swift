@@ -57,7 +57,8 @@ package final class ModelEntry: Sendable {
   /// Bytes of its weights; 0 while it is not in memory.
   package var weightBytes: Int64 { model?.weightBytes ?? 0 }
 
-  var version: String? { facts.withLock { $0.version } }
+  /// Version of the file that the model in memory, or the last one that was, came from; nil where that is not known.
+  package var fileVersion: String? { facts.withLock { $0.version } }
 
   /// Why its last load failed; nil where it did not.
   var failure: (any Error)? { facts.withLock { $0.failure } }

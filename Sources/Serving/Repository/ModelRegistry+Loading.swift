@@ -22,6 +22,7 @@ extension ModelRegistry {
       case .failure(let error): table.loadFailed(entry, error, now: now)
       }
     }
+    onLoad(entry)
   }
 
   // MARK: The repository
@@ -116,10 +117,10 @@ extension ModelRegistry {
     defer { lease.release() }
     try await onLoader { [self] () throws in
       let version = source.version(of: entry.description)
-      guard version != entry.version || entry.state != .ready else { return }
+      guard version != entry.fileVersion || entry.state != .ready else { return }
       let bytes = source.memoryBytes(of: entry.description)
       if let budget = options.residency.budgetBytes, bytes > budget {
-        throw RegistryError.unavailable(model: entry.name, reason: Self.exceedsBudget)
+        throw RegistryError.exceedsBudget(entry.name, bytes: bytes, budget: budget)
       }
       let started = clock()
       let model = try source.load(entry.description, isAsked: true)
@@ -127,6 +128,7 @@ extension ModelRegistry {
       event { table, now in
         table.replaced(entry, by: model, version: version, bytes: bytes, time: time, now: now)
       }
+      onLoad(entry)
     }
   }
 

@@ -41,26 +41,29 @@ package final class ModelRegistry: Sendable {
     package var missWaitSeconds = 0.0
   }
 
-  static let exceedsBudget = "it is larger than the memory budget"
-
   private let table: Mutex<ModelTable>
   private let nextID = Atomic<Int>(0)
   let options: Options
   let source: (any ModelSource)?
   let clock: @Sendable () -> Nanoseconds
+  /// Called after each load, on its loader thread.
+  let onLoad: @Sendable (ModelEntry) -> Void
   private let loaders: LoaderThreads
   private let alarm: Alarm
 
   /// - Parameters:
   ///   - prepareThread: run once by each loader thread.
+  ///   - onLoad: called after each load, whether or not it succeeded, on its loader thread.
   ///   - clock: monotonic time; tests hand in one that they move by hand.
   package init(
     source: (any ModelSource)?, options: Options = Options(), prepareThread: @escaping @Sendable () -> Void = {},
+    onLoad: @escaping @Sendable (ModelEntry) -> Void = { _ in },
     clock: @escaping @Sendable () -> Nanoseconds = WorkerPool.monotonicNow
   ) {
     self.source = source
     self.options = options
     self.clock = clock
+    self.onLoad = onLoad
     table = Mutex(ModelTable(policy: options.residency))
     loaders = LoaderThreads(count: options.loadThreads, prepare: prepareThread)
     alarm = Alarm(clock: clock)

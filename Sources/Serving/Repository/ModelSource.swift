@@ -12,6 +12,18 @@ package enum RegistryError: Error, Hashable, Sendable {
   case tooManyWaiting(retryAfterSeconds: Int)
   /// The deadline passed while it was being loaded: 504.
   case deadlinePassed
+
+  /// The model alone is larger than all models together may be.
+  static func exceedsBudget(_ model: String, bytes: Int64, budget: Int64) -> RegistryError {
+    // Whole MiB, rounded so that what the remedy says is enough.
+    let isSmall = bytes < 64 << 20
+    let needed = isSmall ? "\(bytes)" : "\((bytes + (1 << 20) - 1) >> 20)MiB"
+    let reason =
+      isSmall
+      ? "it takes \(bytes) bytes, and the memory budget is \(budget)"
+      : "it takes \((bytes + (1 << 20) - 1) >> 20) MiB, and the memory budget is \(budget >> 20) MiB"
+    return .unavailable(model: model, reason: reason + "; start the server with --memory-budget \(needed) or more")
+  }
 }
 
 /// What takes time in a registry's work: reading the repository and loading models. Called on loader threads only, but

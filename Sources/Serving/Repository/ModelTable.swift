@@ -318,7 +318,9 @@ struct ModelTable {
     case .tooManyWaiting:
       let seconds = Double(residency.waiting) * meanLoadSeconds / Double(residency.policy.concurrentLoads)
       return .tooManyWaiting(retryAfterSeconds: Int(min(60, max(1, seconds.rounded(.up)))))
-    case .exceedsBudget: return .unavailable(model: entry.name, reason: ModelRegistry.exceedsBudget)
+    case .exceedsBudget:
+      let bytes = residency.bytes(of: entry.index)
+      return .exceedsBudget(entry.name, bytes: bytes, budget: residency.policy.budgetBytes ?? 0)
     case .failing, .withdrawn:
       if case .unavailable(let reason) = entry.state { return .unavailable(model: entry.name, reason: reason) }
       return .unavailable(model: entry.name, reason: "it is not loaded")

@@ -14,6 +14,7 @@ package final class RepositorySource: ModelSource {
   private let origin: (any ModelOrigin)?
   private let balance: DeviceBalance
   private let pairTruncation: RepositoryManifest.PairTruncation?
+  private let warn: @Sendable (String) -> Void
   private let findings = InterfaceFindings()
   private let vocabulary = Mutex<Int?>(nil)
   private let hasPulled = Atomic<Bool>(false)
@@ -28,11 +29,13 @@ package final class RepositorySource: ModelSource {
   ///   - origin: where the folder's files come from; nil where they are there.
   ///   - devices: those that the models are spread over.
   ///   - pairTruncation: how pairs of texts are cut, whatever the manifest says; nil leaves it to that.
+  ///   - warn: told what is odd in a manifest that was read, as often as it is.
   package init(
     folder: String, selection: ModelSelection = .all, warmTokens: [Int] = [32], probe: IsolationProbe? = nil,
     origin: (any ModelOrigin)? = nil, devices: [String] = [Engine.device],
-    pairTruncation: RepositoryManifest.PairTruncation? = nil
+    pairTruncation: RepositoryManifest.PairTruncation? = nil, warn: @escaping @Sendable (String) -> Void = { _ in }
   ) {
+    self.warn = warn
     self.pairTruncation = pairTruncation
     self.origin = origin
     balance = DeviceBalance(devices: devices)
@@ -53,6 +56,10 @@ package final class RepositorySource: ModelSource {
   package func manifest() throws -> RepositoryManifest {
     let stamp = origin == nil ? loader.stamp() : nil
     var manifest = try origin?.manifest() ?? loader.manifest()
+    let path = loader.folder + "/" + RepositoryManifest.fileName
+    if let text = try? AtomicFile.read(path) {
+      for problem in ManifestKeys.unknown(in: text, path: path) { warn("\(problem)") }
+    }
     let settled = stamp.flatMap { Date().timeIntervalSince($0.changed) > Self.clockTickSeconds ? $0 : nil }
     manifest.models = try selection.chosen(from: manifest.models, folder: loader.folder)
     // Only what could be used: a manifest that was refused is refused again.

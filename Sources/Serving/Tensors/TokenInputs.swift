@@ -29,10 +29,20 @@ package enum TokenInputs {
   /// Whether three inputs are BERT's, whatever they are called: their names mean that, or some choose rows of an
   /// embedding, and one, which is then the mask, does not.
   package static func areBERTs(_ inputs: [ModelInput]) -> Bool {
-    guard inputs.count == 3, inputs.allSatisfy({ $0.kind == .tensor }) else { return false }
+    guard Set(inputs.map(\.argument)).count == 3, inputs.count == 3 else { return false }
+    guard inputs.allSatisfy({ $0.kind == .tensor && canBeBERTs($0.hint) }) else { return false }
     let meanings = inputs.enumerated().map { meaning(of: $1.name, at: $0) }
-    let indices = inputs.lazy.filter(\.hint.isIndex).count
+    let indices = inputs.lazy.filter { $0.hint.role == .ids }.count
     return 1...2 ~= indices || meanings == [.ids, .mask, .types]
+  }
+
+  /// Whether the code leaves it open that a tensor is one of BERT's: no lengths, and no state of a recurrent layer.
+  private static func canBeBERTs(_ hint: TensorHint) -> Bool {
+    switch hint.role {
+    case .ids: true
+    case .values, .truths, .places: hint.dimensions <= 2 && hint.last == 0 && hint.type == nil
+    case .lengths, .starts: false
+    }
   }
 
   /// What an input of any exporter is taken for by its name.

@@ -1,19 +1,21 @@
 import Crypto
 import Foundation
 import PlannerCore
-import PlannerFiles
 
 /// Models that a run wrote and kept: whether they are still what was written.
 ///
 /// A file's checksum is computed once. Beside the models lies a list of those that were found in order, each with size,
-/// time of change and inode; a file that still looks like its line there is not read again.
-struct KeptModels {
+/// times of change and inode; a file that still looks like its line there is not read again. The second of the times is
+/// the file system's own, which nobody can set back.
+public struct KeptModels {
   private static let listName = ".checked"
 
   let folder: String
 
+  public init(folder: String) { self.folder = folder }
+
   /// What is wrong with the first `count` models, as a sentence without its full stop; nil where they are in order.
-  func damage(_ manifest: RepositoryManifest, first count: Int) -> String? {
+  public func damage(_ manifest: RepositoryManifest, first count: Int) -> String? {
     let known = Set((try? AtomicFile.read(list))?.split(separator: "\n").map(String.init) ?? [])
     var lines = known
     for model in manifest.models.prefix(count) {
@@ -33,7 +35,7 @@ struct KeptModels {
   }
 
   /// Takes models for in order that have just been written.
-  func trust(_ manifest: RepositoryManifest) { keep(Set(manifest.models.compactMap { look(at: $0)?.line })) }
+  public func trust(_ manifest: RepositoryManifest) { keep(Set(manifest.models.compactMap { look(at: $0)?.line })) }
 
   private var list: String { "\(folder)/\(Self.listName)" }
 
@@ -45,9 +47,9 @@ struct KeptModels {
   private func look(at model: RepositoryManifest.Model) -> (bytes: Int64, line: String)? {
     var facts = stat()
     guard stat("\(folder)/\(model.file)", &facts) == 0 else { return nil }
-    let changed = "\(facts.st_mtim.tv_sec).\(facts.st_mtim.tv_nsec)"
+    let times = [facts.st_mtim, facts.st_ctim].map { "\($0.tv_sec).\($0.tv_nsec)" }.joined(separator: " ")
     return (
-      Int64(facts.st_size), "\(model.file) \(facts.st_size) \(changed) \(facts.st_ino) \(model.sha256 ?? "unknown")"
+      Int64(facts.st_size), "\(model.file) \(facts.st_size) \(times) \(facts.st_ino) \(model.sha256 ?? "unknown")"
     )
   }
 
