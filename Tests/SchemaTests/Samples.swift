@@ -273,6 +273,7 @@ enum Samples {
   static var ownProfile: Profile {
     var profile = profile(of: fullHost)
     profile.purpose = ProfilePurpose(workload: "shop", repository: nil)
+    profile.models[0].served[1].conditions.input = .tensors
     profile.models[0].notes = ["requests have no size: every shape is fixed"]
     return profile
   }
