@@ -95,14 +95,16 @@ public struct ProfileRequest: Codable, Hashable, Sendable {
   /// Seconds of forward passes in one trial of library settings.
   var secondsPerTrial: Double { quick ? 0.6 : 2.0 }
   /// Requests of one round of a served cell; the round lasts until so many are due.
-  var servedRequests: Double { quick ? 500 : 5_000 }
+  var servedRequests: Double { quick ? 300 : 5_000 }
+  /// Requests that one round has at least, however long that takes.
+  static let leastServedRequests = 10.0
   /// Seconds that one round of a served cell lasts at least.
   var minServedSeconds: Double { quick ? 2 : 12 }
   /// Seconds that one round of a served cell lasts at most.
   var maxServedSeconds: Double { quick ? 6 : 40 }
 
   /// Longest request, in tokens, at which library settings are compared.
-  var mostTrialTokens: Int { quick ? 32 : .max }
+  var mostTrialTokens: Int { quick ? 16 : .max }
 
   /// Times that each served cell is measured, with everything else in between.
   var servedRounds: Int { quick ? 3 : 5 }

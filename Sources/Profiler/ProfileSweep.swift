@@ -64,7 +64,8 @@ struct ProfileSweep: Sendable {
   /// - Parameter meanSeconds: time of a forward pass of the worker alone.
   func schedule(meanSeconds: Double, workers: Int, models: Int, round: Int) -> Schedule {
     let rate = ProfileRequest.servedUtilization * Double(workers) / max(meanSeconds, ProfileRequest.leastBusySeconds)
-    let duration = min(max(request.servedRequests / rate, request.minServedSeconds), request.maxServedSeconds)
+    let usual = min(max(request.servedRequests / rate, request.minServedSeconds), request.maxServedSeconds)
+    let duration = max(usual, ProfileRequest.leastServedRequests / rate)
     return Schedule.make(
       models: models, ratePerModelPerSecond: rate / Double(models), arrivals: .poisson, durationSeconds: duration,
       seed: request.seed &+ UInt64(round))
