@@ -139,7 +139,7 @@ public struct ModelServerTools: ProfilerTools {
     numbers.enumerated().filter { !numbers[..<$0.offset].contains($0.element) }.map(\.element)
   }
 
-  public func lend(_ repository: ProfileRequest.Repository, into folder: String) async throws {
+  public func lend(_ repository: ProfileRequest.Repository, into folder: String) throws {
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       var manifest = repository.manifest

@@ -171,8 +171,8 @@ final class CheckpointedTools: ProfilerTools {
     return bytes
   }
 
-  func lend(_ repository: ProfileRequest.Repository, into folder: String) async throws {
-    try await tools.lend(repository, into: folder)
+  func lend(_ repository: ProfileRequest.Repository, into folder: String) throws {
+    try tools.lend(repository, into: folder)
   }
 
   func measure(_ call: MeasureCall) async throws -> [MeasuredCell] {

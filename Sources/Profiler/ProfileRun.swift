@@ -68,7 +68,7 @@ public struct ProfileRun {
 
   private mutating func run(measuredAt: String, tools: any ProfilerTools) async throws -> Profile {
     for (index, repository) in request.repositories.enumerated() {
-      try await tools.lend(repository, into: ownFolder(index))
+      try tools.lend(repository, into: ownFolder(index))
     }
     var search = SettingsSearch(
       sweep: sweep, reference: try await reference(tools), inheritedLibraryPath: inheritedLibraryPath, tools: tools)

@@ -69,7 +69,7 @@ public protocol ProfilerTools: Sendable {
     into folder: String
   ) async throws -> Int64
   /// Makes a repository in `folder` of models that are there already, without copying them.
-  func lend(_ repository: ProfileRequest.Repository, into folder: String) async throws
+  func lend(_ repository: ProfileRequest.Repository, into folder: String) throws
   /// Measures every cell of a call.
   func measure(_ call: MeasureCall) async throws -> [MeasuredCell]
   /// Every request must have been answered, or it throws.

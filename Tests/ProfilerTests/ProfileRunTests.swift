@@ -39,7 +39,7 @@ final class KnownMachine: ProfilerTools {
     return 1_000
   }
 
-  func lend(_ repository: ProfileRequest.Repository, into folder: String) async throws {
+  func lend(_ repository: ProfileRequest.Repository, into folder: String) throws {
     lent.withLock { $0[folder] = repository.manifest.models.map(\.name) }
   }
 
@@ -132,7 +132,7 @@ final class KnownMachine: ProfilerTools {
         architecture: ArchitecturePreset, vocabulary: Int, precision: Precision, count: Int, seed: UInt64,
         into folder: String
       ) async throws -> Int64 { 1 }
-      func lend(_ repository: ProfileRequest.Repository, into folder: String) async throws {}
+      func lend(_ repository: ProfileRequest.Repository, into folder: String) throws {}
       func measure(_ call: MeasureCall) async throws -> [MeasuredCell] {
         var plain = call
         plain.settings = LibrarySettings(blas: "default", coreType: nil, environment: [:])
