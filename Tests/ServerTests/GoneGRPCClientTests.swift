@@ -117,6 +117,15 @@ import Testing
     }
   }
 
+  /// The number by which a call finds its stream is the server's alone: a client's would end its own call, or another's.
+  @Test func aNumberThatAClientClaimsMeansNothing() async throws {
+    try await Self.with(try await HeldServer()) { server, client in
+      #expect(client.ask("claim first 0") == "done")
+      server.session.finish()
+      #expect(client.ask("outcome first") == "0")
+    }
+  }
+
   /// A client resets its call when its deadline passes, which is when the server gives the request up by its own clock.
   @Test func aDeadlineEndsTheWaitOnce() async throws {
     try await Self.with(try await HeldServer()) { server, client in

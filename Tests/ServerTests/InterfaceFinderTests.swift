@@ -146,16 +146,16 @@ import Testing
     }
     let state = Self.argument("c") { hint in
       hint.dimensions = 3
-      (hint.first, hint.last, hint.rowDimension, hint.type) = (4, 16, 1, .float32)
+      (hint.first, hint.last, hint.rowDimension, hint.type) = (6, 16, 1, .float32)
     }
     let found = try Self.find([ids, state]) { (inputs) throws(EngineError) in
       _ = try Self.floats(inputs[1])
-      guard inputs[1].shape == [4, inputs[0].shape[0], 16] else { throw Self.bad("wants a state for each row") }
+      guard inputs[1].shape == [6, inputs[0].shape[0], 16] else { throw Self.bad("wants a state for each row") }
       return [inputs[1]]
     }
     #expect(found?.inputs.map(\.datatype) == [.int64, .fp32])
-    #expect(found?.inputs.map(\.shape) == [[-1, -1], [4, -1, 16]])
-    #expect(found?.outputs.map(\.shape) == [[4, -1, 16]] && found?.rows == .dependent)
+    #expect(found?.inputs.map(\.shape) == [[-1, -1], [6, -1, 16]])
+    #expect(found?.outputs.map(\.shape) == [[6, -1, 16]] && found?.rows == .dependent)
   }
 
   /// Lengths of rows are whole numbers within the rows, the longest first; in a batch they come in any order.

@@ -1,6 +1,7 @@
 """A client of gRPC by command: `gone_grpc_client.py PORT`, then a line each; every command is answered with a line.
 
 infer NAME NUMBER [SECONDS]   a call with that number, and a deadline
+claim NAME NUMBER             the same, with the number of a stream in its metadata, as only the server may put it there
 stream NAME NUMBER...         a stream of several, left open
 cancel NAME                   of either
 outcome NAME                  its status, or what was answered
@@ -112,6 +113,9 @@ for line in sys.stdin:
     if verb == "infer":
         timeout = float(rest[1]) if len(rest) > 1 else None
         calls[name] = stub.ModelInfer.future(request(rest[0]), timeout=timeout)
+    elif verb == "claim":
+        claimed = [("planner-stream-number", "999999")]
+        calls[name] = stub.ModelInfer.future(request(rest[0]), metadata=claimed)
     elif verb == "stream":
         requests = queue.Queue()
         for number in rest:
