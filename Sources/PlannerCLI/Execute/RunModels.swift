@@ -54,7 +54,13 @@ struct RunModels {
     case .tokens:
       return template.tokens(model: model.name, tokens: size, vocabulary: vocabulary, index: copy.model)
     case .tensors:
-      return try template.requests(models: [model.name], input: .tensors, tokens: size, vocabulary: vocabulary)[0]
+      guard let tensors = model.requestTensors, !tensors.isEmpty else {
+        throw Failure(
+          .badData,
+          "\(folder): the manifest does not say what a request to \(model.name) brings (requestTensors); find it out "
+            + "with: planner model index \(folder)")
+      }
+      return template.tensors(model: model.name, tensors: tensors, size: size, index: copy.model)
     }
   }
 
