@@ -7,7 +7,7 @@ enum Samples {
   /// Documents of one schema, as the program writes them.
   static func documents(_ schema: String) throws -> [String] {
     switch schema {
-    case "plan": try [feasiblePlan, infeasiblePlan].map { try JSONFile.encode($0) }
+    case "plan": try [feasiblePlan, infeasiblePlan, mixedPlan].map { try JSONFile.encode($0) }
     case "profile": try [profile(of: fullHost), ownProfile, bareProfile].map { try JSONFile.encode($0) }
     case "run": try [run, slice, mix].map { try JSONFile.encode($0) }
     case "simulation":
@@ -170,9 +170,13 @@ enum Samples {
     node.spec.models.append(ModelShare(group: "others", variant: other, count: 20))
     node.totals.append(20)
     node.shareP99Seconds = [node.latencySeconds.p99, Estimate(estimate: 0.004, low: 0.003, high: 0.005)]
+    var service = node.service
+    service.sizes = [SizeFactor(upTo: 16, share: 0.75, factor: 0.5), SizeFactor(upTo: 32, share: 0.25, factor: 1)]
     node.figures.entries.append(
       .init(
-        variant: other, service: node.service, memoryPerModelBytes: 50 << 20, memoryProvenance: measured))
+        variant: other, service: service, memoryPerModelBytes: 50 << 20, memoryProvenance: estimated,
+        hostMemory: HostMemory(
+          perModelBytes: .init(low: 20480, high: 60 << 20), capacityBytes: 60 << 30, provenance: estimated)))
     return node
   }
 
@@ -215,6 +219,16 @@ enum Samples {
     atLowHostMemory: LowHostMemory(
       perModelBytes: .init(low: 20480, high: 600 << 20), costPerHour: 20.1,
       nodes: [.init(instanceType: "inf2.xlarge", count: 26)], provenance: estimated))
+
+  /// A plan whose bound rests on prices, with a group whose models have copies.
+  static let mixedPlan = {
+    var plan = feasiblePlan
+    plan.certificate = Certificate(
+      method: .dualPrices,
+      prices: [ResourcePrices(instanceType: "inf2.xlarge", memory: 0.75, hostMemory: 0.125, compute: 0.125)])
+    plan.groups[0].mostRatePerReplica = 12.5
+    return plan
+  }()
 
   static let infeasiblePlan = Plan(
     seed: 1, feasible: false, costPerHour: nil, lowerBoundPerHour: nil, models: 3000, budgetPerHour: nil,
@@ -343,6 +357,7 @@ enum Samples {
     requests.sent = 1000
     requests.completed = 1000
     run.ran.models = 5
+    run.ran.node.figures.entries[0].service.sizes = [SizeFactor(upTo: 32, share: 1, factor: 1)]
     run.parts = .init(
       groups: [
         .init(
