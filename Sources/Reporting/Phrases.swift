@@ -41,7 +41,8 @@ public enum Phrases {
     let vocabulary = workload.vocabulary.map { " (vocabulary \(Format.count($0)))" } ?? ""
     let kind = workload.architecture
     return "\(Format.count(workload.models, "\(kind) model", "\(kind) models"))\(vocabulary), "
-      + "\(sizes(workload.groups[0].requests)), \(input), \(arrivals), \(MixText.popularity(workload.groups[0].popularity)) popularity, "
+      + "\(sizes(workload.groups[0].requests)), \(input), \(arrivals), "
+      + "\(MixText.popularity(workload.groups[0].popularity)) popularity, "
       + "\(Format.rate(workload.ratePerModelPerSecond)) per model (\(Format.rate(all)) in all), "
       + "target p99 ≤ \(Format.setting(workload.targetP99Seconds))"
   }

@@ -51,7 +51,7 @@ struct RunTally {
     }
   }
 
-  /// nil where no run has answered a request.
+  /// What the runs say of the next one; nil where no run has answered a request.
   var prediction: NodePrediction? {
     guard !runs.isEmpty else { return nil }
     let spread = RunSpread(runs: runs)

@@ -144,9 +144,19 @@ import Testing
   }
 
   @Test func compute() throws {
+    // A fleet would have several copies of each model; the machine at hand is one.
+    let profile = try Fixture.profile([.init(cells: [.init(computeSeconds: 0.002)])])
     try check(
-      try Fixture.mission(budget: nil, rate: 2000, instances: ["inf2.xlarge"]), binding: .compute,
+      try Fixture.local(models: 20, profile: profile, cores: 1, memoryBytes: 16 << 30, rate: 2000), binding: .compute,
       mentions: "busy all the time")
+  }
+
+  /// What binds one queue need not bind a fleet: copies share the load.
+  @Test func modelsTooHotForAQueueGetCopies() throws {
+    let problem = try Fixture.mission(models: 3, budget: nil, rate: 2000, instances: ["inf2.xlarge"])
+    let plan = try Optimizer.optimize(problem)
+    #expect(plan.feasible && plan.groups[0].replicas[0] > 1)
+    #expect(PlanChecker.check(plan, against: Fixture.evidence(problem)).isEmpty)
   }
 
   /// A rate that is not 0 is not shown as 0.

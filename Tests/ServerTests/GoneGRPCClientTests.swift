@@ -117,7 +117,8 @@ import Testing
     }
   }
 
-  /// The number by which a call finds its stream is the server's alone: a client's would end its own call, or another's.
+  /// The number by which a call finds its stream is the server's alone: a client's would end its own call, or that of
+  /// another.
   @Test func aNumberThatAClientClaimsMeansNothing() async throws {
     try await Self.with(try await HeldServer()) { server, client in
       #expect(client.ask("claim first 0") == "done")

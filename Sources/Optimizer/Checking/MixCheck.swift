@@ -1,8 +1,8 @@
 import PlannerCore
 import Simulator
 
-/// Verifies plans whose models are not all alike: where each copy lives, memory of every device and host, copies of each
-/// model, each group's latency on the devices that are worst for it.
+/// Verifies plans whose models are not all alike: where each copy lives, memory of every device and host, copies of
+/// each model, each group's latency on the devices that are worst for it.
 struct MixCheck {
   let plan: Plan
   let evidence: PlanEvidence
@@ -61,10 +61,10 @@ struct MixCheck {
       "is \(node.modelsPerNode); the places make \(perNode.min() ?? 0) to \(perNode.max() ?? 0)")
     report.require(totals == node.totals, .coverage, "\(field).placed", "totals are not those of the places")
     for (share, held) in node.spec.models.enumerated() {
+      let fullest = most.map { $0[share] }.max() ?? 0
       report.require(
-        most.map { $0[share] }.max() == held.count, .coverage, "\(field).placed",
-        "'\(held.group)' has \(held.count) models on the fullest node, the places make \(most.map { $0[share] }.max() ?? 0)"
-      )
+        fullest == held.count, .coverage, "\(field).placed",
+        "'\(held.group)' has \(held.count) models on the fullest node, the places make \(fullest)")
       let group = plan.workload[group: held.group]
       let isAsked =
         group.map { group in

@@ -10,11 +10,11 @@ import PlannerCore
 struct DualBound {
   /// What one copy of a model takes of a type's resources, as parts of one node.
   struct Need: Hashable {
-    /// Of the devices' memory.
+    /// Part of the devices' memory.
     var memory: Double
-    /// Of the host's memory.
+    /// Part of the host's memory.
     var hostMemory: Double
-    /// Of the workers' time, for each request a second.
+    /// Part of the workers' time, for each request a second.
     var compute: Double
   }
 

@@ -157,7 +157,7 @@ struct MixSearch {
       }.min() ?? .infinity
     }
     var scores: [(index: Int, ratio: Double, covered: Int)] = []
-    var chosen = Set<Int>()
+    var isChosen = [Bool](repeating: false, count: cloud.count)
     let prices = cloud.map { entry in workload.groups.indices.map { price(entry, $0) } }
     let least = workload.groups.indices.map { group in prices.map { $0[group] }.min() ?? .infinity }
     for (index, own) in prices.enumerated() {
@@ -169,14 +169,14 @@ struct MixSearch {
       let order = prices.indices.filter { prices[$0][group].isFinite }.sorted {
         (prices[$0][group], cloud[$0].type.costPerHour) < (prices[$1][group], cloud[$1].type.costPerHour)
       }
-      chosen.formUnion(order.prefix(2))
+      for index in order.prefix(2) { isChosen[index] = true }
     }
     let ranked = scores.sorted {
       (-$0.covered, $0.ratio, cloud[$0.index].type.costPerHour, $0.index)
         < (-$1.covered, $1.ratio, cloud[$1.index].type.costPerHour, $1.index)
     }
-    for score in ranked where chosen.count < Self.mostTypes { chosen.insert(score.index) }
-    return chosen.sorted().map { cloud[$0].type }
+    for score in ranked where isChosen.count(where: { $0 }) < Self.mostTypes { isChosen[score.index] = true }
+    return cloud.indices.filter { isChosen[$0] }.map { cloud[$0].type }
   }
 
   /// Groups that are alike to a node: the same figures and target.

@@ -18,8 +18,8 @@ struct Pool {
 
 /// Finds how many nodes of one way a set of groups needs.
 ///
-/// The copies are spread over all nodes; memory and load say how many it takes at least, and the fullest devices of each
-/// group are simulated until that many keep every group's target.
+/// The copies are spread over all nodes; memory and load say how many it takes at least, and the fullest devices of
+/// each group are simulated until that many keep every group's target.
 extension MixSizing {
   private var workload: Workload { problem.workload }
   /// More nodes of one kind are damage.
@@ -182,7 +182,7 @@ extension MixSizing {
     return host.map { limit in kept.allSatisfy { $0 <= limit } } ?? true
   }
 
-  /// Of each group the device with the most work among those that hold it.
+  /// For each group, the device with the most work among those that hold it.
   private func fullest(_ devices: [Placement.Device], _ draft: Draft) -> [Placement.Device] {
     let work = devices.map { device in
       device.contents.reduce(0.0) { sum, content in

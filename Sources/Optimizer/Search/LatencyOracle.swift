@@ -32,7 +32,7 @@ struct LatencyOracle: Sendable {
     predict(DeviceLoad(spec, demand, figures), isFinal: isFinal)
   }
 
-  /// One device.
+  /// The latency on one device with that load.
   ///
   /// - Returns: nil where the offered load reaches the capacity.
   mutating func predict(_ load: DeviceLoad, isFinal: Bool) -> NodePrediction? {

@@ -15,7 +15,7 @@ extension RequestSizes {
       let sum = bins.reduce(0) { $0 + $1.weight }
       return Self.classes(bins.lazy.filter { $0.weight > 0 }.map { ($0.size, $0.weight / sum) })
     case .lognormal(let mean, let cv, let most):
-      // X = exp(μ + σZ); a size is X rounded, so P(size ≤ s) = P(X < s + ½), and what is longer than `most` is cut to it.
+      // X = exp(μ + σZ); a size is X rounded, so P(size ≤ s) = P(X < s + ½); what is longer than `most` is cut to it.
       let variance = Double.log(1 + cv * cv)
       let (mu, sigma) = (Double.log(mean) - variance / 2, variance.squareRoot())
       func below(_ x: Double) -> Double {

@@ -93,7 +93,7 @@ public struct ModelGroup: Hashable, Sendable {
 /// What a fleet is asked to do: groups of models, how often each is asked, and how fast it has to answer.
 public struct Workload: Hashable, Sendable {
   public var name: String
-  /// At least one.
+  /// Groups of models, at least one.
   public var groups: [ModelGroup]
   /// Where these figures come from.
   public var source: String

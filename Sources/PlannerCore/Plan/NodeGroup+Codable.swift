@@ -16,7 +16,7 @@ extension NodeGroup: Codable {
     var architecture: String
     var vocabulary: Int?
     var variant: Precision
-    /// On the fullest of these nodes.
+    /// Models on the fullest of these nodes.
     var models: Int
     /// On all of these nodes; files of before leave it to the plan, whose models are of one group.
     var total: Int?

@@ -225,7 +225,7 @@ public struct Certificate: Codable, Hashable, Sendable {
   }
 
   public var method: Method
-  /// By type, where the method is `dualPrices`.
+  /// How the price of each type is shared among its resources, where the method is `dualPrices`.
   public var prices: [ResourcePrices]?
 
   public init(method: Method, prices: [ResourcePrices]? = nil) {

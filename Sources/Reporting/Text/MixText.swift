@@ -42,8 +42,8 @@ enum MixText {
   /// `300 bert-base of a, 200 distilbert of b`, where the counts are those of the fullest node.
   static func contents(_ node: NodeGroup) -> String {
     node.spec.models.enumerated().map { index, share in
-      "\(Format.count(share.count)) of \(share.group) (\(share.variant.architecture) \(share.variant.precision.rawValue), "
-        + "\(Format.count(node.totals[index])) in all)"
+      "\(Format.count(share.count)) of \(share.group) (\(share.variant.architecture) "
+        + "\(share.variant.precision.rawValue), \(Format.count(node.totals[index])) in all)"
     }.joined(separator: ", ")
   }
 }
