@@ -7,9 +7,9 @@ enum Samples {
   /// Documents of one schema, as the program writes them.
   static func documents(_ schema: String) throws -> [String] {
     switch schema {
-    case "plan": try [feasiblePlan, infeasiblePlan, mixedPlan].map { try JSONFile.encode($0) }
+    case "plan": try [feasiblePlan, infeasiblePlan, mixedPlan, flatPlan].map { try JSONFile.encode($0) }
     case "profile": try [profile(of: fullHost), ownProfile, bareProfile].map { try JSONFile.encode($0) }
-    case "run": try [run, slice, mix].map { try JSONFile.encode($0) }
+    case "run": try [run, slice, mix, flatRun].map { try JSONFile.encode($0) }
     case "simulation":
       try [simulation, impatientSimulation, emptySimulation, budgetedSimulation].map { try JSONFile.encode($0) }
     case "check": try [Finding(violations: []), Finding(violations: ["cost: differs"])].map { try JSONFile.encode($0) }
@@ -220,13 +220,59 @@ enum Samples {
       perModelBytes: .init(low: 20480, high: 600 << 20), costPerHour: 20.1,
       nodes: [.init(instanceType: "inf2.xlarge", count: 26)], provenance: estimated))
 
+  /// Every way in which groups may differ.
+  static let groups = {
+    func group(_ name: String, _ change: (inout ModelGroup) -> Void) -> ModelGroup {
+      var group = ModelGroup(
+        name: name, architecture: "minilm", models: 2, requests: RequestMix(tokens: 16), ratePerModelPerSecond: 2,
+        targetP99Seconds: 0.02)
+      change(&group)
+      return group
+    }
+    return Workload(
+      name: "mix",
+      groups: [
+        group("plain") { _ in },
+        group("named") { group in
+          group.vocabulary = 2000
+          group.precisions = [.bf16]
+          group.modelNames = ["a", "b"]
+          group.popularity = .shares([0.75, 0.25])
+          group.arrivals = .gamma(cv: 2)
+          group.leastReplicas = 2
+        },
+        group("sized") { group in
+          group.requests = RequestMix(sizes: .lognormal(mean: 8, cv: 0.5, max: 32), input: .tokens)
+          group.popularity = .zipf(exponent: 1.1)
+          group.arrivals = .trace([0.5, 1])
+        },
+        group("binned") { $0.requests.sizes = .histogram([SizeWeight(size: 8, weight: 3)]) },
+        group("even") { $0.requests = RequestMix(sizes: .none, input: .tensors) },
+      ], source: "made up")
+  }()
+
+  /// A flat workload with every key that one may have.
+  static let fullFlat = {
+    var flat = Workload(name: "flat", groups: [groups.groups[1]], source: "made up")
+    flat.groups[0].name = "flat"
+    flat.groups[0].requests = RequestMix(sizes: .lognormal(mean: 8, cv: 0.5, max: 32), input: .tokens)
+    return flat
+  }()
+
   /// A plan whose bound rests on prices, with a group whose models have copies.
   static let mixedPlan = {
     var plan = feasiblePlan
+    plan.workload = groups
     plan.certificate = Certificate(
       method: .dualPrices,
       prices: [ResourcePrices(instanceType: "inf2.xlarge", memory: 0.75, hostMemory: 0.125, compute: 0.125)])
     plan.groups[0].mostRatePerReplica = 12.5
+    return plan
+  }()
+
+  static let flatPlan = {
+    var plan = feasiblePlan
+    plan.workload = fullFlat
     return plan
   }()
 
@@ -351,12 +397,19 @@ enum Samples {
   }
 
   /// Two groups on two nodes: one of each kind of figure that a group may lack.
+  static var flatRun: RunRecord {
+    var run = run
+    run.asked.workload = fullFlat
+    return run
+  }
+
   static var mix: RunRecord {
     var run = run
     var requests = RequestOutcomes()
     requests.sent = 1000
     requests.completed = 1000
     run.ran.models = 5
+    run.asked.workload = groups
     run.ran.node.figures.entries[0].service.sizes = [SizeFactor(upTo: 32, share: 1, factor: 1)]
     run.parts = .init(
       groups: [

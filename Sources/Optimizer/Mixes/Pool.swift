@@ -82,7 +82,8 @@ extension MixSizing {
   /// - Returns: nil where there is none.
   mutating func pool(_ groups: [Int], _ way: NodeWay, upTo most: Int, isFinal: Bool) -> Pool? {
     guard let draft = draft(groups, way) else { return nil }
-    let most = min(most, way.isLocal ? localNodes(way) : Self.mostNodes)
+    // Nodes beyond the number of copies would be empty.
+    let most = min(most, way.isLocal ? localNodes(way) : Self.mostNodes, draft.totals.reduce(0, +))
     let least = leastNodes(draft)
     guard least <= most else { return nil }
     // As many as each group would need if its part of the load were all that counts.
