@@ -340,8 +340,13 @@ struct FleetCheck {
     let onFullest = Double((models + node.devices - 1) / node.devices)
     let busySeconds = node.service.computeSeconds.mean + (node.service.dispatchGapSeconds ?? 0)
     let offered = onFullest * plan.workload.ratePerModelPerSecond * busySeconds / Double(node.workers)
+    // A worker that has to be woken is busy for so much longer, at the most with every request.
+    let waking =
+      onFullest * plan.workload.ratePerModelPerSecond * (node.service.wakeUpSeconds ?? 0) / Double(node.workers)
+    let slack = 0.02 + 0.05 * offered
     report.require(
-      abs(node.utilization - offered) <= 0.02 + 0.05 * offered, .latency, "\(field).utilization",
+      node.utilization >= offered - slack && node.utilization <= offered + waking + slack, .latency,
+      "\(field).utilization",
       "is \(node.utilization); rate × service time gives \(offered)")
   }
 
