@@ -50,13 +50,7 @@ struct SimulateCommand: ComputingCommand {
       return NodeSimulation.predict(node.spec, plan.workload, node.figures, seed: seed, effort: .final)
     }
     let devices = placement.devices.filter { plan.nodes[$0.kind] == node }
-    func work(_ device: Placement.Device) -> Double {
-      device.contents.reduce(0) { sum, content in
-        sum + content.copies.reduce(0) { $0 + $1.ratePerSecond }
-          * node.figures.entries[content.share].meanBusySeconds
-      }
-    }
-    return devices.max { work($0) < work($1) }.flatMap {
+    return devices.max { $0.busyWorkers(of: node) < $1.busyWorkers(of: node) }.flatMap {
       NodeSimulation.predict($0, of: node, plan.workload, seed: seed, effort: .final)
     }
   }

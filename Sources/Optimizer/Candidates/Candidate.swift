@@ -37,6 +37,9 @@ struct Candidate {
   /// Models on the fullest device of a node with so many.
   func perDevice(_ models: Int) -> Int { (models + figures.server.devices - 1) / figures.server.devices }
 
+  /// Whether the node has memory for a single model.
+  var hasRoom: Bool { figures.modelsPerDeviceByMemory > 0 && figures.modelsByHostMemory > 0 }
+
   /// Memory of one model as reasons name it.
   var modelMemory: Reason.ModelMemory {
     Reason.ModelMemory(bytes: figures.memoryPerModelBytes, kind: figures.memoryProvenance.kind)
@@ -105,14 +108,15 @@ struct Prospects {
 }
 
 extension OptimizationProblem {
-  /// Ways to run the workload's models on a type, as the figures know them.
-  func prospects(_ type: InstanceType) -> Prospects {
+  /// Ways to run the models of one group of the workload on a type, as the figures know them.
+  func prospects(_ type: InstanceType, group: Int = 0) -> Prospects {
+    let query = workload.groups[group].query
     do throws(NoFigure) {
       let found: [ServingFigures]
       if type.name == LocalMachine.name, let local {
-        found = try figures.serving(workload.query, on: local)
+        found = try figures.serving(query, on: local)
       } else {
-        found = try figures.serving(workload.query, on: type)
+        found = try figures.serving(query, on: type)
       }
       return Prospects(type: type, candidates: found.map { Candidate(type: type, figures: $0) })
     } catch {

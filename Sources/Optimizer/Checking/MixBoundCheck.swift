@@ -79,7 +79,7 @@ struct MixBoundCheck {
   }
 
   private func published(_ group: ModelGroup, _ type: InstanceType) -> [Part] {
-    let alone = Workload(name: plan.workload.name, groups: [group], source: plan.workload.source)
+    let alone = plan.workload.only(group)
     return evidence.figures.compactMap { figure in
       guard figure.architecture == group.architecture, figure.batch == 1, figure.tokens >= group.requests.tokens,
         group.precisions.map({ $0.contains(figure.precision) }) ?? true,
@@ -110,7 +110,7 @@ struct MixBoundCheck {
 
   private func profiled(_ group: ModelGroup, _ type: InstanceType) -> [Part] {
     guard type.accelerator == nil else { return [] }
-    let alone = Workload(name: plan.workload.name, groups: [group], source: plan.workload.source)
+    let alone = plan.workload.only(group)
     var parts: [Part] = []
     for profile in evidence.profiles where profile.host.instanceType == type.name && !profile.host.isThrottled {
       let memory = evidence.rest(of: type).memoryBytes - profile.serverMemoryBytes

@@ -154,7 +154,7 @@ struct MixCheck {
       alone.figures.entries = [node.figures.entries[share]]
       alone.totals = [node.totals[share]]
       alone.shareP99Seconds = []
-      let workload = Workload(name: plan.workload.name, groups: [group], source: plan.workload.source)
+      let workload = plan.workload.only(group)
       EvidenceCheck(workload: workload, evidence: evidence).check(alone, at: "\(field).placed[\(share)]", &report)
       checkSizes(node.figures.entries[share].service.sizes ?? [], of: group, at: "\(field).placed[\(share)]", &report)
     }

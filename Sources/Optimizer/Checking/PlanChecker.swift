@@ -120,27 +120,10 @@ struct FleetCheck {
   /// Counts of nodes, models and queues beyond this are wrong by themselves, and their products might overflow.
   private static let plausible = 1...10_000_000
 
-  /// What every plan says of its cost and its nodes, whatever lives on them.
+  /// What a plan of many kinds says of its cost and its nodes, whatever lives on them.
   func checkSums(_ report: inout CheckReport) {
     checkAsked(&report)
-    guard plan.feasible else {
-      report.require(plan.costPerHour == nil, .arithmetic, "costPerHour", "is given though the plan is not feasible")
-      report.require(plan.nodes.isEmpty, .arithmetic, "nodes", "are given though the plan is not feasible")
-      return
-    }
-    guard let cost = plan.costPerHour, let latency = plan.latencySeconds?.p99, !plan.nodes.isEmpty else {
-      report.require(
-        false, .arithmetic, "costPerHour", "cost, latency or nodes are missing though the plan is feasible")
-      return
-    }
-    let total = sum(of: plan.nodes)
-    report.require(agree(cost, total), .arithmetic, "costPerHour", "is \(cost); its nodes and cluster cost \(total)")
-    if let budget = plan.budgetPerHour {
-      report.require(cost <= budget + 1e-9, .budget, "costPerHour", "is \(cost), above the budget of \(budget)")
-    }
-    report.require(
-      plan.costPerMonth.map { agree($0, cost * 730) } ?? false, .arithmetic, "costPerMonth",
-      "is not 730 hours of \(cost)")
+    guard let latency = checkCost(&report) else { return }
     let worst = plan.nodes.map(\.latencySeconds.p99.estimate).max() ?? 0
     report.require(
       agree(latency.estimate, worst), .latency, "latencySeconds.p99",
@@ -153,17 +136,30 @@ struct FleetCheck {
     report.require(
       plan.workload.models == plan.models, .coverage, "workload.models",
       "is \(plan.workload.models), the plan's models are \(plan.models)")
+    let latency = checkCost(&report)
+    if !plan.feasible {
+      checkAsked(&report)
+      checkBudgetBinds(&report)
+    }
+    guard let latency else { return }
+    checkWorst(latency, of: plan.nodes, "latencySeconds.p99", &report)
+    checkCoverage(plan.nodes, "nodes", &report)
+    checkGroups(latency, &report)
+  }
+
+  /// Cost, month and budget of a feasible plan, and that another one has none.
+  ///
+  /// - Returns: the plan's p99; nil where there is nothing more to look at.
+  private func checkCost(_ report: inout CheckReport) -> Estimate? {
     guard plan.feasible else {
       report.require(plan.costPerHour == nil, .arithmetic, "costPerHour", "is given though the plan is not feasible")
       report.require(plan.nodes.isEmpty, .arithmetic, "nodes", "are given though the plan is not feasible")
-      checkAsked(&report)
-      checkBudgetBinds(&report)
-      return
+      return nil
     }
     guard let cost = plan.costPerHour, let latency = plan.latencySeconds?.p99, !plan.nodes.isEmpty else {
       report.require(
         false, .arithmetic, "costPerHour", "cost, latency or nodes are missing though the plan is feasible")
-      return
+      return nil
     }
     let total = sum(of: plan.nodes)
     report.require(agree(cost, total), .arithmetic, "costPerHour", "is \(cost); its nodes and cluster cost \(total)")
@@ -173,9 +169,7 @@ struct FleetCheck {
     report.require(
       plan.costPerMonth.map { agree($0, cost * 730) } ?? false, .arithmetic, "costPerMonth",
       "is not 730 hours of \(cost)")
-    checkWorst(latency, of: plan.nodes, "latencySeconds.p99", &report)
-    checkCoverage(plan.nodes, "nodes", &report)
-    checkGroups(latency, &report)
+    return latency
   }
 
   /// What a plan that is not feasible says of its budget: a type that is only too dear is above it, and is then what

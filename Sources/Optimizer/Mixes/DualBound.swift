@@ -57,8 +57,7 @@ struct DualBound {
   }
 
   private static func need(_ candidate: Candidate, _ group: ModelGroup) -> Need? {
-    guard candidate.p99FloorSeconds <= group.targetP99Seconds, candidate.meanFloorSeconds > 0,
-      candidate.modelsPerDeviceByMemory > 0, candidate.modelsByHostMemory > 0
+    guard candidate.p99FloorSeconds <= group.targetP99Seconds, candidate.meanFloorSeconds > 0, candidate.hasRoom
     else { return nil }
     return Need(
       memory: Double(candidate.memoryPerModelBytes) / Double(candidate.memoryCapacityBytes),

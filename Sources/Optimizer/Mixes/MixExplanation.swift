@@ -43,10 +43,7 @@ extension MixSearch {
   private func tooSlowOrLarge(_ group: Int) -> Obstacle? {
     let target = workload.groups[group].targetP99Seconds
     let all = candidates.flatMap { $0.byGroup[group] }
-    func hasRoom(_ candidate: Candidate) -> Bool {
-      candidate.modelsPerDeviceByMemory > 0 && candidate.modelsByHostMemory > 0
-    }
-    if all.contains(where: { hasRoom($0) && $0.p99FloorSeconds <= target }) { return nil }
+    if all.contains(where: { $0.hasRoom && $0.p99FloorSeconds <= target }) { return nil }
     let fastest = all.enumerated().min {
       ($0.element.p99FloorSeconds, $0.offset) < ($1.element.p99FloorSeconds, $1.offset)
     }
@@ -112,7 +109,7 @@ extension MixSearch {
           reason: .ofGroup(group.name, .passAboveTarget(first.label, targetSeconds: group.targetP99Seconds)),
           provenance: first.provenance)
       }
-      if byGroup[index].allSatisfy({ $0.modelsPerDeviceByMemory == 0 || $0.modelsByHostMemory == 0 }) {
+      if byGroup[index].allSatisfy({ !$0.hasRoom }) {
         return Alternative(
           instanceType: type.name, feasible: false, binding: first.noRoomBinding,
           reason: .ofGroup(group.name, first.memoryReason), provenance: first.provenance)

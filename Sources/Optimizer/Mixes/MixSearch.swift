@@ -290,7 +290,7 @@ struct MixSearch {
 extension Candidate {
   /// What one model of a group costs at least, dollars an hour: the larger of its parts of memory and of workers' time.
   func leastPricePerHour(_ group: ModelGroup) -> Double? {
-    guard figures.modelsPerDeviceByMemory > 0, figures.modelsByHostMemory > 0 else { return nil }
+    guard hasRoom else { return nil }
     let memory = Double(figures.memoryPerModelBytes) / Double(figures.memoryCapacityBytes)
     let host = figures.hostMemory.map { Double($0.perModelBytes.high) / Double($0.capacityBytes) } ?? 0
     let workers = Double(figures.server.devices * figures.server.workers)

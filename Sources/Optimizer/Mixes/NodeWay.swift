@@ -51,29 +51,6 @@ struct TypeWays {
   var candidates: [[Candidate]]
 }
 
-extension OptimizationProblem {
-  /// A group by itself, for what is asked of one group.
-  func alone(_ group: Int) -> Workload {
-    Workload(name: workload.name, groups: [workload.groups[group]], source: workload.source)
-  }
-
-  /// Candidates of one group on a type, or why there is none.
-  func prospects(_ type: InstanceType, group: Int) -> Prospects {
-    let query = workload.groups[group].query
-    do throws(NoFigure) {
-      let found: [ServingFigures]
-      if type.name == LocalMachine.name, let local {
-        found = try figures.serving(query, on: local)
-      } else {
-        found = try figures.serving(query, on: type)
-      }
-      return Prospects(type: type, candidates: found.map { Candidate(type: type, figures: $0) })
-    } catch {
-      return Prospects(type: type, candidates: [], missing: error)
-    }
-  }
-}
-
 /// Finds out by simulation what nodes of many kinds of models take.
 struct MixSizing {
   let problem: OptimizationProblem
@@ -128,7 +105,7 @@ extension MixSizing {
     func unfit(_ binding: Binding, _ reason: Reason) -> Result<NodeWay.Choice, Unfit> {
       .failure(Unfit(obstacle: Obstacle(binding: binding, reason: reason)))
     }
-    if candidate.modelsPerDeviceByMemory == 0 || candidate.modelsByHostMemory == 0 {
+    if !candidate.hasRoom {
       return unfit(candidate.noRoomBinding, candidate.memoryReason)
     }
     let target = group.targetP99Seconds

@@ -28,6 +28,8 @@ extension MixSizing {
   /// A pool before its nodes are counted.
   private struct Draft {
     var groups: [Int]
+    /// The workload with these groups alone.
+    var demand: Workload
     var way: NodeWay
     var choices: [NodeWay.Choice]
     var planned: [PlannedGroup]
@@ -63,7 +65,9 @@ extension MixSizing {
       fewest = max(fewest, copies.max() ?? 1)
     }
     return Draft(
-      groups: groups, way: way, choices: choices, planned: planned, totals: totals, fewestDevices: fewest)
+      groups: groups,
+      demand: Workload(name: workload.name, groups: groups.map { workload.groups[$0] }, source: workload.source),
+      way: way, choices: choices, planned: planned, totals: totals, fewestDevices: fewest)
   }
 
   private func leastNodes(_ draft: Draft) -> Int {
@@ -118,10 +122,10 @@ extension MixSizing {
   }
 
   private mutating func holds(_ draft: Draft, nodes: Int, isFinal: Bool) -> Bool {
-    guard let devices = placed(draft, nodes: nodes), fits(devices, draft, nodes: nodes) else { return false }
     let kind = kind(draft, nodes: nodes)
-    for device in fullest(devices, draft) {
-      let load = DeviceLoad(device, of: kind, demand(draft))
+    guard let devices = placed(draft, on: kind), fits(devices, draft, nodes: nodes) else { return false }
+    for device in fullest(devices, of: kind) {
+      let load = DeviceLoad(device, of: kind, draft.demand)
       guard let prediction = oracle.predict(load, isFinal: isFinal) else { return false }
       for group in prediction.groups {
         let target = draft.planned[device.contents[group.stream].share].targetP99Seconds
@@ -129,10 +133,6 @@ extension MixSizing {
       }
     }
     return true
-  }
-
-  private func demand(_ draft: Draft) -> Workload {
-    Workload(name: workload.name, groups: draft.groups.map { workload.groups[$0] }, source: workload.source)
   }
 
   /// Nodes of the draft before anything is predicted for them.
@@ -157,8 +157,8 @@ extension MixSizing {
       shareP99Seconds: draft.choices.count > 1 ? draft.choices.map { _ in unknown } : [], utilization: 0)
   }
 
-  private func placed(_ draft: Draft, nodes: Int) -> [Placement.Device]? {
-    Placement(nodes: [kind(draft, nodes: nodes)], workload: demand(draft), groups: draft.planned)?.devices
+  private func placed(_ draft: Draft, on kind: NodeGroup) -> [Placement.Device]? {
+    Placement(nodes: [kind], workload: draft.demand, groups: draft.planned)?.devices
   }
 
   /// Every device and every host has the memory of what lives there.
@@ -184,14 +184,10 @@ extension MixSizing {
   }
 
   /// For each group, the device with the most work among those that hold it.
-  private func fullest(_ devices: [Placement.Device], _ draft: Draft) -> [Placement.Device] {
-    let work = devices.map { device in
-      device.contents.reduce(0.0) { sum, content in
-        sum + content.copies.reduce(0.0) { $0 + $1.ratePerSecond } * draft.choices[content.share].busySeconds
-      }
-    }
+  private func fullest(_ devices: [Placement.Device], of node: NodeGroup) -> [Placement.Device] {
+    let work = devices.map { $0.busyWorkers(of: node) }
     var chosen: [Int] = []
-    for share in draft.groups.indices {
+    for share in node.spec.models.indices {
       let holders = devices.indices.filter { devices[$0].contents.contains { $0.share == share } }
       if let most = holders.max(by: { (work[$0], -$0) < (work[$1], -$1) }), !chosen.contains(most) {
         chosen.append(most)
@@ -202,15 +198,13 @@ extension MixSizing {
 
   /// The pool with what is predicted for its nodes.
   private mutating func finished(_ draft: Draft, nodes: Int, least: Int, isFinal: Bool) -> Pool? {
-    guard let devices = placed(draft, nodes: nodes) else { return nil }
     var node = kind(draft, nodes: nodes)
+    guard let devices = placed(draft, on: node) else { return nil }
     var worst = [Estimate?](repeating: nil, count: draft.groups.count)
     var utilization = 0.0
-    for device in fullest(devices, draft) {
-      guard let prediction = oracle.predict(DeviceLoad(device, of: node, demand(draft)), isFinal: isFinal)
-      else {
-        return nil
-      }
+    for device in fullest(devices, of: node) {
+      let load = DeviceLoad(device, of: node, draft.demand)
+      guard let prediction = oracle.predict(load, isFinal: isFinal) else { return nil }
       utilization = max(utilization, prediction.utilization)
       for group in prediction.groups {
         let share = device.contents[group.stream].share

@@ -131,6 +131,9 @@ public struct Workload: Hashable, Sendable {
   public var totalRatePerSecond: Double { groups.reduce(0) { $0 + $1.totalRatePerSecond } }
 
   public subscript(group name: String) -> ModelGroup? { groups.first { $0.name == name } }
+
+  /// The workload with only that group, for what is asked of one.
+  public func only(_ group: ModelGroup) -> Workload { Workload(name: name, groups: [group], source: source) }
 }
 
 /// What readers of a workload of one group ask of it; with several groups, of the first.

@@ -55,6 +55,13 @@ public struct Placement: Hashable, Sendable {
     public var contents: [Content]
 
     public var copyCount: Int { contents.reduce(0) { $0 + $1.copies.count } }
+
+    /// Workers of such a node's device that its requests keep busy, in the mean.
+    public func busyWorkers(of node: NodeGroup) -> Double {
+      contents.reduce(0) { sum, content in
+        sum + content.copies.reduce(0) { $0 + $1.ratePerSecond } * node.figures.entries[content.share].meanBusySeconds
+      }
+    }
   }
 
   /// All devices: kind by kind, in each node by node, in each device by device.
