@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 
+import beside
 import report
 import rows
 import settings
@@ -25,8 +26,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="of each measurement")
     parser.add_argument("--connections", type=lambda text: [int(part) for part in text.split(",")], help="such as 1,8")
     parser.add_argument("--into", type=pathlib.Path, help="folder for raw records and summary")
+    parser.add_argument(
+        "--beside", type=pathlib.Path, metavar="FOLDER",
+        help="another build of planner and model-server in place of the peers; the rows, and one more: planner")
     arguments = parser.parse_args()
-    unknown = set(arguments.what) - {"smoke"} - {row.name for row in rows.ROWS}
+    known = set(beside.ROWS) if arguments.beside else {row.name for row in rows.ROWS}
+    unknown = set(arguments.what) - {"smoke"} - known
     if unknown:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
     return arguments
@@ -57,6 +62,11 @@ def head() -> dict:
 def main() -> None:
     arguments = parse()
     size = chosen_size(arguments)
+    if arguments.beside:
+        with tempfile.TemporaryDirectory(prefix="bench-server-") as stage:
+            os.environ["BENCH_STAGE"] = stage
+            beside.compare([name for name in arguments.what if name != "smoke"], arguments.beside.resolve(), size)
+        return
     folder = arguments.into or settings.REPOSITORY / "reports" / f"bench-server-{time.strftime('%Y-%m-%d-%H%M%S')}"
     folder.mkdir(parents=True, exist_ok=True)
     raw = folder / "records.jsonl"

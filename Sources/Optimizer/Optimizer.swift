@@ -33,7 +33,7 @@ public enum Optimizer {
   ) throws(OptimizerError) -> Plan {
     var search = MixSearch(problem, shouldStop: shouldStop, progress: progress)
     let plan = search.plan()
-    if search.sizing.oracle.wasStopped { throw .stopped }
+    if search.wasStopped || search.sizing.oracle.wasStopped { throw .stopped }
     return plan
   }
 }

@@ -33,14 +33,36 @@ public struct Excerpt: Sendable {
       return models > 0 ? group.cut(to: models) : nil
     }
     let reasons = slices.compactMap { $0.reason?.description }
-    let different = reasons.indices.filter { !reasons[..<$0].contains(reasons[$0]) }.map { reasons[$0] }
     try self.init(
-      demand: demand,
-      groups: demand.groups.map {
-        PlannedGroup(
-          name: $0.name, models: $0.models, replicas: [1, 1], targetP99Seconds: $0.targetP99Seconds, p99Seconds: nil)
-      }, kinds: slices.map(\.node), count: slices.count, scope: reasons.isEmpty ? .full : .slice,
-      reason: different.isEmpty ? nil : different.joined(separator: "; "))
+      demand: demand, groups: Self.planned(demand), kinds: slices.map(\.node), count: slices.count,
+      scope: reasons.isEmpty ? .full : .slice, reason: Self.joined(reasons))
+  }
+
+  /// Nodes with many kinds of models, of each as much as its part of this machine holds.
+  ///
+  /// - Throws: `ProofError`, never for nodes that `MixSlice` has chosen of the plan.
+  public init(of plan: Plan, slices: [MixSlice]) throws(ProofError) {
+    var demand = plan.workload
+    demand.groups = plan.workload.groups.enumerated().compactMap { index, group in
+      group.asked(of: slices.flatMap(\.copies).filter { $0.group == index })
+    }
+    try self.init(
+      demand: demand, groups: Self.planned(demand), kinds: slices.map(\.node), count: slices.count, scope: .slice,
+      reason: Self.joined(slices.map(\.reason.description)))
+  }
+
+  /// One copy of each model.
+  private static func planned(_ demand: Workload) -> [PlannedGroup] {
+    demand.groups.map {
+      PlannedGroup(
+        name: $0.name, models: $0.models, replicas: [1, 1], targetP99Seconds: $0.targetP99Seconds, p99Seconds: nil)
+    }
+  }
+
+  /// Each reason once; nil where there is none.
+  private static func joined(_ reasons: [String]) -> String? {
+    let different = reasons.indices.filter { !reasons[..<$0].contains(reasons[$0]) }.map { reasons[$0] }
+    return different.isEmpty ? nil : different.joined(separator: "; ")
   }
 
   /// The first nodes of so many kinds, with the copies that the placement gives them.
@@ -100,6 +122,21 @@ extension ModelGroup {
     group.models = count
     group.leastReplicas = 1
     if case .shares(let shares) = popularity { group.popularity = .shares(Array(shares.prefix(count))) }
+    return group
+  }
+}
+
+extension ModelGroup {
+  /// A group of models that are asked as these copies are; nil without any.
+  fileprivate func asked(of copies: [Placement.Copy]) -> ModelGroup? {
+    guard !copies.isEmpty else { return nil }
+    let rates = copies.map(\.ratePerSecond)
+    var group = self
+    group.models = copies.count
+    group.leastReplicas = 1
+    group.ratePerModelPerSecond = rates.reduce(0, +) / Double(copies.count)
+    group.popularity = rates.allSatisfy { $0 == rates[0] } ? .uniform : .shares(rates)
+    group.modelNames = modelNames.map { names in copies.map { names[$0.model] } }
     return group
   }
 }

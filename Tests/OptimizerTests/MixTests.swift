@@ -90,6 +90,43 @@ import Testing
   }
 
   /// One model that no device can carry gets as many copies as it needs, and they are asked alike.
+  /// A group whose rest fits a smaller node keeps one, as it would have alone: sharing has to be cheaper than that.
+  @Test(arguments: [(100, 12), (230, 31), (64, 90)])
+  func aMixCostsNoMoreThanExactCoversOfItsGroups(a: Int, b: Int) throws {
+    let groups = [
+      Self.group("a", models: a, total: Double(a) * 8),
+      Self.group("b", "minilm", models: b, total: Double(b) * 2, tokens: 64, target: 0.05),
+    ]
+    let problem = try Self.problem(groups)
+    let mix = try Optimizer.optimize(problem)
+    let cluster = problem.catalog.clusterCostPerHour
+    let split = try groups.map { group in
+      var alone = problem
+      alone.workload = problem.workload.only(group)
+      return try #require(try Optimizer.optimize(alone).costPerHour) - cluster
+    }
+    #expect(try #require(mix.costPerHour) <= split.reduce(cluster, +) + 1e-9)
+    #expect(check(mix, problem) == [])
+  }
+
+  /// The rest of one group that no other may share nodes with is held by a smaller node than the others.
+  @Test func aRestIsHeldByASmallerNode() throws {
+    let models = try (20...200).first { models in
+      let alone = try Optimizer.optimize(try Self.problem([Self.group("a", models: models, total: Double(models) * 8)]))
+      return alone.nodes.count == 2
+    }
+    // The other group's target is one that it would miss beside requests of the first.
+    let groups = [
+      Self.group("a", models: try #require(models), total: Double(try #require(models)) * 8, target: 0.05),
+      Self.group("b", models: 1, total: 1, target: 0.0012),
+    ]
+    let problem = try Self.problem(groups)
+    let plan = try Optimizer.optimize(problem)
+    #expect(plan.feasible, "\(plan.bindingReason)")
+    #expect(Set(plan.nodes.filter { $0.spec.models.contains { $0.group == "a" } }.map(\.instanceType)).count == 2)
+    #expect(check(plan, problem) == [])
+  }
+
   @Test func aModelTooHotForADeviceGetsCopies() throws {
     let problem = try Self.problem([Self.group("hot", models: 1, total: 5000)], instances: ["c6i.large"])
     let plan = try Optimizer.optimize(problem)
@@ -102,16 +139,18 @@ import Testing
     #expect(Set(hosts.map(\.node)).count == replicas[0])
   }
 
-  /// The smallest case of a public report: 3,000 requests a second to one model, on the two cores of one inf2.xlarge.
-  @Test func twoCopiesOnTheTwoCoresOfOneNode() throws {
+  /// 3,000 requests a second to one model whose pass takes a millisecond keep three cores busy: both cores of one
+  /// inf2.xlarge do not carry them, those of two do.
+  @Test func copiesOnTheCoresOfAccelerators() throws {
     var problem = try Fixture.mission(models: 1, budget: nil, target: 0.010, rate: 3000, instances: ["inf2.xlarge"])
     problem.workload.architecture = "bert-base"
-    problem.workload.tokens = 8
+    problem.workload.tokens = 128
     let plan = try Optimizer.optimize(problem)
-    if plan.feasible {
-      #expect(check(plan, problem) == [])
-      #expect(plan.nodes[0].count >= 1)
-    }
+    #expect(plan.feasible, "\(plan.bindingReason)")
+    #expect(check(plan, problem) == [])
+    #expect(plan.nodes.map(\.count) == [2] && plan.groups.map(\.replicas) == [[4, 4]])
+    let devices = try #require(plan.placement).devices
+    #expect(devices.count == 4 && devices.allSatisfy { $0.copyCount == 1 })
   }
 
   @Test func leastReplicasAreKept() throws {

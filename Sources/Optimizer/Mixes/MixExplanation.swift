@@ -85,14 +85,15 @@ extension MixSearch {
 
   private func alternative(_ type: InstanceType, _ byGroup: [[Candidate]]) -> Alternative {
     if let pool = wholes[type.name] {
+      let node = pool.nodes[0]
       let cost = NodePattern.dollars(
         pool.cost + (type.name == LocalMachine.name ? 0 : NodePattern.nanodollars(problem.catalog.clusterCostPerHour)))
       let isDear = problem.budgetPerHour.map { cost > $0 } ?? false
       return Alternative(
-        instanceType: type.name, feasible: !isDear, nodes: pool.node.count,
-        modelsPerNode: pool.node.modelsPerNode[1], costPerHour: cost,
-        p99Seconds: pool.node.latencySeconds.p99, utilization: pool.node.utilization,
-        binding: isDear ? .budget : pool.limit.binding, reason: pool.limit.reason, provenance: pool.node.provenance)
+        instanceType: type.name, feasible: !isDear, nodes: node.count,
+        modelsPerNode: node.modelsPerNode[1], costPerHour: cost,
+        p99Seconds: node.latencySeconds.p99, utilization: node.utilization,
+        binding: isDear ? .budget : pool.limit.binding, reason: pool.limit.reason, provenance: node.provenance)
     }
     for (index, group) in workload.groups.enumerated() {
       guard let first = byGroup[index].first else {

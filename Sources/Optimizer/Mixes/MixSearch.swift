@@ -20,6 +20,9 @@ struct MixSearch {
   private(set) var known: [TypeWays] = []
   /// Pools with all groups, by type.
   private(set) var wholes: [String: Pool] = [:]
+  let shouldStop: @Sendable () -> Bool
+  /// What was found since then means nothing.
+  var wasStopped = false
 
   /// Types that are simulated.
   private static let mostTypes = 12
@@ -27,6 +30,7 @@ struct MixSearch {
   init(_ problem: OptimizationProblem, shouldStop: @escaping @Sendable () -> Bool, progress: ((String) -> Void)?) {
     self.problem = problem
     self.progress = progress
+    self.shouldStop = shouldStop
     sizing = MixSizing(problem, shouldStop: shouldStop)
   }
 
@@ -76,9 +80,9 @@ struct MixSearch {
     var pools: [Pool]
     var costPerHour: Double
 
-    var nodes: [NodeGroup] { pools.map(\.node) }
+    var nodes: [NodeGroup] { pools.flatMap(\.nodes) }
     var slowest: Estimate {
-      pools.map(\.node.latencySeconds.p99).max { $0.estimate < $1.estimate } ?? Estimate(estimate: 0, low: 0, high: 0)
+      nodes.map(\.latencySeconds.p99).max { $0.estimate < $1.estimate } ?? Estimate(estimate: 0, low: 0, high: 0)
     }
     var parts: [Reason.FleetPart] { nodes.map { .init(count: $0.count, instanceType: $0.instanceType) } }
     /// What the plan says of each group, in the workload's order.
@@ -87,18 +91,18 @@ struct MixSearch {
     }
     /// What stops the dearest nodes from being fewer.
     var limit: Obstacle {
-      guard pools.count == 1, pools[0].node.count == 1 else { return pools[0].limit }
+      guard nodes.count == 1, nodes[0].count == 1 else { return pools[0].limit }
       let models = planned.reduce(0) { $0 + $1.models }
       return Obstacle(
         binding: .count,
-        reason: pools[0].way.isLocal
+        reason: pools[0].way?.isLocal == true
           ? .machineAtHandTakesAll(models: models)
-          : .oneTypeTakesAll(instanceType: pools[0].node.instanceType, models: models))
+          : .oneTypeTakesAll(instanceType: nodes[0].instanceType, models: models))
     }
 
     init(_ pools: [Pool], clusterCost: Int64) {
       self.pools = pools.sorted { a, b in
-        (-a.cost, a.node.instanceType, a.groups[0]) < (-b.cost, b.node.instanceType, b.groups[0])
+        (-a.cost, a.nodes[0].instanceType, a.groups[0]) < (-b.cost, b.nodes[0].instanceType, b.groups[0])
       }
       costPerHour = NodePattern.dollars(pools.reduce(clusterCost) { $0 + $1.cost })
     }
@@ -113,7 +117,10 @@ struct MixSearch {
     let ways = sizing.ways(type)
     known.append(ways)
     let pools = ways.ways.compactMap { sizing.pool(everyGroup, $0, upTo: .max, isFinal: true) }
-    guard let best = pools.min(by: { ($0.node.count, $0.node.utilization) < ($1.node.count, $1.node.utilization) })
+    guard
+      let best = pools.min(by: { a, b in
+        (a.nodes[0].count, a.nodes[0].utilization) < (b.nodes[0].count, b.nodes[0].utilization)
+      })
     else { return nil }
     wholes[type.name] = best
     return Fleet([best], clusterCost: 0)
@@ -130,16 +137,16 @@ struct MixSearch {
     }
     guard everyGroup.allSatisfy({ group in ways.contains { $0.choices[group] != nil } }) else { return nil }
     progress?("choosing nodes for \(workload.groups.count) groups")
-    guard let pools = merged(alike(), ways) else { return nil }
+    guard let pools = merged(alike(), ways, executableOnly: executableOnly) else { return nil }
     var best = pools
     if pools.count > 1, let whole = cheapest(everyGroup, ways, below: cost(pools)) { best = [whole] }
-    var final: [Pool] = []
+    var sure: [Pool] = []
     for pool in best {
-      progress?("simulating \(pool.node.count) × \(pool.node.instanceType)")
-      guard let sure = sizing.pool(pool.groups, pool.way, upTo: .max, isFinal: true) else { return nil }
-      final.append(sure)
+      guard let pool = final(pool, executableOnly: executableOnly) else { return nil }
+      sure.append(pool)
     }
-    if !executableOnly, final.count == 1 { wholes[final[0].node.instanceType] = final[0] }
+    if !executableOnly, sure.count == 1, sure[0].nodes.count == 1 { wholes[sure[0].nodes[0].instanceType] = sure[0] }
+    let final = takenApart(sure, ways, executableOnly: executableOnly)
     return Fleet(final, clusterCost: NodePattern.nanodollars(problem.catalog.clusterCostPerHour))
   }
 
@@ -199,7 +206,7 @@ struct MixSearch {
   }
 
   /// The cheapest pool of these groups over all ways, cheaper than `limit`.
-  private mutating func cheapest(_ groups: [Int], _ ways: [NodeWay], below limit: Int64) -> Pool? {
+  mutating func cheapest(_ groups: [Int], _ ways: [NodeWay], below limit: Int64) -> Pool? {
     var best: Pool?
     let ranked = ways.enumerated().compactMap { index, way in
       sizing.fewestNodes(groups, way).map {
@@ -224,10 +231,13 @@ struct MixSearch {
   }
 
   /// Pools of these groups, merged two by two while that makes them cheaper: first where most may be saved.
-  private mutating func merged(_ sets: [[Int]], _ ways: [NodeWay]) -> [Pool]? {
+  private mutating func merged(_ sets: [[Int]], _ ways: [NodeWay], executableOnly: Bool) -> [Pool]? {
     var pools: [Pool] = []
     for groups in sets {
-      guard let pool = cheapest(groups, ways, below: .max) else { return nil }
+      let pool =
+        groups.count == 1
+        ? alone(groups[0], ways, below: .max, executableOnly: executableOnly) : cheapest(groups, ways, below: .max)
+      guard let pool else { return nil }
       pools.append(pool)
     }
     var refused = Set<[[Int]]>()

@@ -121,7 +121,24 @@ extension MixSizing {
           p99Seconds: oracle.predict(load(candidate, group, step: 1), isFinal: false)?.latencySeconds.p99,
           place: candidate.place, targetSeconds: target))
     }
-    return .success(NodeWay.Choice(candidate: candidate, mostRate: rate))
+    return .success(NodeWay.Choice(candidate: candidate, mostRate: fewerCopies(candidate, group, than: rate)))
+  }
+
+  /// Where the most asked model needs copies, the steps of `mostRate` may ask for one more than its target does.
+  private mutating func fewerCopies(_ candidate: Candidate, _ group: ModelGroup, than rate: Double) -> Double {
+    let hottest = group.rates().max() ?? group.ratePerModelPerSecond
+    var rate = rate
+    while hottest > rate {
+      let copies = (hottest / rate).rounded(.up)
+      // The rounding of a quotient does not bring the copy back.
+      let each = hottest / (copies - 1) * (1 + 1e-12)
+      let single = DeviceLoad(
+        models: 1, of: group, ratePerModelPerSecond: each, times: candidate.service.times, workers: candidate.workers)
+      guard let p99 = oracle.predict(single, isFinal: true)?.latencySeconds.p99, p99.high <= group.targetP99Seconds
+      else { break }
+      rate = each
+    }
+    return rate
   }
 
   /// Fewest devices for the group alone first; at equal numbers the more exact variant.

@@ -5,9 +5,10 @@ import Simulator
 struct Pool {
   /// Places of the groups in the workload, ascending.
   var groups: [Int]
-  var way: NodeWay
-  /// Nodes of one kind.
-  var node: NodeGroup
+  /// How all of its nodes run; nil where they were chosen one by one.
+  var way: NodeWay?
+  /// Kinds of nodes, the dearest first; one where they all run alike.
+  var nodes: [NodeGroup]
   /// What the plan says of the groups, in their order.
   var planned: [PlannedGroup]
   /// Price of the nodes, billionths of a dollar an hour.
@@ -224,7 +225,7 @@ extension MixSizing {
       planned[index].p99Seconds = all[index]
     }
     return Pool(
-      groups: draft.groups, way: draft.way, node: node, planned: planned,
+      groups: draft.groups, way: draft.way, nodes: [node], planned: planned,
       cost: NodePattern.nanodollars(draft.way.type.costPerHour) * Int64(nodes),
       limit: limit(draft, nodes: nodes, least: least))
   }

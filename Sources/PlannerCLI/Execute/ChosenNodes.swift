@@ -32,15 +32,26 @@ struct ChosenNodes {
       self.cpus = [cpus]
       return
     }
-    guard !nodes.isEmpty else {
-      throw Failure(
-        .noFeasiblePlan, "the plan is not feasible (\(plan.bindingReason.sentence)), and a mix has no slice to run")
-    }
-    if nodes.allSatisfy({ place.isPlace(of: $0) }) {
+    if !nodes.isEmpty, nodes.allSatisfy({ place.isPlace(of: $0) }) {
       excerpt = try Excerpt(of: plan, firstNodes: count)
-    } else {
+    } else if plan.isMixed {
+      let all = try Self.held(by: count, of: plan)
       excerpt = try Excerpt(
-        of: plan, slices: try nodes.map { try Self.slice(of: $0, plan, among: count, on: place, figures) })
+        of: plan,
+        slices: try all.map { held in
+          try MixSlice.choose(
+            from: held.copies, of: plan.workload, planned: held.node,
+            on: try place.part(of: plan, among: count), figures: figures,
+            because: held.node.map { place.cause($0) } ?? .noPlan(plan.bindingReason.sentence))
+        })
+    } else {
+      var part = plan
+      excerpt = try Excerpt(
+        of: plan,
+        slices: try nodes.map { node in
+          part.nodes = [node]
+          return try Slice.choose(from: part, on: try place.part(of: part, among: count), figures: figures)
+        })
     }
     cpus = try CPUSplit.sideBySide(
       cores: excerpt.nodes.map { $0.devices * $0.workers * $0.threadsPerWorker }, reserved: place.reservedCores)
@@ -53,25 +64,25 @@ struct ChosenNodes {
     }
   }
 
-  /// As much of a node as its share of this machine holds.
-  private static func slice(
-    of node: NodeGroup, _ plan: Plan, among count: Int, on place: Place, _ figures: Figures
-  ) throws -> Slice {
-    guard node.spec.models.count == 1, let group = plan.workload[group: node.spec.models[0].group] else {
+  /// Copies on the first nodes of a mix; where there is no node, those of the workload.
+  private static func held(
+    by count: Int, of plan: Plan
+  ) throws -> [(node: NodeGroup?, copies: [Placement.Copy])] {
+    guard !plan.nodes.isEmpty else {
+      let copies = plan.workload.groups.enumerated().flatMap { index, group in
+        group.rates().enumerated().map { Placement.Copy(group: index, model: $0, modelRatePerSecond: $1) }
+      }
+      return [(nil, copies)]
+    }
+    guard let placement = plan.placement else {
       throw Failure(
-        .unavailable,
-        "a node of \(node.instanceType) holds models of several groups, and only nodes that were planned for this "
-          + "machine run with several; plan it with: planner optimize --instances local")
+        .badData, "the plan's nodes do not hold the copies of its models that its groups say; see: planner check")
     }
-    guard count <= place.servingCores else {
-      throw ExecutorError.tooFewCPUs(
-        nodes: count, needed: count, free: place.servingCores, usable: place.host.usableCPUs)
+    let places = plan.nodes.enumerated().flatMap { kind, node in (0..<node.count).map { (kind: kind, node: $0) } }
+    return places.prefix(count).map { place in
+      let devices = placement.devices.filter { $0.kind == place.kind && $0.node == place.node }
+      return (plan.nodes[place.kind], devices.flatMap { $0.contents.flatMap(\.copies) })
     }
-    var part = plan
-    part.nodes = [node]
-    part.workload.groups = [group]
-    let machine = try place.machine(for: part, cores: place.servingCores / count, nodes: count)
-    return try Slice.choose(from: part, on: machine, figures: figures)
   }
 }
 
@@ -81,6 +92,21 @@ extension ChosenNodes.Place {
   /// A node that was planned for this very processor runs as it is planned.
   fileprivate func isPlace(of node: NodeGroup) -> Bool {
     node.spec.machine.isLocal && node.host?.isSameProcessor(as: host) == true
+  }
+
+  /// Why a node does not run here as it was planned.
+  fileprivate func cause(_ node: NodeGroup) -> SliceReason.Cause {
+    node.spec.machine.isLocal
+      ? .plannedForAnotherMachine(cpuModel: node.host?.cpuModel, cores: node.host?.cores)
+      : .thisMachineIsNo(instanceType: node.instanceType)
+  }
+
+  /// What one of `count` slices may take of this machine.
+  fileprivate func part(of plan: Plan, among count: Int) throws -> MachineAtHand {
+    guard count <= servingCores else {
+      throw ExecutorError.tooFewCPUs(nodes: count, needed: count, free: servingCores, usable: host.usableCPUs)
+    }
+    return try machine(for: plan, cores: servingCores / count, nodes: count)
   }
 
   /// The share of this machine that one of `nodes` nodes has.
