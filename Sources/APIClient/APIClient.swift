@@ -66,7 +66,8 @@ public final class APIClient: Sendable {
       }
       return answer
     }
-    return APIStream(status: Int(answer.status.code), headers: Self.headers(answer),
+    return APIStream(
+      status: Int(answer.status.code), headers: Self.headers(answer),
       parts: APIBody(body: answer.body, request: request))
   }
 

@@ -10,9 +10,9 @@ public enum ManifestKeys {
   ]
   static let ofModel = [
     "name", "file", "family", "precision", "vocabulary", "maxTokens", "inputs", "inputTensors", "outputTensors",
-    "fileBytes", "sha256", "agreement",
+    "requestTensors", "fileBytes", "sha256", "agreement",
   ]
-  static let ofTensor = ["name", "datatype", "shape"]
+  static let ofTensor = ["name", "datatype", "shape", "below"]
 
   /// What is said of keys that are not known, in the order of the models; nothing of text that is no manifest.
   public static func unknown(in text: String, path: String) -> [FileProblem] {
@@ -21,7 +21,7 @@ public enum ManifestKeys {
     for (index, model) in ((manifest["models"] as? [Any]) ?? []).enumerated() {
       guard let model = model as? [String: Any] else { continue }
       problems += check(model, "models[\(index)].", ofModel, path)
-      for list in ["inputTensors", "outputTensors"] {
+      for list in ["inputTensors", "outputTensors", "requestTensors"] {
         for (place, tensor) in ((model[list] as? [Any]) ?? []).enumerated() {
           guard let tensor = tensor as? [String: Any] else { continue }
           problems += check(tensor, "models[\(index)].\(list)[\(place)].", ofTensor, path)

@@ -36,7 +36,10 @@ extension MixSearch {
       if let obstacle = tooSlowOrLarge(index) ?? tooSlowUnderLoad(index) { return obstacle }
     }
     // Each group has a type, and the machine at hand is too small for all of them.
-    return Obstacle(binding: .memory, reason: .mixDoesNotFit(groups: workload.groups.count, models: models))
+    let obstacles = known.flatMap(\.ways).compactMap { sizing.localObstacle(Array(groups), $0) }
+    let order: [Binding] = [.latency, .compute, .memory]
+    return order.lazy.compactMap { binding in obstacles.first { $0.binding == binding } }.first
+      ?? Obstacle(binding: .memory, reason: .mixDoesNotFit(groups: workload.groups.count, models: models))
   }
 
   /// A group of which every type either has no room for a single model or takes longer than the target for a pass.

@@ -230,6 +230,20 @@ extension MixSizing {
       limit: limit(draft, nodes: nodes, least: least))
   }
 
+  /// Why the machine at hand does not take these groups together in this way.
+  func localObstacle(_ groups: [Int], _ way: NodeWay) -> Obstacle? {
+    guard let draft = draft(groups, way) else { return nil }
+    let (use, nodes) = (use(draft), localNodes(way))
+    let binding: Binding =
+      use.bytes > way.deviceBytes(groups) ? .memory
+      : use.compute > 0.995 * Double(nodes) || draft.fewestDevices > nodes * way.server.devices ? .compute : .latency
+    return Obstacle(
+      binding: binding,
+      reason: binding == .latency
+        ? .mixTooSlow(nodes: nodes, instanceType: way.type.name)
+        : .mixDoesNotFit(groups: groups.count, models: draft.planned.reduce(0) { $0 + $1.models }))
+  }
+
   /// Why one node less would not do.
   private func limit(_ draft: Draft, nodes: Int, least: Int) -> Obstacle {
     let type = draft.way.type.name

@@ -46,7 +46,7 @@ struct RunModels {
     let size = rendering.size > 0 ? rendering.size : group.requests.tokens
     let model = models[rendering.model]
     let vocabulary = model.vocabulary > 0 ? model.vocabulary : group.vocabularySize
-    switch group.requests.input {
+    switch input(of: model, in: group) {
     case .text:
       // A question and a context are no shorter.
       let tokens = max(size, RequestTemplate.fewestTextTokens)
@@ -62,6 +62,12 @@ struct RunModels {
       }
       return template.tensors(model: model.name, tensors: tensors, size: size, index: copy.model)
     }
+  }
+
+  /// Of a model that takes token ids, these are its tensors.
+  private func input(of model: RepositoryManifest.Model, in group: ModelGroup) -> RequestInput {
+    let wanted = group.requests.input
+    return wanted == .tensors && model.requestTensors == nil && model.vocabulary > 0 ? .tokens : wanted
   }
 
   // MARK: The user's models

@@ -29,14 +29,16 @@ extension MeasuredTimes {
   /// Takes served requests apart.
   ///
   /// Overhead is taken from requests that found the server idle: what they took beyond compute is HTTP, parsing and
-  /// the answer's way back; the waking of a worker is kept by itself. Compute comes from all requests.
+  /// the answer's way back; the waking of a worker is kept by itself. Where none did, those speak that found the fewest
+  /// others, and nothing is known of waking. Compute comes from all requests.
   public init(_ samples: [ServedSample]) {
-    let alone = samples.filter { $0.ahead == 0 }
+    let fewest = samples.lazy.map(\.ahead).min() ?? 0
+    let alone = samples.filter { $0.ahead == fewest }
     let dispatchGaps = samples.compactMap(\.dispatchGap)
     self.init(
       compute: samples.sorted { $0.due < $1.due }.map(\.compute),
       overhead: alone.map { max(0, $0.latency - $0.queue - $0.compute) },
-      wake: alone.reduce(0) { $0 + $1.queue } / Double(max(1, alone.count)),
+      wake: fewest > 0 ? 0 : alone.reduce(0) { $0 + $1.queue } / Double(max(1, alone.count)),
       dispatchGap: dispatchGaps.isEmpty ? nil : dispatchGaps.reduce(0, +) / Double(dispatchGaps.count))
   }
 }
@@ -68,7 +70,7 @@ public struct ServedTimes: Hashable, Sendable {
     self.wakeUpSeconds = wakeUpSeconds
   }
 
-  /// - Returns: nil where no request was answered, or none found the server idle.
+  /// - Returns: nil where no request was answered.
   public init?(rounds: [[ServedSample]]) {
     let times = MeasuredTimes(rounds.flatMap { $0 })
     guard let compute = QuantileTable(samples: times.compute), let overhead = QuantileTable(samples: times.overhead)
