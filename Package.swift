@@ -107,6 +107,15 @@ let package = Package(
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: strict),
+    // The server's image and registries.
+    .target(
+      name: "ContainerImages",
+      dependencies: [
+        "PlannerCore", "PlannerFiles", "ServerContract", "APIClient", "CZlib",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      swiftSettings: strict),
     .target(
       name: "Executor",
       dependencies: [
@@ -219,7 +228,7 @@ let package = Package(
       name: "PlannerCLI",
       dependencies: [
         "PlannerCore", "AccessLogs", "Simulator", "Optimizer", "PlannerFiles", "LoadTest", "Executor", "Profiler",
-        "Proof", "Reporting",
+        "Proof", "Reporting", "APIClient", "ContainerImages",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -293,7 +302,11 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Fixtures"], swiftSettings: strict),
-    .testTarget(name: "CLITests", dependencies: ["PlannerCLI", "ModelServer", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "CLITests", dependencies: ["PlannerCLI", "ModelServer", "TestSupport"], exclude: ["Fixtures"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ContainerImagesTests", dependencies: ["ContainerImages", "TestSupport"], swiftSettings: strict),
     // What several test targets need: a JSON Schema validator, folders that go by themselves.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(

@@ -1,5 +1,7 @@
+import APIClient
 import AccessLogs
 import ArgumentParser
+import ContainerImages
 import Executor
 import LoadTest
 import Optimizer
@@ -59,6 +61,8 @@ private func describe(_ error: any Error) -> Failure {
   case let error as ProofError: Failure(PlannerExit(error.kind), error.description)
   case let error as LoadTestError: Failure(.unavailable, error.description)
   case let error as ProfilerError: Failure(.unavailable, error.description)
+  case let error as ImageError: Failure(PlannerExit(error.kind), error.description)
+  case let error as APIError: Failure(.unavailable, error.description)
   case is CancellationError: Failure(.interrupted, "interrupted")
   default: Failure(.internal, "unexpected: \(error)")
   }

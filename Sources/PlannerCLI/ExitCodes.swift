@@ -1,4 +1,5 @@
 import ArgumentParser
+import ContainerImages
 import PlannerCore
 import Proof
 
@@ -26,6 +27,14 @@ extension PlannerExit {
     case .kept: self = .done
     case .missed: self = .failed
     case .open: self = .undecided
+    }
+  }
+
+  init(_ kind: ImageError.Kind) {
+    switch kind {
+    case .usage: self = .usage
+    case .badData: self = .badData
+    case .unavailable: self = .unavailable
     }
   }
 

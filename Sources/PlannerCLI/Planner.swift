@@ -12,9 +12,12 @@ struct Planner: AsyncParsableCommand {
         planner optimize --models 3000 --budget 60    find what to buy and how to pack it
         planner execute                               deploy the plan, load it, compare with the prediction
       """,
-    version: "planner 0.1.0",
+    version: "planner \(Planner.version)",
     subcommands: [
       ProfileCommand.self, OptimizeCommand.self, CheckCommand.self, SimulateCommand.self, ExecuteCommand.self,
       ReportCommand.self, ModelCommand.self, WorkloadCommand.self, CatalogCommand.self, LoadCommand.self,
+      ImageCommand.self,
     ])
+
+  static let version = "0.1.0"
 }

@@ -42,11 +42,7 @@ public enum AtomicFile {
   private static func replace(_ text: String, at path: String) throws(FileError) {
     let url = URL(fileURLWithPath: path)
     let folder = url.deletingLastPathComponent().path
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw unavailable(path, "cannot make the folder \(folder): \(reason(error))", "choose another place with --out")
-    }
+    try makeFolder(folder, of: path)
     let temporary = folder + "/.\(url.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).tmp"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw failure(path, errno) }
@@ -57,6 +53,15 @@ public enum AtomicFile {
     if let problem {
       unlink(temporary)
       throw failure(path, problem)
+    }
+  }
+
+  /// Makes the folder that the file at `path` shall lie in.
+  static func makeFolder(_ folder: String, of path: String) throws(FileError) {
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw unavailable(path, "cannot make the folder \(folder): \(reason(error))", "choose another place with --out")
     }
   }
 
@@ -96,7 +101,7 @@ public enum AtomicFile {
     return text
   }
 
-  private static func failure(_ path: String, _ number: Int32) -> FileError {
+  static func failure(_ path: String, _ number: Int32) -> FileError {
     let remedy: String? =
       switch number {
       case ENOENT: "check the path"
@@ -113,7 +118,7 @@ public enum AtomicFile {
     return unavailable(path, message, remedy)
   }
 
-  private static func unavailable(_ path: String, _ message: String, _ remedy: String?) -> FileError {
+  static func unavailable(_ path: String, _ message: String, _ remedy: String?) -> FileError {
     FileError(.unavailable, [FileProblem(file: path, message: message, remedy: remedy)])
   }
 

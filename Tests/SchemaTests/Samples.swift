@@ -17,6 +17,8 @@ enum Samples {
     case "catalog": try [JSONFile.encode(Listing())]
     case "figures": try [JSONFile.encode(embeddedFigures())]
     case "repository": try repositories.map { try JSONFile.encode($0) }
+    case "image-build": builtImages
+    case "image-transfer": transferredImages
     case "model-synth": try [JSONFile.encode(Synthesized())]
     case "model-inspect": [inspected]
     case "model-index": [indexed]

@@ -7,6 +7,14 @@ public enum Tools {
   /// moto's server, which speaks S3.
   public static var motoServer: String { environment + "/bin/moto_server" }
   public static let promtool = "/usr/bin/promtool"
+  /// Reads and checks lists of a program's parts in SPDX's forms.
+  public static var spdx: String { environment + "/bin/pyspdxtools" }
+  /// The registry of the distribution project.
+  public static let registry = "/usr/bin/docker-registry"
+  /// Copies and looks at images.
+  public static let skopeo = "/usr/bin/skopeo"
+  /// Unpacks images.
+  public static let umoci = "/usr/bin/umoci"
   public static let prometheus = "/usr/bin/prometheus"
 
   private static var environment: String {

@@ -15,6 +15,8 @@ import Testing
     "Reporting": ["PlannerCore"],
     "ServerContract": ["PlannerCore"],
     "LoadTest": ["PlannerCore", "ServerContract", "CLinux"],
+    "APIClient": ["PlannerCore"],
+    "ContainerImages": ["PlannerCore", "PlannerFiles", "ServerContract", "APIClient", "CZlib"],
     "Executor": ["PlannerCore", "PlannerFiles", "ServerContract", "CLinux"],
     "Proof": ["PlannerCore", "Simulator", "Optimizer", "LoadTest", "Executor", "Profiler"],
     "Profiler": ["PlannerCore", "PlannerFiles", "LoadTest", "Executor", "ServerContract"],
@@ -42,7 +44,7 @@ import Testing
     ],
     "PlannerCLI": [
       "PlannerCore", "AccessLogs", "Simulator", "Optimizer", "PlannerFiles", "Reporting", "LoadTest", "Executor",
-      "Profiler", "Proof",
+      "Profiler", "Proof", "APIClient", "ContainerImages",
     ],
   ]
 
