@@ -83,7 +83,8 @@ public final class ImagePush: Sendable {
         headers: [("content-type", type)], body: { .bytes(bytes) }, accepts: [201]))
     if let said = response.headers["docker-content-digest"], said != "\(archive.manifestDescriptor.digest)" {
       throw ImageError.badData(
-        "\(reference.registry) took \(reference) for \(quotable(said)), which it is not; does a proxy change what is sent?"
+        "\(reference.registry) took \(reference) for \(quotable(said)), which it is not; does a proxy "
+          + "change what is sent?"
       )
     }
   }

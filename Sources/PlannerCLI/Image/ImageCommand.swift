@@ -46,7 +46,8 @@ struct ImageCommand: AsyncParsableCommand {
           .usage,
           "an image for \(machine.platform) needs a server and libraries for it, and this machine is another; build "
             + "model-server on such a machine (or take one there), unpack a Debian 12 of that processor with "
-            + "libtorch1.13, libopenblas0-openmp and ca-certificates into a folder, and name both with --server and --sysroot")
+            + "libtorch1.13, libopenblas0-openmp and ca-certificates into a folder, and name both with --server "
+            + "and --sysroot")
       }
       let environment = ProcessInfo.processInfo.environment
       let recipe = ImageRecipe(
