@@ -112,7 +112,7 @@ public struct Excerpt: Sendable {
   public var workers: Int { nodes.reduce(0) { $0 + $1.devices * $1.workers } }
 
   /// Memory of all servers with their models, as the figures say, bytes.
-  public var memoryBytes: Int64 { nodes.reduce(0) { $0 + $1.modelBytes + ($1.serverMemoryBytes ?? 0) } }
+  public var memoryBytes: Int64 { nodes.reduce(0) { $0 + $1.memoryNeededBytes } }
 }
 
 extension ModelGroup {
@@ -147,6 +147,9 @@ extension NodeGroup {
     zip(spec.models, figures.entries).reduce(0) { $0 + Int64($1.0.count) * $1.1.memoryPerModelBytes }
   }
 
+  /// Memory of one node's server with its models, as the figures say, bytes.
+  public var memoryNeededBytes: Int64 { modelBytes + (serverMemoryBytes ?? 0) }
+
   /// One of these nodes, with the copies that its devices hold.
   fileprivate func alone(with devices: [Placement.Device]) -> NodeGroup {
     var node = self
@@ -166,10 +169,13 @@ extension NodeGroup {
   ///   - repository: where the models are.
   ///   - models: their names.
   ///   - warmTokens: lengths at which they are warmed.
-  public func settings(repository: String, models: [String], warmTokens: [Int]) -> NodeSettings {
+  ///   - image: content of the server's image, where nodes are started from one.
+  public func settings(
+    repository: String, models: [String], warmTokens: [Int], image: String? = nil
+  ) -> NodeSettings {
     NodeSettings(
       repository: repository, models: models, workers: workers, threadsPerWorker: threadsPerWorker,
-      warmTokens: warmTokens, environment: environment, memoryBytes: modelBytes,
-      instanceType: spec.machine.isLocal ? nil : instanceType)
+      warmTokens: warmTokens, environment: environment, memoryBytes: memoryNeededBytes,
+      instanceType: spec.machine.isLocal ? nil : instanceType, image: image)
   }
 }

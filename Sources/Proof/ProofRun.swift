@@ -92,11 +92,12 @@ public struct ProofRun: Sendable {
   /// - Throws: `ProofError`, `RuntimeError`, what the sender throws, `CancellationError`. Nothing of the deployment is
   ///   then left.
   public func run(_ order: Order) async throws -> Outcome {
-    let nodes = order.settings.enumerated().map { DesiredNode(NodeID(index: $0), $1) }
+    let desired = DesiredDeployment(order.deployment, settings: order.settings)
+    let nodes = desired.nodes
     let lock = try await runtime.lock(order.deployment, purpose: "planner execute")
     do {
       report(.starting(order.settings))
-      let deployed = try await Rollout(runtime).run(DesiredDeployment(order.deployment, nodes: nodes))
+      let deployed = try await Rollout(runtime).run(desired)
       let running = nodes.map { node -> (address: NodeAddress, handle: String) in
         guard let replica = deployed.replica(node.replica), let address = replica.address else {
           preconditionFailure("a rollout returns when every node is ready")

@@ -102,7 +102,7 @@ import Testing
     #expect(excerpt.workers == 4 && abs(excerpt.ratePerSecond - 40.2) < 1e-9)
     // Two and four models of 10 MiB, and twice the server's own 100.
     #expect(excerpt.memoryBytes == Int64(6 * 10 + 2 * 100) << 20)
-    #expect(excerpt.nodes[1].settings(repository: "x", models: ["a"], warmTokens: [16]).memoryBytes == 40 << 20)
+    #expect(excerpt.nodes[1].settings(repository: "x", models: ["a"], warmTokens: [16]).memoryBytes == 140 << 20)
   }
 
   @Test func eachGroupIsCalibratedAgainstItsOwnProfile() async throws {

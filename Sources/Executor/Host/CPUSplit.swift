@@ -56,7 +56,7 @@ public struct CPUSplit: Hashable, Sendable {
     CPUSplit(workers: splits.flatMap(\.workers), others: splits.first?.others ?? [])
   }
 
-  private init(workers: [Int], others: [Int]) {
+  init(workers: [Int], others: [Int]) {
     self.workers = workers
     self.others = others
   }

@@ -100,7 +100,7 @@ extension HostFiles {
   ///
   /// Inside a container the path that the kernel names may not be visible; what is mounted is then the group itself,
   /// and the walk up to the mount finds it.
-  private func groupFolders(controller: String, version2: Bool) -> [String] {
+  func groupFolders(controller: String, version2: Bool) -> [String] {
     guard let listing = text("/proc/self/cgroup") else { return [] }
     for line in listing.split(separator: "\n") {
       let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)

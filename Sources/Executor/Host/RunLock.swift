@@ -45,7 +45,7 @@ public final class RunLock: Sendable {
   public func release() { flock(descriptor, LOCK_UN) }
 
   /// Removes the file, and its folder where nothing else lies in it, then gives the lock back.
-  func releaseAndRemove() {
+  package func releaseAndRemove() {
     if Self.names(path, descriptor) {
       unlink(path)
       rmdir((path as NSString).deletingLastPathComponent)

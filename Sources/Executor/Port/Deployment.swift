@@ -22,6 +22,11 @@ public struct DesiredDeployment: Hashable, Sendable {
     self.id = id
     self.nodes = nodes
   }
+
+  /// Nodes with these settings, named by their places: `node-0`, `node-1`, …
+  public init(_ id: DeploymentID, settings: [NodeSettings]) {
+    self.init(id, nodes: settings.enumerated().map { DesiredNode(NodeID(index: $0), $1) })
+  }
 }
 
 /// Where a node answers.

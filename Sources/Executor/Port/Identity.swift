@@ -1,3 +1,4 @@
+import PlannerCore
 import PlannerFiles
 
 /// A name that is safe as it is in file names, DNS, container names and labels; written as a string, and read only
@@ -41,6 +42,18 @@ public struct DeploymentID: LabelID {
   /// The nearest label to any name, a moment behind it to tell apart what bears the same name.
   public init(naming name: String, at moment: String) {
     text = Label.make(name, suffix: moment, mostCharacters: Self.mostCharacters)
+  }
+
+  /// What the plan of that name is deployed as: the name itself where it is such a label, else the nearest label with
+  /// digits behind it that other names do not have.
+  public init(ofPlan name: String) {
+    if let id = DeploymentID(name) {
+      self = id
+      return
+    }
+    var hash = StableHash()
+    hash.mix(Array(name.utf8))
+    self.init(naming: name, at: String(hash.hexadecimal.suffix(8)))
   }
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 import PlannerCore
+import ServerContract
 
 /// What a node is, on whatever runtime: which models its server holds and how it computes. Facts of one process or
 /// container (program, port, log file, CPUs) are no part of it.
@@ -22,11 +23,14 @@ public struct NodeSettings: Codable, Hashable, Sendable {
   public var instanceType: String?
   /// Further options of `model-server`, handed on as they are.
   public var extraArguments: [String]
+  /// Content of the image that the server is started from, by the runtime's own identifier, so that another image is
+  /// another revision; nil leaves the image to the runtime.
+  public var image: String?
 
   public init(
     repository: String, models: [String] = [], workers: Int, threadsPerWorker: Int, warmTokens: [Int] = [],
     environment: [String: String] = [:], memoryBytes: Int64? = nil, instanceType: String? = nil,
-    extraArguments: [String] = []
+    extraArguments: [String] = [], image: String? = nil
   ) {
     self.repository = repository
     self.models = models
@@ -37,6 +41,7 @@ public struct NodeSettings: Codable, Hashable, Sendable {
     self.memoryBytes = memoryBytes
     self.instanceType = instanceType
     self.extraArguments = extraArguments
+    self.image = image
   }
 
   /// Ten hexadecimal digits, the same for equal settings on every machine and in every release that has the same keys.
@@ -48,6 +53,36 @@ public struct NodeSettings: Codable, Hashable, Sendable {
     var hash = StableHash()
     hash.mix(bytes)
     return String(hash.hexadecimal.prefix(10))
+  }
+
+  /// Most memory that the node may take before it is ended, bytes: what it needs and an eighth more, at least 256 MiB,
+  /// for what no figure counts, such as page tables, sockets and a load's passing needs. Nil where nothing is known.
+  public var memoryLimitBytes: Int64? {
+    guard let memoryBytes, memoryBytes > 0, memoryBytes < Int64.max / 4 else { return nil }
+    return memoryBytes + max(256 << 20, memoryBytes / 8)
+  }
+
+  /// The command line of the node's server, without the program.
+  ///
+  /// - Parameters:
+  ///   - modelListFile: file with the names of its models, as the server sees it; only named where the node has not all
+  ///     of its repository's.
+  ///   - pinWorkers: CPUs for the workers' threads; nil leaves them to the system.
+  ///   - ioCPUs: CPUs for all else; nil leaves them to the system.
+  public func serverArguments(
+    host: String, port: Int, modelListFile: String, pinWorkers: [Int]?, ioCPUs: [Int]?
+  ) -> [String] {
+    var arguments = ServerArguments()
+    arguments.add(.repository, repository)
+    arguments.add(.host, host)
+    arguments.add(.port, port)
+    arguments.add(.workers, workers)
+    arguments.add(.threads, threadsPerWorker)
+    if !warmTokens.isEmpty { arguments.add(.warmTokens, list: warmTokens) }
+    if !models.isEmpty { arguments.add(.modelList, modelListFile) }
+    if let pinWorkers { arguments.add(.pinWorkers, list: pinWorkers) }
+    if let ioCPUs { arguments.add(.ioCPUs, list: ioCPUs) }
+    return arguments.words + extraArguments
   }
 
   /// What the node answers for: its models by name, or the whole repository where it names none.

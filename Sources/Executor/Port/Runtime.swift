@@ -55,6 +55,12 @@ public protocol Runtime: Sendable {
   /// - Throws: `notFound`, `notReady` where the replica does not run.
   func memoryBytes(of replica: ReplicaID, in deployment: DeploymentID) async throws -> Int64
 
+  /// What a user should know of a deployment beside how its replicas are, in sentences: who starts them again when they
+  /// end, and what they are held to.
+  ///
+  /// - Throws: `notFound`.
+  func notes(on deployment: DeploymentID) async throws -> [String]
+
   /// Ends all replicas of a deployment and removes everything that belongs to it. Where there is nothing, nothing is
   /// done. It also works while the task is being cancelled.
   func stop(_ deployment: DeploymentID) async throws
@@ -73,6 +79,8 @@ public protocol DeploymentLock: Sendable {
 }
 
 extension Runtime {
+  public func notes(on deployment: DeploymentID) async throws -> [String] { [] }
+
   /// What there is of a deployment, empty where there is nothing.
   public func observeOrEmpty(_ deployment: DeploymentID) async throws -> ObservedDeployment {
     do {

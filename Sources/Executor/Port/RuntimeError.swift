@@ -29,14 +29,23 @@ public struct RuntimeError: Error, Hashable, CustomStringConvertible {
     self.init(problem.kind == .noCapacity ? .noCapacity : .notReady, problem.message, remedy: problem.remedy)
   }
 
-  static func notFound(_ deployment: DeploymentID) -> RuntimeError {
+  /// There is nothing of a deployment.
+  public static func notFound(_ deployment: DeploymentID) -> RuntimeError {
     RuntimeError(
       .notFound, "there is no deployment '\(deployment)'", remedy: "list what there is, or deploy the plan again")
   }
 
-  static func notFound(_ replica: ReplicaID, in deployment: DeploymentID) -> RuntimeError {
+  /// A deployment has no such replica.
+  public static func notFound(_ replica: ReplicaID, in deployment: DeploymentID) -> RuntimeError {
     RuntimeError(
       .notFound, "deployment '\(deployment)' has no node '\(replica)'",
       remedy: "name one of those that its status shows")
+  }
+
+  /// Another run holds the lock of a deployment.
+  public static func held(_ deployment: DeploymentID, by holder: String) -> RuntimeError {
+    RuntimeError(
+      .conflict, "another run is at work on deployment '\(deployment)' (\(holder))",
+      remedy: "wait for it to end or stop it")
   }
 }

@@ -239,9 +239,7 @@ package final class FakeRuntime: Runtime {
   package func lock(_ deployment: DeploymentID, purpose: String) async throws -> any DeploymentLock {
     try perform(.lock) { world in
       if let holder = world.locks[deployment] {
-        throw RuntimeError(
-          .conflict, "another run is at work on deployment '\(deployment)' (\(holder))",
-          remedy: "wait for it to end or stop it")
+        throw RuntimeError.held(deployment, by: holder)
       }
       world.locks[deployment] = purpose
     }

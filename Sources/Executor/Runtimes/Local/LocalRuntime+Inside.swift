@@ -88,6 +88,11 @@ private struct LogFollower: Sendable {
   mutating func next() -> [String] {
     guard let file = FileHandle(forReadingAtPath: path) else { return [] }
     defer { try? file.close() }
+    if let size = try? file.seekToEnd(), size < offset {
+      // It was put aside or cut, and begun anew.
+      offset = 0
+      rest = []
+    }
     guard (try? file.seek(toOffset: offset)) != nil, let data = try? file.readToEnd(), !data.isEmpty else { return [] }
     offset += UInt64(data.count)
     rest += data

@@ -25,6 +25,8 @@ public final class LocalRuntime: Runtime {
   let state: StateFolder
   let lifetime: Lifetime
   let cpus: [NodeID: CPUSplit]
+  /// Servers get control groups of their own, where this user may make them.
+  let isLimited: Bool
   /// How long a replica may take until it is ready, seconds.
   let readyTimeoutSeconds: Double
   /// How long it may take to answer what it has accepted before it is ended by force.
@@ -50,14 +52,16 @@ public final class LocalRuntime: Runtime {
   ///   - stateFolder: where deployments are recorded; programs that share it see the same deployments.
   ///   - logFolder: where logs are; those of replicas that failed stay there.
   ///   - cpus: CPUs of each node's workers, and of the rest; nodes that are not in it leave them to the system.
+  ///   - isLimited: holds each server to its memory limit and its CPUs, by control groups where this user may make them.
   public init(
     binary: String, stateFolder: String, logFolder: String, lifetime: Lifetime, cpus: [NodeID: CPUSplit] = [:],
-    readyTimeoutSeconds: Double = 600, grace: Duration = .seconds(30)
+    isLimited: Bool = false, readyTimeoutSeconds: Double = 600, grace: Duration = .seconds(30)
   ) {
     self.binary = binary
     state = StateFolder(path: stateFolder, logs: logFolder)
     self.lifetime = lifetime
     self.cpus = cpus
+    self.isLimited = isLimited
     self.readyTimeoutSeconds = readyTimeoutSeconds
     self.grace = grace
   }
@@ -120,6 +124,9 @@ public final class LocalRuntime: Runtime {
       return .ready(NodeAddress(host: record.host, port: ready.port))
     }
     if let child, child.stopRequested { return .stopping }
+    if (record.controlGroups ?? []).contains(where: { $0.endedForLackOfMemory > 0 }) {
+      return .failed(outOfMemory(record, process))
+    }
     guard let status = child?.status else {
       return .failed(
         NodeProblem(
@@ -143,6 +150,15 @@ public final class LocalRuntime: Runtime {
     own.withLock { $0.children[file] }.flatMap { $0.pid == process?.pid ? $0 : nil }
   }
 
+  private func outOfMemory(_ record: ReplicaRecord, _ process: ProcessIdentity) -> NodeProblem {
+    NodeProblem(
+      .outOfMemory,
+      "the server with process id \(process.pid) was ended for lack of memory"
+        + (record.settings.memoryLimitBytes.map { ": it may have \($0 >> 20) MiB" } ?? ""),
+      remedy: "plan fewer models a node, or profile their memory again; "
+        + ExecutorError.logEnd(tail(record), record.logFile))
+  }
+
   private func tail(_ record: ReplicaRecord) -> [String] {
     LogTail.read(record.logFile, last: ServerProcess.quotedLines)
   }
@@ -161,7 +177,7 @@ public final class LocalRuntime: Runtime {
     }
   }
 
-  private func readyLine(_ record: ReplicaRecord, _ deployment: DeploymentID) -> ReadyLine? {
+  func readyLine(_ record: ReplicaRecord, _ deployment: DeploymentID) -> ReadyLine? {
     guard let text = try? String(contentsOfFile: state.outputFile(record.id, deployment), encoding: .utf8) else {
       return nil
     }
@@ -216,10 +232,13 @@ extension LocalRuntime {
     } catch {
       throw RuntimeError(.unavailable, error.description, remedy: "build it with `make build`")
     }
-    let present = Set(((try? state.records(desired.id)) ?? []).map(\.id))
-    let added = desired.nodes.filter { !present.contains($0.replica) }
+    let present = (try? state.records(desired.id)) ?? []
+    let added = desired.nodes.filter { node in !present.contains { $0.id == node.replica } }
     for node in added { try checkCPUs(of: node) }
-    let needed = added.reduce(0) { $0 + ($1.settings.memoryBytes ?? 0) }
+    // What goes makes room for what comes.
+    let wanted = Set(desired.nodes.map(\.replica))
+    let freed = present.filter { !wanted.contains($0.id) }.reduce(0) { $0 + ($1.settings.memoryBytes ?? 0) }
+    let needed = added.reduce(0) { $0 + ($1.settings.memoryBytes ?? 0) } - freed
     let available: Int64
     do {
       available = try HostInfo.availableMemoryBytes()
@@ -268,6 +287,33 @@ extension LocalRuntime {
     var record = ReplicaRecord(
       node: node.id, settings: node.settings, isKept: lifetime == .independent, planner: .own, process: nil,
       binary: binary, host: "127.0.0.1", logFile: state.logFile(node.replica, deployment))
+    record.workerCPUs = cpus[node.id]?.workers
+    record.otherCPUs = cpus[node.id]?.others
+    try launch(record, deployment)
+  }
+
+  /// Starts a replica that ended by itself again, as it was and, where that is free, at the port that it had.
+  func restart(_ replica: ReplicaID, _ deployment: DeploymentID, because problem: NodeProblem) async throws {
+    guard var record = try state.record(replica, deployment), !record.isStopping else { return }
+    let port = readyLine(record, deployment)?.port ?? record.port
+    await endLeftovers(state.recordFile(replica, deployment))
+    record.port = port.flatMap { (try? FreePort.require(host: record.host, port: $0)) == nil ? nil : $0 }
+    record.process = nil
+    record.planner = .own
+    record.restarts = (record.restarts ?? 0) + 1
+    record.lastProblem = problem.message
+    try launch(record, deployment)
+  }
+
+  private func launch(_ recorded: ReplicaRecord, _ deployment: DeploymentID) throws {
+    var record = recorded
+    if isLimited {
+      for group in record.controlGroups ?? [] { group.remove() }
+      record.controlGroups = NodeControlGroup.make(
+        "planner-\(getuid())-\(deployment)-\(record.id)",
+        .init(
+          memoryBytes: record.settings.memoryLimitBytes, cpus: record.workerCPUs.map { $0 + (record.otherCPUs ?? []) }))
+    }
     // The intent before the deed: a planner killed between them is followed by one that looks for the marker.
     try state.write(record, deployment)
     do {
@@ -285,12 +331,16 @@ extension LocalRuntime {
 
   private func spawn(_ record: ReplicaRecord, _ deployment: DeploymentID) throws(ExecutorError) -> Child {
     let file = state.recordFile(record.id, deployment)
-    var launch = ServerLaunch(binary: binary, settings: record.settings, logFile: record.logFile)
+    var launch = ServerLaunch(binary: record.binary, settings: record.settings, logFile: record.logFile)
     launch.host = record.host
+    launch.port = record.port ?? 0
     launch.isKept = record.isKept
-    let cpus = cpus[record.node]
-    launch.pinWorkers = cpus?.pinned(threadsPerWorker: record.settings.threadsPerWorker)
-    launch.ioCPUs = cpus?.io
+    launch.controlGroups = record.controlGroups ?? []
+    if let workers = record.workerCPUs {
+      let cpus = CPUSplit(workers: workers, others: record.otherCPUs ?? [])
+      launch.pinWorkers = cpus.pinned(threadsPerWorker: record.settings.threadsPerWorker)
+      launch.ioCPUs = cpus.io
+    }
     launch.marker = [Self.markerVariable: file]
     let path = state.outputFile(record.id, deployment)
     let output = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0o600)
@@ -330,12 +380,16 @@ extension LocalRuntime {
       process.signal(SIGTERM)
       _ = await process.hasEnded(within: patience)
     }
-    // What is left carries the marker: a deaf server, or what it had started.
+    await endLeftovers(file)
+    remove(record, deployment, keepingLog: hasFailed)
+  }
+
+  /// What is left of a replica carries the marker: a deaf server, or what it had started.
+  private func endLeftovers(_ file: String) async {
     for left in ProcessIdentity.carrying(Self.markerVariable, file) {
       left.signal(SIGKILL)
       _ = await left.hasEnded(within: .seconds(5))
     }
-    remove(record, deployment, keepingLog: hasFailed)
   }
 
   private func remove(_ record: ReplicaRecord, _ deployment: DeploymentID, keepingLog: Bool) {
@@ -349,6 +403,7 @@ extension LocalRuntime {
   }
 
   public func stop(_ deployment: DeploymentID) async throws {
+    await LocalSupervisor.end(of: deployment, state)
     let replicas = try state.records(deployment).map(\.id)
     try await withThrowingTaskGroup(of: Void.self) { group in
       for replica in replicas { group.addTask { try await self.stop(replica, deployment) } }
@@ -360,9 +415,12 @@ extension LocalRuntime {
     do {
       return LocalLock(lock: try RunLock.acquire(folder: state.folder(deployment), purpose: purpose))
     } catch .locked(_, let holder) {
-      throw RuntimeError(
-        .conflict, "another run is at work on deployment '\(deployment)' (\(holder))",
-        remedy: "wait for it to end or stop it")
+      guard holder.contains(LocalSupervisor.purpose), purpose != LocalSupervisor.purpose else {
+        throw RuntimeError.held(deployment, by: holder)
+      }
+      // It holds the lock for a moment only, to start a node again.
+      try await Task.sleep(for: .milliseconds(100))
+      return try await lock(deployment, purpose: purpose)
     } catch {
       throw RuntimeError(.unavailable, error.description, remedy: "set TMPDIR to a folder that can be written")
     }

@@ -23,6 +23,16 @@ struct ReplicaRecord: Codable, Hashable, Sendable {
   var logFile: String
   /// The server was asked to end.
   var isStopping = false
+  /// Port that it is to listen on; nil lets the system choose. The one that it has stands in its ready line.
+  var port: Int?
+  /// CPUs of its workers, and of all else; nil leaves them to the system.
+  var workerCPUs: [Int]?
+  var otherCPUs: [Int]?
+  /// Control groups that it runs in; nil where it was not to be limited, empty where that was not possible.
+  var controlGroups: [NodeControlGroup]?
+  /// How often it was started again after it had ended by itself, and why the last time.
+  var restarts: Int?
+  var lastProblem: String?
 
   var id: ReplicaID { ReplicaID(node, settings) }
 }
@@ -44,6 +54,9 @@ struct StateFolder: Sendable {
   func logFile(_ replica: ReplicaID, _ deployment: DeploymentID) -> String {
     "\(logs)/model-server-\(deployment)-\(replica).log"
   }
+
+  /// Names the process that starts the deployment's nodes again.
+  func supervisorFile(_ deployment: DeploymentID) -> String { "\(folder(deployment))/supervisor" }
 
   /// Deployments that have a record, ascending.
   func deployments() -> [DeploymentID] {
@@ -79,7 +92,8 @@ struct StateFolder: Sendable {
   ///
   /// - Parameter keepingLog: leaves the log for the user.
   func remove(_ record: ReplicaRecord, _ deployment: DeploymentID, keepingLog: Bool) {
-    if !keepingLog { unlink(record.logFile) }
+    if !keepingLog { LogRotation.remove(record.logFile) }
+    for group in record.controlGroups ?? [] { group.remove() }
     unlink(ServerLaunch.modelListFile(besideLog: record.logFile))
     unlink(outputFile(record.id, deployment))
     unlink(recordFile(record.id, deployment))

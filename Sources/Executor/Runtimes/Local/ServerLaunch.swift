@@ -24,6 +24,8 @@ public struct ServerLaunch: Hashable, Sendable {
   public var isKept = false
   /// Environment beside the settings' own, by which a process is known again.
   var marker: [String: String] = [:]
+  /// Control groups that it runs in.
+  var controlGroups: [NodeControlGroup] = []
 
   public init(binary: String, settings: NodeSettings, logFile: String) {
     self.binary = binary
@@ -33,18 +35,10 @@ public struct ServerLaunch: Hashable, Sendable {
 
   /// The command line, without the program.
   public var arguments: [String] {
-    var arguments = ServerArguments()
-    arguments.add(.repository, settings.repository)
-    arguments.add(.host, host)
-    arguments.add(.port, port)
-    arguments.add(.workers, settings.workers)
-    arguments.add(.threads, settings.threadsPerWorker)
-    if !settings.warmTokens.isEmpty { arguments.add(.warmTokens, list: settings.warmTokens) }
-    if !settings.models.isEmpty { arguments.add(.modelList, modelListFile) }
-    if let pinWorkers { arguments.add(.pinWorkers, list: pinWorkers) }
-    if let ioCPUs { arguments.add(.ioCPUs, list: ioCPUs) }
-    if !isKept { arguments.add(flag: .stopOnStdinEOF) }
-    return arguments.words + settings.extraArguments
+    var flags = ServerArguments()
+    if !isKept { flags.add(flag: .stopOnStdinEOF) }
+    return settings.serverArguments(
+      host: host, port: port, modelListFile: modelListFile, pinWorkers: pinWorkers, ioCPUs: ioCPUs) + flags.words
   }
 
   static func modelListFile(besideLog file: String) -> String {
@@ -69,15 +63,20 @@ public struct ServerLaunch: Hashable, Sendable {
   ///
   /// - Parameter output: descriptor that becomes its standard output; the caller closes its own copy.
   func start(output: Int32) throws(ExecutorError) -> Child {
+    if isKept { LogRotation.rotate(logFile) }
     let log = open(logFile, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0o644)
     guard log >= 0 else { throw .logFile(path: logFile, reason: systemMessage(errno)) }
     defer { close(log) }
     try writeModelList()
     let input = isKept ? Pipe(read: open("/dev/null", O_RDONLY | O_CLOEXEC), write: -1) : try Pipe.make()
     defer { close(input.read) }
-    let spawn = Spawn(
+    var spawn = Spawn(
       binary: binary, arguments: arguments, environment: settings.environment.merging(marker) { $1 },
       input: input.read, output: output, error: log, newSession: isKept)
+    if !controlGroups.isEmpty {
+      try Spawn.checkExecutable(binary)
+      (spawn.binary, spawn.arguments) = NodeControlGroup.command(binary, arguments, inside: controlGroups)
+    }
     do {
       // Registered even where it is to be kept: until it is ready, an interrupt ends it.
       return try Children.shared.start(spawn, input: isKept ? nil : input.write)
