@@ -122,6 +122,15 @@ let package = Package(
         "PlannerCore", "PlannerFiles", "ServerContract", "CLinux", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
+    // Containers of one host.
+    .target(
+      name: "DockerRuntime",
+      dependencies: [
+        "PlannerCore", "PlannerFiles", "ServerContract", "Executor", "APIClient",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      swiftSettings: strict),
     .target(
       name: "Profiler",
       dependencies: ["PlannerCore", "PlannerFiles", "LoadTest", "Executor", "ServerContract"],
@@ -227,8 +236,8 @@ let package = Package(
     .executableTarget(
       name: "PlannerCLI",
       dependencies: [
-        "PlannerCore", "AccessLogs", "Simulator", "Optimizer", "PlannerFiles", "LoadTest", "Executor", "Profiler",
-        "Proof", "Reporting", "APIClient", "ContainerImages",
+        "PlannerCore", "AccessLogs", "Simulator", "Optimizer", "PlannerFiles", "LoadTest", "Executor", "DockerRuntime",
+        "Profiler", "Proof", "Reporting", "APIClient", "ContainerImages",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -261,8 +270,14 @@ let package = Package(
     .executableTarget(
       name: "ExecutorTestParent", dependencies: ["Executor"], path: "Tests/ExecutorTestParent", swiftSettings: strict),
     .testTarget(
-      name: "ExecutorTests", dependencies: ["PlannerCore", "Executor", "ServerContract", "ExecutorTestParent"],
+      name: "ExecutorTests",
+      dependencies: [
+        "PlannerCore", "Executor", "DockerRuntime", "ServerContract", "ExecutorTestParent", "TestSupport",
+      ],
       swiftSettings: strict),
+    .testTarget(
+      name: "DockerRuntimeTests",
+      dependencies: ["DockerRuntime", "Executor", "PlannerCore", "PlannerFiles", "APIClient"], swiftSettings: strict),
     .testTarget(
       name: "ProofTests",
       dependencies: ["PlannerCore", "Simulator", "Optimizer", "LoadTest", "Executor", "Proof", "ServerContract"],

@@ -18,6 +18,7 @@ import Testing
     "APIClient": ["PlannerCore"],
     "ContainerImages": ["PlannerCore", "PlannerFiles", "ServerContract", "APIClient", "CZlib"],
     "Executor": ["PlannerCore", "PlannerFiles", "ServerContract", "CLinux"],
+    "DockerRuntime": ["PlannerCore", "PlannerFiles", "ServerContract", "Executor", "APIClient"],
     "Proof": ["PlannerCore", "Simulator", "Optimizer", "LoadTest", "Executor", "Profiler"],
     "Profiler": ["PlannerCore", "PlannerFiles", "LoadTest", "Executor", "ServerContract"],
     "Engine": ["PlannerCore", "CTorch"],
@@ -44,7 +45,7 @@ import Testing
     ],
     "PlannerCLI": [
       "PlannerCore", "AccessLogs", "Simulator", "Optimizer", "PlannerFiles", "Reporting", "LoadTest", "Executor",
-      "Profiler", "Proof", "APIClient", "ContainerImages",
+      "DockerRuntime", "Profiler", "Proof", "APIClient", "ContainerImages",
     ],
   ]
 
