@@ -25,12 +25,15 @@ demo: build ## measure, plan, deploy and prove on real models on this machine (a
 test: bootstrap ## check the formatting, build everything and run every test
 	@$(MAKE) --no-print-directory lint
 	@scripts/test-tools
+	@# Tests with containers run where an engine can be had; where not, this says why, and they say that they are left out.
+	@scripts/test-engine up >/dev/null || echo "make test: without a container engine, what needs one is not tested"
 	@swift build $(BUILD_FLAGS) --build-tests
 	@swift test $(BUILD_FLAGS) --skip-build --disable-testable-imports --skip $(PROCESS_TESTS)
 	@# What starts servers, measures or loads this machine: one at a time, with nothing beside it.
 	@swift test $(BUILD_FLAGS) --skip-build --disable-testable-imports --filter $(PROCESS_TESTS) --no-parallel
 	@# Two minutes of broken input; the same every time, so that a red run is somebody's change. `make fuzz` goes on.
 	@$(BIN)/fuzz --seconds 120 --seed 1
+	@scripts/test-engine down
 
 bench: build ## measure speed beside peers (ratios, in one run)
 	@scripts/bench

@@ -4,6 +4,7 @@
 //                                                  or ends (keep)
 //   ExecutorTestParent deploy|deploy-kept BINARY FOLDER
 //                                                  deploys one node, its state in FOLDER, prints its handle and waits
+//   ExecutorTestParent supervise BINARY FOLDER     starts that node again whenever it ends
 //   ExecutorTestParent lock FOLDER                 takes the run lock, says so, and waits for the end of its input
 import Executor
 import Foundation
@@ -61,6 +62,11 @@ case "deploy" where arguments.count == 4, "deploy-kept" where arguments.count ==
     say("\(error)")
     exit(69)
   }
+case "supervise" where arguments.count == 4:
+  let runtime = LocalRuntime(
+    binary: arguments[2], stateFolder: arguments[3] + "/state", logFolder: arguments[3], lifetime: .independent)
+  guard let deployment = DeploymentID("parents") else { exit(70) }
+  try await LocalSupervisor(runtime, deployment).run()
 default:
   exit(64)
 }
