@@ -11,6 +11,9 @@ import Proof
 
 /// A command whose failures become one sentence on standard error and a documented exit code.
 protocol PlannerCommand: AsyncParsableCommand, Sendable {
+  /// What an interrupt has left; nil says nothing.
+  var interruptedNote: String? { get }
+
   func execute() async throws -> PlannerExit
 }
 
@@ -24,6 +27,8 @@ extension ComputingCommand {
 }
 
 extension PlannerCommand {
+  var interruptedNote: String? { "everything that it had started is stopped" }
+
   func run() async throws {
     let interrupts = Interrupts()
     let task = Task { try await execute() }
@@ -34,9 +39,11 @@ extension PlannerCommand {
     } catch {
       await ChildProcess.stopAll()
       if interrupts.wereSeen {
-        Output.note("planner: interrupted; everything that it had started is stopped")
+        if let note = interruptedNote { Output.note("planner: interrupted; \(note)") }
         throw PlannerExit.interrupted.code
       }
+      // The code of a command that ran somewhere else.
+      if let code = error as? ExitCode { throw code }
       let failure = describe(error)
       Output.note("planner: \(failure.message)")
       throw failure.exit.code

@@ -14,6 +14,9 @@ enum Output {
     write(text.hasSuffix("\n") ? text : text + "\n", to: 1)
   }
 
+  /// A line that another program wrote: on a terminal without what would steer it, else as it is.
+  static func foreign(_ line: String) -> String { isTerminal(1) ? TextWidth.printable(line) : line }
+
   static func note(_ text: String) {
     clearProgress()
     write(text + "\n", to: 2)

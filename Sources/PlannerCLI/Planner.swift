@@ -15,6 +15,7 @@ struct Planner: AsyncParsableCommand {
     version: "planner \(Planner.version)",
     subcommands: [
       ProfileCommand.self, OptimizeCommand.self, CheckCommand.self, SimulateCommand.self, ExecuteCommand.self,
+      DeployCommand.self,
       ReportCommand.self, ModelCommand.self, WorkloadCommand.self, CatalogCommand.self, LoadCommand.self,
       ImageCommand.self,
     ])

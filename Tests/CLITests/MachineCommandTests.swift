@@ -122,7 +122,7 @@ import Testing
   }
 
   /// The plan of ten models on two nodes, the first model with a copy on each, as two groups with targets of their own.
-  private static func plannedInTwo(_ place: Workplace) throws {
+  static func plannedInTwo(_ place: Workplace) throws {
     var plan = try #require(
       try JSONSerialization.jsonObject(with: Data(place.read("p.json").utf8)) as? [String: Any])
     var workload = try #require(plan["workload"] as? [String: Any])

@@ -24,6 +24,9 @@ enum Samples {
     case "model-index": [indexed]
     case "model-variants": try [JSONFile.encode(Written())]
     case "workload-from-log": try [logFindings, bareLogFindings].map { try JSONFile.encode($0) }
+    case "deployment": [deployed, troubled]
+    case "deployments": [deploymentList]
+    case "deployment-stopped": [stoppedDeployment]
     case "trace": try [JSONFile.encodeLine(TraceFile.Line(trace))]
     case "ready":
       [

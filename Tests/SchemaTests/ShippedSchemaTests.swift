@@ -9,9 +9,9 @@ import Testing
   /// Schemas of files that people write; `YAMLSchemaTests` compares them with their readers.
   static let ofYAML = ["scenario", "workload"]
   static let names = [
-    "catalog", "check", "figures", "image-build", "image-transfer", "model-index", "model-inspect", "model-synth",
-    "model-variants", "plan", "profile", "profile-check", "ready", "repository", "run", "scenario", "simulation",
-    "trace", "workload", "workload-from-log",
+    "catalog", "check", "deployment", "deployment-stopped", "deployments", "figures", "image-build", "image-transfer",
+    "model-index", "model-inspect", "model-synth", "model-variants", "plan", "profile", "profile-check", "ready",
+    "repository", "run", "scenario", "simulation", "trace", "workload", "workload-from-log",
   ]
   /// Versions above 1.
   static let versions = ["profile": 2, "plan": Plan.schemaVersion, "run": RunRecord.schemaVersion]

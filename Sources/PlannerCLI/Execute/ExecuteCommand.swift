@@ -17,7 +17,8 @@ struct ExecuteCommand: PlannerCommand {
       """)
 
   @Argument(help: "Plan file.") var plan = "plan.json"
-  @Option(help: "Where to deploy: local (processes of this machine).") var runtime = "local"
+  @OptionGroup var place: RuntimeOptions
+  @OptionGroup var image: ImageOptions
   @Option(parsing: .unconditional, help: "Nodes of the plan to run.") var nodes = 1
   @Option(parsing: .unconditional, help: "How long to load it.", transform: Arguments.seconds) var duration = 60.0
   @Option(help: "Model repository, of one or several architectures; default: synthesized models in models/.")
@@ -36,14 +37,13 @@ struct ExecuteCommand: PlannerCommand {
   @Flag(help: "Print the run as one JSON object.") var json = false
 
   func validate() throws {
-    if RuntimeName(rawValue: runtime) == nil { throw ValidationError("--runtime must be \(RuntimeName.listed)") }
     if nodes < 1 { throw ValidationError("--nodes must be at least 1") }
     if reserveCores < 0 { throw ValidationError("--reserve-cores must not be negative") }
     if let name, name.isEmpty || name.contains("/") { throw ValidationError("--name must not be empty or hold a '/'") }
   }
 
   func execute() async throws -> PlannerExit {
-    let place = try RuntimeChoice(runtime)
+    let place = try place.choice()
     let plan = try PlanFile.read(plan)
     let lock = try MachineLock.acquire(purpose: "execute")
     defer { lock.release() }
@@ -66,8 +66,11 @@ struct ExecuteCommand: PlannerCommand {
     if nodes > 1, cpus.others.isEmpty {
       Output.note("the nodes and the load generator share all CPUs: latencies hold what they take from each other")
     }
+    // First, so that nothing is written for a place that is not there.
+    let opened = try await place.open(
+      for: .init(cpus: chosen.cpus, lifetime: keep ? .kept : .run, image: image))
     let models = try await RunModels(of: excerpt, folder: models)
-    let run = ProofRun(on: try place.open(cpus: chosen.cpus, keep: keep)) { addresses in
+    let run = ProofRun(on: opened.runtime) { addresses in
       let templates = addresses.map { RequestTemplate(host: $0.host, port: $0.port) }
       return HTTPLoadSender(addresses: addresses, cpus: cpus) { try models.request($0, to: templates[$0.target]) }
     } report: {
@@ -75,14 +78,11 @@ struct ExecuteCommand: PlannerCommand {
     }
     defer { Output.clearProgress() }
     let name = name ?? plan.workload.name
-    let settings = excerpt.nodes.enumerated().map { index, node in
-      node.settings(
-        repository: models.folder, models: models.names(onNode: index), warmTokens: models.warmTokens(onNode: index))
-    }
     return try await run.run(
       ProofRun.Order(
         name: name, startedAt: startedAt, plan: plan, excerpt: excerpt,
-        deployment: DeploymentID(naming: name, at: Timestamp.folderName(startedAt)), settings: settings, host: host,
+        deployment: DeploymentID(naming: name, at: Timestamp.folderName(startedAt)),
+        settings: models.settings(image: opened.image), host: host,
         durationSeconds: duration, seed: seed, isCalibrated: !noCalibration, isKept: keep))
   }
 

@@ -1,3 +1,4 @@
+import Executor
 import Foundation
 import LoadTest
 import PlannerCore
@@ -31,6 +32,18 @@ struct RunModels {
   /// Names of a node's models.
   func names(onNode node: Int) -> [String] {
     zip(excerpt.layout.copies, models).filter { $0.0.node == node }.map(\.1.name)
+  }
+
+  /// The nodes as a runtime is asked for them, in the order of the excerpt.
+  ///
+  /// - Parameter image: content of the server's image, where nodes are started from one.
+  func settings(image: String? = nil) -> [NodeSettings] {
+    // A full path: whoever starts a node again does it from another folder.
+    let repository = folder.contains("://") ? folder : URL(fileURLWithPath: folder).standardizedFileURL.path
+    return excerpt.nodes.enumerated().map { index, node in
+      node.settings(
+        repository: repository, models: names(onNode: index), warmTokens: warmTokens(onNode: index), image: image)
+    }
   }
 
   /// Lengths at which a node's models are warmed: the longest requests of each of its groups.
