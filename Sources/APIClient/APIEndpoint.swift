@@ -12,8 +12,8 @@ public struct APIEndpoint: Hashable, Sendable {
   public var place: Place
   /// Nil speaks without encryption.
   public var tls: TLSSettings?
-  /// Path that stands before the path of every request, such as `/k8s/clusters/c-1`; empty, or with a slash in front and
-  /// none behind.
+  /// Path that stands before the path of every request, such as `/k8s/clusters/c-1`; empty, or with a slash in front
+  /// and none behind.
   public var basePath: String
 
   public init(_ place: Place, tls: TLSSettings? = nil, basePath: String = "") {

@@ -94,7 +94,8 @@ public struct APIStream: Sendable {
   }
 }
 
-/// The bytes of an answer as they come, read once and no faster than they are taken; giving them up ends the connection.
+/// The bytes of an answer as they come, read once and no faster than they are taken; giving them up ends the
+/// connection.
 public struct APIBody: AsyncSequence, Sendable {
   public typealias Element = ByteBuffer
   let body: HTTPClientResponse.Body
