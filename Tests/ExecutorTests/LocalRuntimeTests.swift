@@ -156,6 +156,31 @@ import Testing
     #expect(!exists(try pid(found.replicas[0].handle)))
   }
 
+  @Test func anEndThatWasCutOffIsBroughtToItsEnd() async throws {
+    let scratch = try Scratch()
+    let runtime = open(scratch, try scratch.program(FakeServer.stubborn), lifetime: .independent)
+    let node = node(scratch)
+    let desired = DesiredDeployment(deployment, nodes: [node])
+    let first = try await Rollout(runtime).run(desired).replicas[0].handle
+    // As a planner leaves it that is killed while it waits for the end of a server.
+    let file = "\(scratch.path)/state/parents/\(node.replica).json"
+    var record = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: file))) as? [String: Any])
+    record["isStopping"] = true
+    record["stopper"] = ["pid": 1, "startTicks": 0, "boot": ""]
+    try JSONSerialization.data(withJSONObject: record).write(to: URL(fileURLWithPath: file))
+    // What shall be there comes back, what shall not goes.
+    let again = try await Rollout(runtime).run(desired).replicas[0].handle
+    #expect(again != first)
+    let old = try pid(first)
+    try await eventually { !exists(old) }
+    record["process"] = nil
+    try JSONSerialization.data(withJSONObject: record).write(to: URL(fileURLWithPath: file))
+    _ = try await Rollout(runtime).run(DesiredDeployment(deployment, nodes: []))
+    #expect(try await runtime.deployments().isEmpty)
+    #expect(!FileManager.default.fileExists(atPath: scratch.path + "/state/parents"))
+  }
+
   @Test func aPlannerThatIsKilledLeavesNoDeployment() async throws {
     let scratch = try Scratch()
     let program = try scratch.program(FakeServer.obedient)

@@ -114,7 +114,12 @@ public final class LocalRuntime: Runtime {
           .notReadyInTime(
             binary: record.binary, seconds: readyTimeoutSeconds, logTail: tail(record), logFile: record.logFile)))
     }
-    if record.isStopping { return .stopping }
+    if record.isStopping {
+      if record.stopper?.isAlive ?? true { return .stopping }
+      // Nobody removes what is left of it; whoever wants it gone or back does.
+      return .failed(
+        NodeProblem(.crashed, "a program that was ending it has ended itself", remedy: "run the same command again"))
+    }
     guard let process else { return .pending }
     let ready = readyLine(record, deployment)
     if child?.isRunning ?? process.isAlive {
@@ -366,8 +371,9 @@ extension LocalRuntime {
     guard var record = try state.record(replica, deployment) else { return }
     let phase = observed(record, deployment).phase
     let hasFailed = if case .failed = phase { true } else { false }
-    if !hasFailed, !record.isStopping {
+    if !hasFailed || record.isStopping {
       record.isStopping = true
+      record.stopper = .own
       try state.write(record, deployment)
       signal(deployment)
     }
@@ -381,7 +387,7 @@ extension LocalRuntime {
       _ = await process.hasEnded(within: patience)
     }
     await endLeftovers(file)
-    remove(record, deployment, keepingLog: hasFailed)
+    remove(record, deployment, keepingLog: hasFailed && !record.isStopping)
   }
 
   /// What is left of a replica carries the marker: a deaf server, or what it had started.

@@ -23,6 +23,8 @@ struct ReplicaRecord: Codable, Hashable, Sendable {
   var logFile: String
   /// The server was asked to end.
   var isStopping = false
+  /// The program that asked it, and removes what is left of it.
+  var stopper: ProcessIdentity?
   /// Port that it is to listen on; nil lets the system choose. The one that it has stands in its ready line.
   var port: Int?
   /// CPUs of its workers, and of all else; nil leaves them to the system.
