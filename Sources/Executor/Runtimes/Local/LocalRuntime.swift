@@ -52,7 +52,7 @@ public final class LocalRuntime: Runtime {
   ///   - stateFolder: where deployments are recorded; programs that share it see the same deployments.
   ///   - logFolder: where logs are; those of replicas that failed stay there.
   ///   - cpus: CPUs of each node's workers, and of the rest; nodes that are not in it leave them to the system.
-  ///   - isLimited: holds each server to its memory limit and its CPUs, by control groups where this user may make them.
+  ///   - isLimited: holds each server to its memory and its CPUs, by control groups where this user may make them.
   public init(
     binary: String, stateFolder: String, logFolder: String, lifetime: Lifetime, cpus: [NodeID: CPUSplit] = [:],
     isLimited: Bool = false, readyTimeoutSeconds: Double = 600, grace: Duration = .seconds(30)
