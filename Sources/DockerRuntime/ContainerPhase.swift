@@ -56,7 +56,9 @@ package struct ContainerPhase {
   package var phase: ReplicaPhase {
     switch state.status {
     case "created", "initialized", "configured":
-      return isStopping ? .stopping : .pending
+      if isStopping { return .stopping }
+      // The engine tried, and said why it could not.
+      return state.error?.isEmpty == false ? .failed(ended) : .pending
     case "removing", "stopping":
       return .stopping
     case "running":

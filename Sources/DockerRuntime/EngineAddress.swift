@@ -12,7 +12,7 @@ public struct EngineAddress: Hashable, Sendable {
   /// The address as the user would write it: `unix:///var/run/docker.sock`.
   public var text: String
 
-  /// Its containers run on this machine, as far as the address tells.
+  /// Whether containers run on this machine, as far as the address tells.
   public var isLocal: Bool {
     switch endpoint.place {
     case .socket: true
@@ -67,7 +67,8 @@ public struct EngineAddress: Hashable, Sendable {
       throw refuse("and \(scheme):// is not spoken here")
     }
     let isSecure = tls != nil || scheme == "https"
-    let hasPort = rest.last != "]" && rest.drop { $0 != "]" || rest.first != "[" }.contains(":")
+    // An address of IPv6 stands in brackets.
+    let hasPort = (rest.first == "[" ? rest.drop { $0 != "]" } : rest).contains(":")
     let address = "\(isSecure ? "https" : "http")://\(rest)" + (hasPort ? "" : isSecure ? ":2376" : ":2375")
     guard let endpoint = APIEndpoint(address: address, tls: tls ?? TLSSettings()) else {
       throw refuse("which names no host and port")

@@ -44,6 +44,20 @@ package struct DeviceLoad: Hashable, Sendable {
     ]
   }
 
+  /// One copy of a model that has several, which are asked in turn.
+  ///
+  /// - Parameter rate: requests a second to the model, over all its copies.
+  package init(
+    oneOf copies: Int, of group: ModelGroup, modelRatePerSecond rate: Double, times: ServiceTimes, workers: Int
+  ) {
+    self.workers = workers
+    streams = [
+      Self.stream(
+        [Placement.Copy(group: 0, model: 0, replica: 0, replicas: copies, modelRatePerSecond: rate)], of: group,
+        times: times)
+    ]
+  }
+
   /// A device of a plan as its places say.
   package init(_ device: Placement.Device, of node: NodeGroup, _ demand: Workload) {
     workers = node.workers

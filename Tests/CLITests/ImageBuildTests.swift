@@ -28,7 +28,7 @@ private struct ServerImage: Sendable {
 }
 
 @Suite(.serialized) struct ImageBuildTests {
-  /// The same server, built twice, gives the same file; another time gives another.
+  /// A server built twice gives one file, byte for byte; another time gives another.
   @Test func theSameInputsGiveTheSameBytes() throws {
     let image = try ServerImage.shared.get()
     let again = try image.place.planner("image", "build", "--out", "again.tar", "--json")

@@ -50,7 +50,7 @@ import Testing
     #expect(abs(slice.node.utilization / busy - 1) < 0.05)
   }
 
-  /// Of each group about the same part, and both the often and the seldom asked of it.
+  /// A slice has about the same part of each group, and both the often and the seldom asked of it.
   @Test func memoryLimitsEachGroupAlike() throws {
     // 100 MiB are the server's, and 20 MiB each model's.
     let slice = try choose(copies, memory: (100 + 20 * 70) << 20, rateFactor: 0.1)

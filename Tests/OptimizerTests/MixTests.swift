@@ -109,24 +109,7 @@ import Testing
     #expect(check(mix, problem) == [])
   }
 
-  /// The rest of one group that no other may share nodes with is held by a smaller node than the others.
-  @Test func aRestIsHeldByASmallerNode() throws {
-    let models = try (20...200).first { models in
-      let alone = try Optimizer.optimize(try Self.problem([Self.group("a", models: models, total: Double(models) * 8)]))
-      return alone.nodes.count == 2
-    }
-    // The other group's target is one that it would miss beside requests of the first.
-    let groups = [
-      Self.group("a", models: try #require(models), total: Double(try #require(models)) * 8, target: 0.05),
-      Self.group("b", models: 1, total: 1, target: 0.0012),
-    ]
-    let problem = try Self.problem(groups)
-    let plan = try Optimizer.optimize(problem)
-    #expect(plan.feasible, "\(plan.bindingReason)")
-    #expect(Set(plan.nodes.filter { $0.spec.models.contains { $0.group == "a" } }.map(\.instanceType)).count == 2)
-    #expect(check(plan, problem) == [])
-  }
-
+  /// One model that no device can carry gets as many copies as it needs, and they are asked alike.
   @Test func aModelTooHotForADeviceGetsCopies() throws {
     let problem = try Self.problem([Self.group("hot", models: 1, total: 5000)], instances: ["c6i.large"])
     let plan = try Optimizer.optimize(problem)

@@ -64,7 +64,8 @@ import Testing
     #expect(outcome.record.load.requests == outcome.result.counts && outcome.result.counts.areComplete)
     // Settling, calibrating, and the run on the schedule that was predicted.
     #expect(sender.calls.schedules.count == 3)
-    #expect(outcome.record.figures.measured.memoryBytes == 100 << 20)
+    // Of the models and of the server, as the fake says that it was asked for.
+    #expect(outcome.record.figures.measured.memoryBytes == 200 << 20)
     #expect(try await isEmpty(runtime))
   }
 

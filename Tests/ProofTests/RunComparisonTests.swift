@@ -127,7 +127,7 @@ import Testing
     let settings = node.settings(repository: "models/x", models: names, warmTokens: [16])
     #expect(settings.repository == "models/x" && settings.models == names && settings.warmTokens == [16])
     #expect(settings.workers == 2 && settings.threadsPerWorker == 1)
-    #expect(settings.environment == node.environment && settings.memoryBytes == 100 << 20)
+    #expect(settings.environment == node.environment && settings.memoryBytes == 200 << 20)
     #expect(settings.instanceType == nil)
   }
 }

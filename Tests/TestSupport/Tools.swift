@@ -13,7 +13,7 @@ public enum Tools {
   public static let registry = "/usr/bin/docker-registry"
   /// Copies and looks at images.
   public static let skopeo = "/usr/bin/skopeo"
-  /// Unpacks images.
+  /// Path of umoci, which unpacks images.
   public static let umoci = "/usr/bin/umoci"
   public static let prometheus = "/usr/bin/prometheus"
 

@@ -32,7 +32,7 @@ public struct BuiltImage: Encodable, Sendable {
   public var compressedBytes: Int
   public var uncompressedBytes: Int
   public var layers: [Layer]
-  /// Largest first.
+  /// What takes most room, the largest first.
   public var parts: [Part]
   /// Libraries that others name and nobody uses, left out.
   public var unusedLibraries: [String]

@@ -6,7 +6,7 @@
 /// - where the program itself names it, or a library of its that holds nothing else than names (as libtorch.so does,
 ///   and through it libraries for accelerators, which work by being loaded), or
 /// - where it is the first, in the dynamic linker's order, to define a name that one which stays leaves undefined, or
-/// - where one which stays wants a certain version of its names, or
+/// - where one which stays wants a certain version of its names, or where it is the dynamic linker, or
 /// - where it is the only way to one that stays.
 package struct UsedLibraries {
   /// Those that stay, the program first, in the order that they were given in.
@@ -32,6 +32,8 @@ package struct UsedLibraries {
     keep(0)
     func keepNamed(by user: Int) { for name in all[user].elf.needed { if let number = index[name] { keep(number) } } }
     keepNamed(by: 0)
+    // The C library works hand in hand with the linker that loads it.
+    if let linker = all[0].elf.interpreter?.split(separator: "/").last, let number = index[String(linker)] { keep(number) }
     while true {
       while let user = waiting.popLast() {
         if all[user].symbols.defined.isSubset(of: Self.edges) { keepNamed(by: user) }

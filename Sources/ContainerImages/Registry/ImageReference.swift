@@ -52,7 +52,7 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
     self.digest = digest
   }
 
-  /// The same repository with a digest behind it, which names one image for ever.
+  /// The reference with a digest in place of its tag, which names one image for ever.
   public func pinned(to digest: ContentDigest) -> ImageReference {
     ImageReference(registry: registry, repository: repository, tag: tag, digest: digest)
   }

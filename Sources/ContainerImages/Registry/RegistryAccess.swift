@@ -24,7 +24,7 @@ public struct TransferProgress: Hashable, Sendable {
 public struct ImageTransfer: Encodable, Sendable {
   /// The image as it was named.
   public var reference: String
-  /// The same repository with the image's digest behind it.
+  /// The image's repository with its digest behind it.
   public var pinned: String
   public var digest: ContentDigest
   public var file: String

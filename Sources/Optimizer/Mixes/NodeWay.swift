@@ -129,14 +129,15 @@ extension MixSizing {
     let hottest = group.rates().max() ?? group.ratePerModelPerSecond
     var rate = rate
     while hottest > rate {
-      let copies = (hottest / rate).rounded(.up)
-      // The rounding of a quotient does not bring the copy back.
-      let each = hottest / (copies - 1) * (1 + 1e-12)
+      let copies = (hottest / rate).rounded(.up) - 1
       let single = DeviceLoad(
-        models: 1, of: group, ratePerModelPerSecond: each, times: candidate.service.times, workers: candidate.workers)
-      guard let p99 = oracle.predict(single, isFinal: true)?.latencySeconds.p99, p99.high <= group.targetP99Seconds
+        oneOf: Int(min(copies, 1e6)), of: group, modelRatePerSecond: hottest, times: candidate.service.times,
+        workers: candidate.workers)
+      guard single.offeredUtilization < 0.995,
+        let p99 = oracle.predict(single, isFinal: true)?.latencySeconds.p99, p99.high <= group.targetP99Seconds
       else { break }
-      rate = each
+      // The rounding of a quotient does not bring the copy back.
+      rate = hottest / copies * (1 + 1e-12)
     }
     return rate
   }

@@ -77,7 +77,7 @@ struct RunModels {
     }
   }
 
-  /// Of a model that takes token ids, these are its tensors.
+  /// What requests carry: token ids where the model takes these and the workload asks for tensors.
   private func input(of model: RepositoryManifest.Model, in group: ModelGroup) -> RequestInput {
     let wanted = group.requests.input
     return wanted == .tensors && model.requestTensors == nil && model.vocabulary > 0 ? .tokens : wanted

@@ -62,9 +62,9 @@ struct RuntimeChoice {
   /// What nodes are brought up for.
   struct Use {
     enum Lifetime {
-      /// For one run, which ends them.
+      /// Nodes are for one run, which ends them.
       case run
-      /// For a run that leaves them.
+      /// Nodes are for a run that leaves them.
       case kept
       /// Until they are stopped: they are held to their limits, and started again when they end by themselves.
       case deployed
