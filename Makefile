@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo test bench bench-server fuzz sanitize lint format clean install
+.PHONY: help bootstrap build demo test test-cluster bench bench-server fuzz sanitize lint format clean install
 
 # One build configuration for everything, so that nothing is compiled twice.
 BUILD_FLAGS := -c release --explicit-target-dependency-import-check error
@@ -34,6 +34,11 @@ test: bootstrap ## check the formatting, build everything and run every test
 	@# Two minutes of broken input; the same every time, so that a red run is somebody's change. `make fuzz` goes on.
 	@$(BIN)/fuzz --seconds 120 --seed 1
 	@scripts/test-engine down
+
+test-cluster: bootstrap ## bring up a Kubernetes on this machine and run the tests that need one (docs/kubernetes.md)
+	@scripts/test-tools
+	@swift build $(BUILD_FLAGS) --build-tests
+	@scripts/test-kubernetes $(BUILD_FLAGS)
 
 bench: build ## measure speed beside peers (ratios, in one run)
 	@scripts/bench

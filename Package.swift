@@ -132,6 +132,18 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
+      name: "KubernetesRuntime",
+      dependencies: [
+        "APIClient", "Executor", "PlannerCore", "PlannerFiles", "ServerContract",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "Yams", package: "Yams"),
+      ],
+      swiftSettings: strict),
+    .target(
       name: "Profiler",
       dependencies: ["PlannerCore", "PlannerFiles", "LoadTest", "Executor", "ServerContract"],
       swiftSettings: strict),
@@ -237,7 +249,7 @@ let package = Package(
       name: "PlannerCLI",
       dependencies: [
         "PlannerCore", "AccessLogs", "Simulator", "Optimizer", "PlannerFiles", "LoadTest", "Executor", "DockerRuntime",
-        "Profiler", "Proof", "Reporting", "APIClient", "ContainerImages",
+        "KubernetesRuntime", "Profiler", "Proof", "Reporting", "APIClient", "ContainerImages",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -278,6 +290,16 @@ let package = Package(
     .testTarget(
       name: "DockerRuntimeTests",
       dependencies: ["DockerRuntime", "Executor", "PlannerCore", "PlannerFiles", "APIClient"], swiftSettings: strict),
+      name: "KubernetesRuntimeTests",
+      dependencies: [
+        "APIClient", "Executor", "KubernetesRuntime", "PlannerFiles", "TestSupport",
+        .product(name: "Yams", package: "Yams"),
+      ],
+      swiftSettings: strict),
+    // Needs a cluster: scripts/test-kubernetes brings one up.
+    .testTarget(
+      name: "KubernetesTests", dependencies: ["Executor", "KubernetesRuntime", "ModelServer", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "ProofTests",
       dependencies: ["PlannerCore", "Simulator", "Optimizer", "LoadTest", "Executor", "Proof", "ServerContract"],

@@ -21,10 +21,14 @@ public final class APIClient: Sendable {
     self.endpoint = endpoint
     self.authorization = authorization
     var configuration = HTTPClient.Configuration(
-      tlsConfiguration: try endpoint.tls.map(Self.configuration),
+      tlsConfiguration: try endpoint.tls.map { try $0.configuration() },
       redirectConfiguration: .disallow,
       timeout: .init(connect: .seconds(10)))
     configuration.httpVersion = .http1Only
+    // The connection goes to the address's host, whatever name its certificate has to have.
+    if let name = endpoint.tls?.serverName, case .network(let host, _) = endpoint.place {
+      configuration.dnsOverride[name] = host
+    }
     // A watch holds a connection for as long as it lasts; several stand beside short requests.
     configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 32
     configuration.connectionPool.retryConnectionEstablishment = false
@@ -122,16 +126,21 @@ public final class APIClient: Sendable {
     }
     return "there is no host \(error.host)"
   }
+}
 
-  private static func configuration(_ settings: TLSSettings) throws -> TLSConfiguration {
+extension TLSSettings {
+  /// These settings as the library that speaks TLS has them.
+  ///
+  /// - Throws: `APIError.tls` where a certificate or a key cannot be read.
+  public func configuration() throws -> TLSConfiguration {
     var tls = TLSConfiguration.makeClientConfiguration()
     do {
-      switch settings.trust {
+      switch trust {
       case .system: break
       case .authorities(let pem): tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(pem))
       case .anyone: tls.certificateVerification = .none
       }
-      if let identity = settings.identity {
+      if let identity {
         tls.certificateChain = try NIOSSLCertificate.fromPEMBytes(identity.certificatePEM).map { .certificate($0) }
         tls.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: identity.keyPEM, format: .pem))
       }

@@ -69,7 +69,8 @@ public struct APIEndpoint: Hashable, Sendable {
   func address(of path: String) -> String {
     switch place {
     case .network(let host, let port):
-      let name = host.contains(":") ? "[\(host)]" : host
+      let asked = tls?.serverName ?? host
+      let name = asked.contains(":") ? "[\(asked)]" : asked
       return (tls == nil ? "http://" : "https://") + "\(name):\(port)\(basePath)\(path)"
     case .socket(let socket):
       return (tls == nil ? "http+unix://" : "https+unix://") + PercentEncoding.component(socket) + basePath + path
@@ -91,6 +92,8 @@ public struct TLSSettings: Hashable, Sendable {
   public var trust: Trust
   /// Certificate, perhaps with its chain, and key by which the client says who it is.
   public var identity: Identity?
+  /// Name that the server's certificate has to have; nil takes the address's host.
+  public var serverName: String?
 
   public struct Identity: Hashable, Sendable {
     public var certificatePEM: [UInt8]
@@ -102,8 +105,9 @@ public struct TLSSettings: Hashable, Sendable {
     }
   }
 
-  public init(trust: Trust = .system, identity: Identity? = nil) {
+  public init(trust: Trust = .system, identity: Identity? = nil, serverName: String? = nil) {
     self.trust = trust
     self.identity = identity
+    self.serverName = serverName
   }
 }

@@ -41,7 +41,8 @@ public struct APIRequest: Sendable {
     }
   }
 
-  var pathAndQuery: String {
+  /// What stands in the request's first line, behind the endpoint's own path.
+  public var pathAndQuery: String {
     guard !query.isEmpty else { return path }
     return path + "?"
       + query.map { "\(PercentEncoding.component($0.name))=\(PercentEncoding.component($0.value))" }

@@ -8,7 +8,9 @@ extension PullOptions.Moment: ExpressibleByArgument {}
 
 /// What `serve` and `pull` both take of a remote repository.
 struct PullFlags: ParsableArguments {
-  @Option(help: "Folder for copies of https:// and s3:// repositories; default: planner/models in the user's cache.")
+  @Option(
+    name: .of(.cache),
+    help: "Folder for copies of https:// and s3:// repositories; default: planner/models in the user's cache.")
   var cache: String?
   @Option(help: "Files of a remote repository that are fetched at once.") var pullConnections = 8
   @Flag(help: "Read a public bucket without signing where no AWS credentials are found.") var anonymous = false

@@ -62,6 +62,8 @@ struct Serve: AsyncParsableCommand {
   @Option(help: "A connection without a request is closed after so long.") var idleTimeout = "60s"
   @Option(help: "A request must have arrived whole, and an answer been taken, within so long.")
   var transferTimeout = "30s"
+  @Option(name: .of(.shutdownDelay), help: "Serve on for so long once told to stop, as callers may not know of it yet.")
+  var shutdownDelay = "0s"
   @Option(help: "Port of gRPC; 0 takes a free one; default: no gRPC. Triton's clients look at 8001.") var grpcPort: Int?
   @OptionGroup var security: SecurityArguments
   @Option(name: .customLong("pull"), help: "When a remote repository's models are fetched: start or first-use.")

@@ -72,6 +72,7 @@ extension Serve {
     options.idleTimeoutSeconds = try seconds(idleTimeout, "--idle-timeout", example: "30s", isPositive: true)
     options.transferTimeoutSeconds = try seconds(
       transferTimeout, "--transfer-timeout", example: "30s", isPositive: true)
+    options.shutdownDelaySeconds = try seconds(shutdownDelay, "--shutdown-delay", example: "5s")
     try check((1024...1 << 30).contains(maxBody), "--max-body must be 1024 to 1073741824")
     options.maxBodyBytes = maxBody
   }

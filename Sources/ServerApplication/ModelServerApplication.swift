@@ -77,15 +77,18 @@ package struct ModelServerApplication: Sendable {
       start.cancel()
     }
     // HTTP waits for gRPC's port: where that cannot be had, nothing else has begun.
-    let parts: [any Service] =
+    var parts: [any Service] =
       if let grpc { [grpc, FollowingService(base: http, port: grpcPort), drain] } else { [http, drain] }
+    // The last one is told first, and the others once it has ended.
+    let delay = options.shutdownDelaySeconds
+    if delay > 0 { parts.append(DelayService(seconds: delay) { state.isReady }) }
     let services = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: parts,
         gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
     start.onFailure { Task { await services.triggerGracefulShutdown() } }
     if stopOnStdinEOF { Self.watchStdin { Task { await services.triggerGracefulShutdown() } } }
-    let impatience = Impatience(limitSeconds: ServerOptions.drainSeconds)
+    let impatience = Impatience(limitSeconds: ServerOptions.drainSeconds + Int(delay.rounded(.up)))
     defer { impatience.cancel() }
     // The group stays for the process's last moments: gRPC's library still schedules on it.
     try await services.run()

@@ -107,6 +107,23 @@ final class Impatience: Sendable {
   func cancel() { for source in sources { source.cancel() } }
 }
 
+/// Holds a shutdown up for a while, in which everything goes on as before. A server that was never ready has nobody who
+/// sends to it, and stops at once.
+struct DelayService: Service {
+  let seconds: Double
+  let isReady: @Sendable () -> Bool
+
+  init(seconds: Double, isReady: @escaping @Sendable () -> Bool) {
+    self.seconds = seconds
+    self.isReady = isReady
+  }
+
+  func run() async throws {
+    try await gracefulShutdown()
+    if isReady() { try await Task.sleep(for: .seconds(seconds)) }
+  }
+}
+
 /// Does something the moment a shutdown begins, before connections are closed.
 struct DrainService: Service {
   let onShutdown: @Sendable () -> Void

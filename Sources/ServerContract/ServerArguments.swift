@@ -16,6 +16,8 @@ public enum ServerOption: String, Sendable {
   case limitModels = "limit-models"
   case modelList = "model-list"
   case ioCPUs = "io-cpus"
+  case shutdownDelay = "shutdown-delay"
+  case cache
   case stopOnStdinEOF = "stop-on-stdin-eof"
 
   // measure

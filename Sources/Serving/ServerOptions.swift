@@ -56,6 +56,8 @@ package struct ServerOptions: Sendable {
   package var idleTimeoutSeconds: Double? = 60
   /// A request must have arrived whole so long after its first line, and an answer been taken.
   package var transferTimeoutSeconds: Double? = 30
+  /// How long the server goes on as before once it is told to stop, so that whoever sends to it can hear of it.
+  package var shutdownDelaySeconds = 0.0
   /// CPUs of the workers, in turn.
   package var workerCPUs: [Int] = []
   /// How long a worker without work polls before it sleeps; only for workers that have a CPU to themselves.

@@ -167,6 +167,18 @@ import Testing
     #expect(server.end().status == 0)
   }
 
+  @Test func aDelayedShutdownServesOnUntilItIsOver() async throws {
+    let server = try ServerProcess.ready(["--shutdown-delay", "2s"])
+    server.terminate()
+    // Told to stop, and as before: new connections are taken and answered.
+    try await Task.sleep(for: .milliseconds(500))
+    #expect(try await server.ask("/v2/health/ready").status == 200)
+    #expect(try await server.ask("/predictions/model0?seq_0=a&seq_1=b").status == 200)
+    #expect(server.end().status == 0)
+    let (status, said) = try ServerProcess(["--port", "0", "--shutdown-delay", "soon"]).end()
+    #expect(status == 64 && said.contains("--shutdown-delay"))
+  }
+
   @Test func theEndOfStandardInputEndsIt() throws {
     let server = try ServerProcess.ready(["--stop-on-stdin-eof"])
     try server.input.fileHandleForWriting.close()

@@ -6,6 +6,10 @@ public enum Tools {
   public static var python: String { environment + "/bin/python3" }
   /// moto's server, which speaks S3.
   public static var motoServer: String { environment + "/bin/moto_server" }
+  /// Schemas of Kubernetes' objects, of each release.
+  public static var kubernetesValidate: String { environment + "/bin/kubernetes-validate" }
+  /// A current one.
+  public static var kubectl: String { environment + "/bin/kubectl" }
   public static let promtool = "/usr/bin/promtool"
   /// Reads and checks lists of a program's parts in SPDX's forms.
   public static var spdx: String { environment + "/bin/pyspdxtools" }

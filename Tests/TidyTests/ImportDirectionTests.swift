@@ -19,6 +19,7 @@ import Testing
     "ContainerImages": ["PlannerCore", "PlannerFiles", "ServerContract", "APIClient", "CZlib"],
     "Executor": ["PlannerCore", "PlannerFiles", "ServerContract", "CLinux"],
     "DockerRuntime": ["PlannerCore", "PlannerFiles", "ServerContract", "Executor", "APIClient"],
+    "KubernetesRuntime": ["APIClient", "Executor", "PlannerCore", "PlannerFiles", "ServerContract"],
     "Proof": ["PlannerCore", "Simulator", "Optimizer", "LoadTest", "Executor", "Profiler"],
     "Profiler": ["PlannerCore", "PlannerFiles", "LoadTest", "Executor", "ServerContract"],
     "Engine": ["PlannerCore", "CTorch"],
@@ -45,7 +46,7 @@ import Testing
     ],
     "PlannerCLI": [
       "PlannerCore", "AccessLogs", "Simulator", "Optimizer", "PlannerFiles", "Reporting", "LoadTest", "Executor",
-      "DockerRuntime", "Profiler", "Proof", "APIClient", "ContainerImages",
+      "DockerRuntime", "KubernetesRuntime", "Profiler", "Proof", "APIClient", "ContainerImages",
     ],
   ]
 

@@ -1,0 +1,43 @@
+import Executor
+import PlannerCore
+import Proof
+
+/// A plan's nodes as a runtime is asked for them, where the models are the user's own and lie where nodes find them.
+enum PlanDeployment {
+  /// All nodes of a plan, in its order.
+  ///
+  /// - Parameters:
+  ///   - repository: where nodes find the models.
+  ///   - name: of the deployment; the workload's where it is nil.
+  /// - Throws: `Failure` where the plan has no nodes; `ProofError`.
+  static func desired(_ plan: Plan, repository: String, name: String?) throws -> DesiredDeployment {
+    let count = plan.nodes.reduce(0) { $0 + $1.count }
+    guard count > 0 else {
+      throw Failure(.noFeasiblePlan, "the plan is not feasible (\(plan.bindingReason.sentence)): it has no nodes")
+    }
+    let excerpt = try Excerpt(of: plan, firstNodes: count)
+    let names = names(of: plan.workload)
+    let nodes = excerpt.nodes.enumerated().map { index, node in
+      let copies = excerpt.layout.copies.filter { $0.node == index }
+      let groups = Set(copies.map(\.group))
+      let tokens = Set(groups.map { excerpt.demand.groups[$0].requests.tokens }).sorted()
+      return DesiredNode(
+        NodeID(index: index),
+        node.settings(
+          repository: repository, models: copies.map { names[$0.group][$0.model] }, warmTokens: tokens))
+    }
+    return DesiredDeployment(DeploymentID(naming: name ?? plan.workload.name, at: ""), nodes: nodes)
+  }
+
+  /// Names of each group's models: the group's own, or `model0`, `model1`, … counted through the workload.
+  private static func names(of workload: Workload) -> [[String]] {
+    var first = 0
+    return workload.groups.map { group in
+      defer { first += group.models }
+      return (0..<group.models).map { index in
+        if let own = group.modelNames, index < own.count { return own[index] }
+        return "model\(first + index)"
+      }
+    }
+  }
+}
