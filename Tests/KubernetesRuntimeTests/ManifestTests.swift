@@ -67,7 +67,7 @@ import Yams
     #expect(old.at("spec.template.spec.terminationGracePeriodSeconds") == 40)
     // Before 1.30 a kubelet cannot wait by itself: the server does.
     #expect(container.at("lifecycle") == nil)
-    let arguments = try #require(container.at("args")?.elements?.compactMap(\.text))
+    let arguments = try #require(container.at("args")?.elements).compactMap(\.text)
     #expect(arguments.firstIndex(of: "--shutdown-delay").map { arguments[$0 + 1] } == "5s")
     let new = try DeploymentManifests(shop(1), usual { $0.minorVersion = 30 }).objects("Deployment")[0]
     #expect(new.at("spec.template.spec.containers.0.lifecycle.preStop.sleep.seconds") == 5)

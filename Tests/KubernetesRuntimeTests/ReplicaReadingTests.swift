@@ -12,7 +12,9 @@ import Testing
   private static func deployment(status: String = "{}", deleted: Bool = false) throws -> DeploymentObject {
     let desired = DesiredDeployment(DeploymentID("shop")!, nodes: [DesiredNode(NodeID(index: 0), settings)])
     let manifest = try #require(try DeploymentManifests(desired, usual()).objects("Deployment").first)
-    let json = String(decoding: try JSONEncoder().encode(manifest), as: UTF8.self)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let json = String(decoding: try encoder.encode(manifest), as: UTF8.self)
     let more = #"{"status":\#(status),"metadata":{"#
     return try decoded(
       more + (deleted ? #""deletionTimestamp":"2026-01-01T00:00:00Z","# : "")

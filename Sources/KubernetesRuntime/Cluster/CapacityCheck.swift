@@ -45,11 +45,13 @@ package struct CapacityCheck {
     guard let machines, !options.machinesComeOnDemand else { return }
     var rooms = rooms(machines)
     // Large ones first, each to the machine where it leaves the least memory: what fits then nearly always fits.
-    let wanted = nodes.map { ($0, NodeAmount($0.settings, options)) }.sorted {
-      ($0.1.mebibytes ?? 0, $0.1.milliCPU, $1.0.id) > ($1.1.mebibytes ?? 0, $1.1.milliCPU, $0.0.id)
+    let wanted = nodes.enumerated().map { (place: $0, node: $1, amount: NodeAmount($1.settings, options)) }.sorted {
+      ($0.amount.mebibytes ?? 0, $0.amount.milliCPU, -$0.place) > (
+        $1.amount.mebibytes ?? 0, $1.amount.milliCPU, -$1.place
+      )
     }
     var left: [(DesiredNode, NodeAmount)] = []
-    for (node, amount) in wanted {
+    for (_, node, amount) in wanted {
       let fitting = rooms.indices.filter { index in
         (node.settings.instanceType.map { rooms[index].type == $0 } ?? true) && rooms[index].holds(amount)
       }

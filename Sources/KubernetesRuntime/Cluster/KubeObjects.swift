@@ -168,7 +168,8 @@ package enum KubeQuantity {
       (digits, factor) = (text.dropLast(suffix.count), value)
       break
     }
-    guard let first = digits.utf8.first, (0x30...0x39).contains(first) || "+-.".utf8.contains(first),
+    // No other digits, and no words: `Double` would take hexadecimal, "inf" and "nan".
+    guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) || "+-.eE".utf8.contains($0) }),
       let number = Double(digits), number.isFinite
     else { return nil }
     return number * factor

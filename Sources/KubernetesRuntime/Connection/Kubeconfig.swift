@@ -76,7 +76,7 @@ struct Kubeconfig {
     guard let node = root[Node(list)] else { return }
     // `clusters: null` and `clusters: []` are both nothing.
     guard let sequence = node.sequence else {
-      if node.scalar?.string.isEmpty != false || node.scalar?.string == "null" { return }
+      if let text = node.scalar?.string, text.isEmpty || text == "null" || text == "~" { return }
       throw Self.bad(file, node.mark?.line, list, "is not a list", nil)
     }
     for (index, item) in sequence.enumerated() {
