@@ -94,10 +94,10 @@ struct TroubleTests {
       #expect(found?.message.contains(machine) == true)
       try await TestCluster.run(TestCluster.script, ["start-node", number])
       for _ in 0..<900 {
-        if try await runtime.observe(Self.shop).replicas.allSatisfy(\.phase.isReady) { break }
+        if try await runtime.observe(Self.shop).replicas.allSatisfy({ $0.phase.isReady }) { break }
         try await Task.sleep(for: .milliseconds(100))
       }
-      #expect(try await runtime.observe(Self.shop).replicas.allSatisfy(\.phase.isReady))
+      #expect(try await runtime.observe(Self.shop).replicas.allSatisfy { $0.phase.isReady })
     }
   }
 
@@ -109,7 +109,7 @@ struct TroubleTests {
       try await Task.sleep(for: .milliseconds(500))
       try await TestCluster.run(TestCluster.script, ["restart-api"])
       let found = try await task.value
-      #expect(found.replicas.count == 2 && found.replicas.allSatisfy(\.phase.isReady))
+      #expect(found.replicas.count == 2 && found.replicas.allSatisfy { $0.phase.isReady })
     }
   }
 }

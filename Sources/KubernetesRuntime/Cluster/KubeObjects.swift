@@ -26,6 +26,17 @@ package struct KubeList<Item: Decodable & Sendable>: Decodable, Sendable {
   }
   var metadata = Meta()
   package var items: [Item] = []
+
+  init() {}
+
+  package init(from decoder: any Decoder) throws {
+    let box = try decoder.container(keyedBy: CodingKeys.self)
+    metadata = try box.decodeIfPresent(Meta.self, forKey: .metadata) ?? Meta()
+    // Lists of nothing but names are null where they are empty.
+    items = try box.decodeIfPresent([Item].self, forKey: .items) ?? []
+  }
+
+  private enum CodingKeys: String, CodingKey { case metadata, items }
 }
 
 /// An object of which only the name and labels matter.
