@@ -199,7 +199,7 @@ extension KubernetesRuntime {
         watch?.removed(service: name)
         if case .ingress = options.exposure {
           let labels = KubernetesName.own(deployment).merging([KubernetesName.nodeLabel: replica.node.text]) { $1 }
-          try await removeAll(.ingresses, labels)
+          try await client.deleteAll(.ingresses, namespace: namespace, labels: labels)
         }
       }
     }
@@ -221,14 +221,9 @@ extension KubernetesRuntime {
 
   private func removeAll(_ deployment: DeploymentID) async throws {
     let reading = try await reading(deployment)
-    for service in reading.services {
-      guard let name = service.metadata.name else { continue }
-      try await client.delete(.services, namespace: namespace, name: name, uid: service.metadata.uid)
-    }
-    for object in reading.deployments {
-      guard let name = object.metadata.name else { continue }
-      try await client.delete(.deployments, namespace: namespace, name: name, uid: object.metadata.uid)
-    }
+    let labels = KubernetesName.own(deployment)
+    if !reading.services.isEmpty { try await client.deleteAll(.services, namespace: namespace, labels: labels) }
+    if !reading.deployments.isEmpty { try await client.deleteAll(.deployments, namespace: namespace, labels: labels) }
     try await waitUntilGone(slots: nil, deployment)
     if !reading.deployments.isEmpty || !reading.services.isEmpty { try await removeFleet(deployment) }
   }
@@ -241,15 +236,8 @@ extension KubernetesRuntime {
     if options.roleARN != nil { resources.append(.serviceAccounts) }
     if options.monitor { resources.append(.serviceMonitors) }
     if case .ingress = options.exposure { resources.append(.ingresses) }
-    for resource in resources { try await removeAll(resource, KubernetesName.own(deployment)) }
-  }
-
-  private func removeAll(_ resource: KubeResource, _ labels: [String: String]) async throws {
-    let found = try await client.list(
-      AnyKubeObject.self, resource, namespace: namespace, labels: labels, namesOnly: true)
-    for object in found.items {
-      guard let name = object.metadata.name else { continue }
-      try await client.delete(resource, namespace: namespace, name: name, uid: object.metadata.uid)
+    for resource in resources {
+      try await client.deleteAll(resource, namespace: namespace, labels: KubernetesName.own(deployment))
     }
   }
 

@@ -247,7 +247,7 @@ import Yams
         #expect(rule["resources"]?.elements?.contains("secrets") == false)
         #expect(
           rule["verbs"]?.elements?.contains {
-            ["escalate", "bind", "impersonate", "deletecollection"].contains($0.text)
+            ["escalate", "bind", "impersonate"].contains($0.text)
           } == false)
       }
     }

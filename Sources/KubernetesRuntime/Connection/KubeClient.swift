@@ -314,6 +314,25 @@ final class KubeClient: Sendable {
     } catch let failure as KubeFailure where failure.isNotFound || failure.code == 409 {}
   }
 
+  /// Removes all objects of a kind that have these labels, by one request where the cluster takes that.
+  func deleteAll(_ resource: KubeResource, namespace: String, labels: [String: String]) async throws {
+    let call = Call(
+      verb: "deletecollection", resource: resource.name, namespace: namespace,
+      request: APIRequest(
+        "DELETE", path: resource.path(namespace: namespace),
+        query: [("labelSelector", KubernetesName.selector(labels)), ("propagationPolicy", "Background")]))
+    do {
+      _ = try await send(call)
+    } catch let failure as KubeFailure where failure.code == 405 {
+      // Services are removed one by one before 1.23.
+      let found = try await list(AnyKubeObject.self, resource, namespace: namespace, labels: labels, namesOnly: true)
+      for object in found.items {
+        guard let name = object.metadata.name else { continue }
+        try await delete(resource, namespace: namespace, name: name, uid: object.metadata.uid)
+      }
+    }
+  }
+
   /// What happens to objects of a kind from a version on, until the cluster ends it, which it does every few minutes.
   ///
   /// - Throws: as `send`; the stream throws a `KubeFailure` that `isExpired` where the version is too old.

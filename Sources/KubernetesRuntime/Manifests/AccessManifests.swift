@@ -14,7 +14,7 @@ enum AccessManifests {
 
   /// Within the namespace of the deployments.
   static func namespaced(_ options: KubernetesOptions) -> [Rule] {
-    let whole = ["create", "delete", "list", "patch"]
+    let whole = ["create", "delete", "deletecollection", "list", "patch"]
     var rules = [
       Rule(group: "apps", resource: "deployments", verbs: whole + ["watch"]),
       Rule(group: "", resource: "services", verbs: whole + ["watch"]),
