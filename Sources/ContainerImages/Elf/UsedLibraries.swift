@@ -33,7 +33,9 @@ package struct UsedLibraries {
     func keepNamed(by user: Int) { for name in all[user].elf.needed { if let number = index[name] { keep(number) } } }
     keepNamed(by: 0)
     // The C library works hand in hand with the linker that loads it.
-    if let linker = all[0].elf.interpreter?.split(separator: "/").last, let number = index[String(linker)] { keep(number) }
+    if let linker = all[0].elf.interpreter?.split(separator: "/").last, let number = index[String(linker)] {
+      keep(number)
+    }
     while true {
       while let user = waiting.popLast() {
         if all[user].symbols.defined.isSubset(of: Self.edges) { keepNamed(by: user) }

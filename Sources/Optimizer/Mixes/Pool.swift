@@ -235,7 +235,8 @@ extension MixSizing {
     guard let draft = draft(groups, way) else { return nil }
     let (use, nodes) = (use(draft), localNodes(way))
     let binding: Binding =
-      use.bytes > way.deviceBytes(groups) ? .memory
+      use.bytes > way.deviceBytes(groups)
+      ? .memory
       : use.compute > 0.995 * Double(nodes) || draft.fewestDevices > nodes * way.server.devices ? .compute : .latency
     return Obstacle(
       binding: binding,
