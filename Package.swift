@@ -290,6 +290,7 @@ let package = Package(
     .testTarget(
       name: "DockerRuntimeTests",
       dependencies: ["DockerRuntime", "Executor", "PlannerCore", "PlannerFiles", "APIClient"], swiftSettings: strict),
+    .testTarget(
       name: "KubernetesRuntimeTests",
       dependencies: [
         "APIClient", "Executor", "KubernetesRuntime", "PlannerFiles", "TestSupport",
