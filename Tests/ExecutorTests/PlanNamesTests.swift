@@ -25,7 +25,7 @@ import Testing
       NodeSettings(repository: "m", workers: 1, threadsPerWorker: 1, memoryBytes: bytes).memoryLimitBytes
     }
     #expect(limit(nil) == nil && limit(0) == nil && limit(-1) == nil && limit(.max) == nil)
-    #expect(limit(1) == (256 << 20) + 1)
+    #expect(limit(1) == 268_435_457)
     #expect(limit(2 << 30) == (2 << 30) + (256 << 20) && limit(16 << 30) == 18 << 30)
     // Never less for more.
     let limits = stride(from: Int64(1), to: 64 << 30, by: 97 << 20).compactMap(limit)

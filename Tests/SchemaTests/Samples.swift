@@ -17,6 +17,8 @@ enum Samples {
     case "catalog": try [JSONFile.encode(Listing())]
     case "figures": try [JSONFile.encode(embeddedFigures())]
     case "repository": try repositories.map { try JSONFile.encode($0) }
+    case "deploy-manifests":
+      [#"{"deployment": "shop", "namespace": "mpi", "nodes": 2, "files": ["out/base/kustomization.yaml"]}"#]
     case "image-build": builtImages
     case "image-transfer": transferredImages
     case "model-synth": try [JSONFile.encode(Synthesized())]

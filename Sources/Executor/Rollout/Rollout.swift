@@ -44,7 +44,7 @@ public struct Rollout: Sendable {
     try await persistently(&state) { try await runtime.check(desired) }
     while true {
       do {
-        for try await _ in runtime.signals(from: desired.id) {
+        for try await _ in looks(at: desired.id) {
           if let settled = try await step(desired, &state, progress) { return settled }
           if let timeLimit, clock.now - start > timeLimit { throw try await overdue(desired, timeLimit) }
         }
@@ -55,6 +55,33 @@ public struct Rollout: Sendable {
         try await wait(after: error, &state)
       }
     }
+  }
+
+  /// The runtime's signals; where there is a limit of time, also one a second, so that it is noticed though nothing
+  /// happens.
+  private func looks(at deployment: DeploymentID) -> AsyncThrowingStream<Void, any Error> {
+    let signals = runtime.signals(from: deployment)
+    guard timeLimit != nil else { return signals }
+    let (looks, feed) = AsyncThrowingStream<Void, any Error>.makeStream(bufferingPolicy: .bufferingNewest(1))
+    let listening = Task {
+      do {
+        for try await _ in signals { feed.yield() }
+        feed.finish()
+      } catch {
+        feed.finish(throwing: error)
+      }
+    }
+    let ticking = Task {
+      while !Task.isCancelled {
+        try? await Task.sleep(for: .seconds(1))
+        feed.yield()
+      }
+    }
+    feed.onTermination = { _ in
+      listening.cancel()
+      ticking.cancel()
+    }
+    return looks
   }
 
   /// One look and the steps that it allows. Returns the deployment once it is as desired.

@@ -111,7 +111,7 @@ package enum KubeTime {
     return seconds
   }
 
-  /// With microseconds, as Leases have them.
+  /// A moment as Leases have it, with microseconds.
   package static func text(_ seconds: Double) -> String {
     let micros = Int64((seconds * 1e6).rounded())
     let (whole, rest) = (Int(micros / 1_000_000), Int(micros % 1_000_000))

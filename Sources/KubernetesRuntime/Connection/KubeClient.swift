@@ -6,7 +6,7 @@ import Synchronization
 
 /// A kind of objects, and where the API has it.
 struct KubeResource: Hashable, Sendable {
-  /// Empty for the oldest group.
+  /// Group of the API; empty for the oldest one.
   var group: String
   var version: String
   var plural: String
@@ -32,7 +32,7 @@ struct KubeResource: Hashable, Sendable {
     KubeResource(group: "policy", version: version, plural: "poddisruptionbudgets")
   }
 
-  /// `deployments.apps`
+  /// The kind as roles and messages name it: `deployments.apps`.
   var name: String { group.isEmpty ? plural : "\(plural).\(group)" }
 
   func path(namespace: String?, name: String? = nil, subresource: String? = nil) -> String {

@@ -8,7 +8,7 @@ enum AccessManifests {
     /// Whether the program can do without, and only tells less.
     var isOptional = false
 
-    /// `deployments.apps`
+    /// The resource with its group: `deployments.apps`.
     var name: String { group.isEmpty ? resource : "\(resource).\(group)" }
   }
 

@@ -64,6 +64,8 @@ struct DeployRunCommand: PlannerCommand {
   /// CPUs of this machine for each node; none where they run elsewhere.
   private func split(_ chosen: DeployedNodes, of id: DeploymentID, on choice: RuntimeChoice) async throws -> [CPUSplit]
   {
+    // A missing image is said before anything is asked.
+    if choice.name == .docker { _ = try image.source() }
     let runtime = try await choice.open()
     if let docker = runtime as? DockerRuntime, !docker.isLocal { return [] }
     // What runs of it now goes when the new nodes come, and what stays is there already.
