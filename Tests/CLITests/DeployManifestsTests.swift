@@ -10,9 +10,14 @@ import Testing
     try place.run(["deploy", "manifests", "plan.json"] + usual + more)
   }
 
+  /// Plans so many models on nodes of a type that pods run on as they are.
+  private static func plan(_ place: Workplace, models: Int) throws -> Int32 {
+    try place.planner("optimize", "--models", "\(models)", "--target-p99", "20ms", "--instances", "g5.xlarge").status
+  }
+
   @Test func aPlanBecomesAKustomizeBase() throws {
     let place = try Workplace()
-    #expect(try place.planner("optimize", "--models", "200", "--target-p99", "20ms", "--instances", "g5.xlarge").status == 0)
+    #expect(try Self.plan(place, models: 200) == 0)
     let plan = try #require(
       try JSONSerialization.jsonObject(with: Data(try place.read("plan.json").utf8)) as? [String: Any])
     let nodes = try #require(plan["nodes"] as? [[String: Any]]).compactMap { $0["count"] as? Int }.reduce(0, +)
@@ -39,7 +44,7 @@ import Testing
 
   @Test func whatMakesNoSenseIsRefusedInASentence() throws {
     let place = try Workplace()
-    #expect(try place.planner("optimize", "--models", "20", "--target-p99", "20ms", "--instances", "g5.xlarge").status == 0)
+    #expect(try Self.plan(place, models: 20) == 0)
     let wrong: [([String], Int32, String)] = [
       (["--kubernetes", "1.20"], 64, "1.26"), (["--kubernetes", "latest"], 64, "1.26"), (["--json"], 64, "--out"),
       (["--namespace", "A B"], 69, "'A B'"), (["--load-balancer", "--ingress", "example.com"], 64, "either"),
