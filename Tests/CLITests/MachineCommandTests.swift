@@ -78,7 +78,7 @@ import Testing
 
   @Test func executeRunsThePlanAndReports() throws {
     let place = try Self.planned()
-    let result = try place.planner("execute", "p.json", "--duration", "8s", "--name", "ten", "--json")
+    let result = try place.planner("execute", "p.json", "--duration", "8s", "--name", "proof", "--json")
     let json = try result.json()
     try expectConsistent(json, exit: result.status, result.errors)
     #expect(json["scope"] as? String == "full" && json["runtime"] as? String == "local")
@@ -97,7 +97,7 @@ import Testing
     #expect(requests["sent"] == requests["completed"] && requests["failed"] == 0 && (requests["sent"] ?? 0) > 400)
     #expect(json["confidence"] is Double)
     let reports = try FileManager.default.contentsOfDirectory(atPath: place.folder + "/reports")
-    let folder = "reports/" + (try #require(reports.first { $0.hasSuffix("-ten") }))
+    let folder = "reports/" + (try #require(reports.first { $0.hasSuffix("-proof") }))
     #expect(try place.read(folder + "/run.json") == result.output)
     #expect(try place.read(folder + "/index.html").contains("</html>"))
     #expect(try place.planner("report", folder, "--json").output == result.output)
