@@ -20,10 +20,12 @@ extension DockerRuntime {
       feed.finish()
       return stream
     }
-    let answer = try await engine.stream(
-      engine.request("GET", APIRequest.path("containers", container.id, "logs"), query), "logs of \(container.name)")
-    let task = Task {
+    var asked = try engine.request("GET", APIRequest.path("containers", container.id, "logs"), query)
+    // podman answers a reader that follows with the first line that is written, and not before.
+    if follow { asked.timeLimit = .seconds(30 * 86_400) }
+    let task = Task { [asked] in
       do {
+        let answer = try await self.engine.stream(asked, "logs of \(container.name)")
         if follow {
           try await self.read(answer) { _, line in feed.yield(line) }
         } else {

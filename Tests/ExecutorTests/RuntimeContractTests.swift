@@ -247,7 +247,8 @@ import Testing
     #expect(try await bench.isClean())
   }
 
-  @Test(arguments: Kind.here)
+  /// Of an engine nobody learns when it has begun to follow: podman answers with the first line that is written.
+  @Test(arguments: Kind.here.filter { $0 != .docker })
   func logsAreReadAndFollowedToTheEnd(_ kind: Kind) async throws {
     let bench = try await Self.bench(kind)
     let node = bench.node(0)
