@@ -247,7 +247,8 @@ import Testing
     #expect(try await bench.isClean())
   }
 
-  /// Of an engine nobody learns when it has begun to follow: podman answers with the first line that is written.
+  /// Logs of nodes are read, and followed to their end. Left out for containers: nobody learns when an engine has begun
+  /// to follow, since podman answers with the first line that is written.
   @Test(arguments: Kind.here.filter { $0 != .docker })
   func logsAreReadAndFollowedToTheEnd(_ kind: Kind) async throws {
     let bench = try await Self.bench(kind)
