@@ -126,7 +126,7 @@ let package = Package(
     .target(
       name: "DockerRuntime",
       dependencies: [
-        "PlannerCore", "PlannerFiles", "ServerContract", "Executor", "APIClient",
+        "PlannerCore", "PlannerFiles", "ServerContract", "Executor", "APIClient", "ContainerImages",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "NIOCore", package: "swift-nio"),
       ],
@@ -134,7 +134,7 @@ let package = Package(
     .target(
       name: "KubernetesRuntime",
       dependencies: [
-        "APIClient", "Executor", "PlannerCore", "PlannerFiles", "ServerContract",
+        "APIClient", "ContainerImages", "Executor", "PlannerCore", "PlannerFiles", "ServerContract",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),

@@ -324,7 +324,7 @@ extension DockerRuntime {
       var request = try engine.request(
         "PUT", APIRequest.path("containers", id, "archive"), [("path", ContainerPlan.ownFolder)])
       request.headers = [("content-type", "application/x-tar")]
-      request.body = .bytes(TarFile.archive(ContainerPlan.modelListFile, plan.modelList))
+      request.body = .bytes(try TarFile.archive(ContainerPlan.modelListFile, plan.modelList))
       let answer = try await engine.send(request)
       guard answer.isSuccess else { throw engine.problem(answer, "write the list of models of \(plan.name)") }
     }

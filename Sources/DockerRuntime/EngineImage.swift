@@ -1,4 +1,5 @@
 import APIClient
+import ContainerImages
 import Executor
 import Foundation
 import NIOCore
@@ -33,7 +34,7 @@ public enum ImageSource: Hashable, Sendable {
     } else if text.hasSuffix(".tar") {
       throw RuntimeError(
         .unavailable, "there is no image \(text)", remedy: "make it with: planner image build --out \(text)")
-    } else if Self.isReference(text) {
+    } else if ImageReference(text) != nil {
       self = .reference(text)
     } else {
       throw RuntimeError(
@@ -41,22 +42,6 @@ public enum ImageSource: Hashable, Sendable {
         remedy: "name a tar of planner image build, or an image such as registry.example/team/model-server:1")
     }
   }
-
-  /// Whether a text is spelled as names of images are: parts of letters, digits and `._-` between slashes, perhaps with
-  /// a port, a tag or a digest.
-  static func isReference(_ text: String) -> Bool {
-    text.utf8.count <= 400 && text.wholeMatch(of: reference) != nil
-  }
-
-  /// The grammar of names of images (distribution/reference), without what nobody writes.
-  private nonisolated(unsafe) static let reference =
-    #/
-    ([A-Za-z0-9][A-Za-z0-9.\-]*(:[0-9]{1,5})?\/)?
-    [a-z0-9]+([._\-]+[a-z0-9]+)*
-    (\/[a-z0-9]+([._\-]+[a-z0-9]+)*)*
-    (:[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127})?
-    (@sha256:[0-9a-f]{64})?
-    /#
 }
 
 extension EngineClient {
@@ -144,7 +129,7 @@ extension EngineClient {
         // Of several images the engine names the last in the same line.
         let name =
           EngineText.plain(String(text.dropFirst(start.count))).split(separator: ",").last.map(String.init) ?? ""
-        if ImageSource.isReference(name) || Self.isIdentifier(name) { return name }
+        if ImageReference(name) != nil || Self.isIdentifier(name) { return name }
       }
     }
     throw RuntimeError(

@@ -99,6 +99,12 @@ public struct Excerpt: Sendable {
   /// Copies of models that each node holds.
   public func copies(onNode node: Int) -> [RunLayout.Copy] { layout.copies.filter { $0.node == node } }
 
+  /// Lengths at which a node's models are warmed: the longest requests of each of its groups.
+  public func warmTokens(onNode node: Int) -> [Int] {
+    let groups = Set(copies(onNode: node).map(\.group))
+    return Set(groups.map { demand.groups[$0].requests.tokens }).sorted()
+  }
+
   /// The variant that a copy is served in.
   public func variant(of copy: RunLayout.Copy) -> Variant { nodes[copy.node].spec.models[copy.share].variant }
 

@@ -67,7 +67,7 @@ import Testing
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let content = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
     let file = folder + "/a.tar"
-    try Data(TarFile.archive("models.txt", content)).write(to: URL(fileURLWithPath: file))
+    try Data(try TarFile.archive("models.txt", content)).write(to: URL(fileURLWithPath: file))
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/tar")
     process.arguments = ["--extract", "--file", file, "--directory", folder]

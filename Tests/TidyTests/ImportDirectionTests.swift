@@ -18,8 +18,10 @@ import Testing
     "APIClient": ["PlannerCore"],
     "ContainerImages": ["PlannerCore", "PlannerFiles", "ServerContract", "APIClient", "CZlib"],
     "Executor": ["PlannerCore", "PlannerFiles", "ServerContract", "CLinux"],
-    "DockerRuntime": ["PlannerCore", "PlannerFiles", "ServerContract", "Executor", "APIClient"],
-    "KubernetesRuntime": ["APIClient", "Executor", "PlannerCore", "PlannerFiles", "ServerContract"],
+    "DockerRuntime": ["PlannerCore", "PlannerFiles", "ServerContract", "Executor", "APIClient", "ContainerImages"],
+    "KubernetesRuntime": [
+      "APIClient", "ContainerImages", "Executor", "PlannerCore", "PlannerFiles", "ServerContract",
+    ],
     "Proof": ["PlannerCore", "Simulator", "Optimizer", "LoadTest", "Executor", "Profiler"],
     "Profiler": ["PlannerCore", "PlannerFiles", "LoadTest", "Executor", "ServerContract"],
     "Engine": ["PlannerCore", "CTorch"],

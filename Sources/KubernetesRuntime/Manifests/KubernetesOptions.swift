@@ -1,3 +1,4 @@
+import ContainerImages
 import Executor
 
 /// What a user says of a deployment in a cluster beside its nodes.
@@ -78,7 +79,7 @@ public struct KubernetesOptions: Hashable, Sendable {
     }
     let name = "use lower-case letters, digits and hyphens"
     try require(KubernetesName.isLabel(namespace), "'\(namespace)' is no name of a namespace", name)
-    try require(ImageReference.isValid(image), "'\(image)' is no reference of an image", "write REGISTRY/NAME:TAG")
+    try require(ImageReference(image) != nil, "'\(image)' is no reference of an image", "write REGISTRY/NAME:TAG")
     for secret in imagePullSecrets {
       try require(KubernetesName.isSubdomain(secret), "'\(secret)' is no name of a secret", name)
     }

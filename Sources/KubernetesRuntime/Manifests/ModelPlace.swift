@@ -1,3 +1,4 @@
+import ContainerImages
 import Executor
 import PlannerCore
 
@@ -34,7 +35,7 @@ enum ModelPlace: Hashable {
       self = .claim(claim, folder: try Self.folder(parts.count > 1 ? parts[1] : "", refuse))
     } else if repository.hasPrefix("image://") {
       let parts = repository.dropFirst(8).split(separator: "#", maxSplits: 1).map(String.init)
-      guard let image = parts.first, ImageReference.isValid(image) else {
+      guard let image = parts.first, ImageReference(image) != nil else {
         throw refuse("names no image", "write image://REGISTRY/NAME:TAG, with #FOLDER behind it if not its root")
       }
       self = .image(image, folder: try Self.folder(parts.count > 1 ? parts[1] : "", refuse))
@@ -87,16 +88,4 @@ enum ModelPlace: Hashable {
   }
 
   var needsNetwork: Bool { if case .remote = self { true } else { false } }
-}
-
-/// Names of images as container engines write them.
-enum ImageReference {
-  /// A host, a path, a tag and a digest of their characters; no more is known of it here than the engines check.
-  static func isValid(_ text: String) -> Bool {
-    let bytes = Array(text.utf8)
-    func isWord(_ byte: UInt8) -> Bool { (0x61...0x7a).contains(byte | 0x20) || (0x30...0x39).contains(byte) }
-    guard (1...512).contains(bytes.count), let first = bytes.first, isWord(first), let last = bytes.last, isWord(last)
-    else { return false }
-    return bytes.allSatisfy { isWord($0) || "._-/:@".utf8.contains($0) }
-  }
 }

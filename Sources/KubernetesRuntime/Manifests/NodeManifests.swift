@@ -253,17 +253,14 @@ struct NodeManifests {
   }
 
   private func arguments(_ settings: NodeSettings, _ place: ModelPlace) throws -> [String] {
-    var arguments = ServerArguments()
-    arguments.add(.repository, place.serverRepository)
-    arguments.add(.host, "0.0.0.0")
-    arguments.add(.port, KubernetesName.port)
-    arguments.add(.workers, settings.workers)
-    arguments.add(.threads, settings.threadsPerWorker)
-    if !settings.warmTokens.isEmpty { arguments.add(.warmTokens, list: settings.warmTokens) }
-    if !settings.models.isEmpty { arguments.add(.modelList, "/etc/planner/models") }
-    if !sleepsBeforeStop { arguments.add(.shutdownDelay, "\(Self.drainDelaySeconds)s") }
-    if place.needsNetwork { arguments.add(.cache, ModelPlace.cachePath) }
-    return arguments.words + settings.extraArguments
+    var ofPods = ServerArguments()
+    if !sleepsBeforeStop { ofPods.add(.shutdownDelay, "\(Self.drainDelaySeconds)s") }
+    if place.needsNetwork { ofPods.add(.cache, ModelPlace.cachePath) }
+    var settings = settings
+    settings.repository = place.serverRepository
+    settings.extraArguments = ofPods.words + settings.extraArguments
+    return settings.serverArguments(
+      host: "0.0.0.0", port: KubernetesName.port, modelListFile: "/etc/planner/models", pinWorkers: nil, ioCPUs: nil)
   }
 
   /// A text as the API takes it for itself: it would put variables in the place of `$(NAME)`.

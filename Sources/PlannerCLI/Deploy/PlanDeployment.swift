@@ -17,16 +17,12 @@ enum PlanDeployment {
     }
     let excerpt = try Excerpt(of: plan, firstNodes: count)
     let names = names(of: plan.workload)
-    let nodes = excerpt.nodes.enumerated().map { index, node in
-      let copies = excerpt.layout.copies.filter { $0.node == index }
-      let groups = Set(copies.map(\.group))
-      let tokens = Set(groups.map { excerpt.demand.groups[$0].requests.tokens }).sorted()
-      return DesiredNode(
-        NodeID(index: index),
-        node.settings(
-          repository: repository, models: copies.map { names[$0.group][$0.model] }, warmTokens: tokens))
+    let settings = excerpt.nodes.enumerated().map { index, node in
+      node.settings(
+        repository: repository, models: excerpt.copies(onNode: index).map { names[$0.group][$0.model] },
+        warmTokens: excerpt.warmTokens(onNode: index))
     }
-    return DesiredDeployment(DeploymentID(naming: name ?? plan.workload.name, at: ""), nodes: nodes)
+    return DesiredDeployment(DeploymentID(naming: name ?? plan.workload.name, at: ""), settings: settings)
   }
 
   /// Names of each group's models: the group's own, or `model0`, `model1`, … counted through the workload.

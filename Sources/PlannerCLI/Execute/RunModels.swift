@@ -42,14 +42,9 @@ struct RunModels {
     let repository = folder.contains("://") ? folder : URL(fileURLWithPath: folder).standardizedFileURL.path
     return excerpt.nodes.enumerated().map { index, node in
       node.settings(
-        repository: repository, models: names(onNode: index), warmTokens: warmTokens(onNode: index), image: image)
+        repository: repository, models: names(onNode: index), warmTokens: excerpt.warmTokens(onNode: index),
+        image: image)
     }
-  }
-
-  /// Lengths at which a node's models are warmed: the longest requests of each of its groups.
-  func warmTokens(onNode node: Int) -> [Int] {
-    let groups = Set(excerpt.copies(onNode: node).map(\.group))
-    return Set(groups.map { excerpt.demand.groups[$0].requests.tokens }).sorted()
   }
 
   /// The bytes of a request to a copy at its size.
