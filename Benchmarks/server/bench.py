@@ -27,8 +27,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--connections", type=lambda text: [int(part) for part in text.split(",")], help="such as 1,8")
     parser.add_argument("--into", type=pathlib.Path, help="folder for raw records and summary")
     parser.add_argument(
-        "--beside", type=pathlib.Path, metavar="FOLDER",
-        help="another build of planner and model-server in place of the peers; the rows, and one more: planner")
+        "--beside", type=pathlib.Path, metavar="CHECKOUT",
+        help="another checkout, built, in place of the peers; the rows, and one more: planner")
     arguments = parser.parse_args()
     known = set(beside.ROWS) if arguments.beside else {row.name for row in rows.ROWS}
     unknown = set(arguments.what) - {"smoke"} - known

@@ -14,12 +14,15 @@ struct ArrivalFeed {
 
   /// Arrivals of each model, nil for a model without arrivals; empty where there is a schedule.
   private var models: [ModelSource?]
-  private let schedule: [ScheduledRequest]?
+  /// Requests of the schedule; empty where there is none.
+  private let schedule: [ScheduledRequest]
+  private let isScheduled: Bool
   private var scheduled = 0
 
   /// - Parameter schedule: replaces the models' own arrivals where given.
   init(models: [FleetRun.Model], schedule: Schedule?, seed: UInt64) {
-    self.schedule = schedule?.requests
+    self.schedule = schedule?.requests ?? []
+    isScheduled = schedule != nil
     self.models =
       schedule != nil
       ? []
@@ -33,7 +36,7 @@ struct ArrivalFeed {
 
   /// Puts the first arrivals into the queue.
   mutating func start(_ events: inout EventQueue) {
-    if schedule != nil {
+    if isScheduled {
       advance(model: 0, now: .zero, &events)
     } else {
       for model in models.indices { advance(model: model, now: .zero, &events) }
@@ -42,7 +45,7 @@ struct ArrivalFeed {
 
   /// Puts the arrival that follows the one at hand into the queue.
   mutating func advance(model: Int, now: Nanoseconds, _ events: inout EventQueue) {
-    if let schedule {
+    if isScheduled {
       guard scheduled < schedule.count else { return }
       events.insert(.arrival(model: schedule[scheduled].model), at: schedule[scheduled].due)
       scheduled += 1

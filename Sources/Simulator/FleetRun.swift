@@ -145,7 +145,7 @@ struct FleetRun {
   private mutating func enter(_ id: Int, now: Nanoseconds) {
     guard !requests[id].isAbandoned else { return requests.remove(id) }
     let (model, node) = (requests[id].model, requests[id].node)
-    if nodes[node].machine.residency != nil {
+    if nodes[node].machine.hasBudget {
       requests[id].isMiss = !nodes[node].machine.isResident(model)
       recorder.lookUp(requests[id])
     }
@@ -198,7 +198,7 @@ struct FleetRun {
 
   private mutating func perform(node: Int, now: Nanoseconds) {
     // Taken out one by one from the end, which copies none of them.
-    actions.reverse()
+    if actions.count > 1 { actions.reverse() }
     while let action = actions.popLast() {
       switch action {
       case .start(let worker): start(nodes[node].machine.pass(of: worker), node: node, worker: worker, now: now)

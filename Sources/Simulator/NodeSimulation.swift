@@ -167,15 +167,15 @@ public enum NodeSimulation {
   ///   - end: when the clock stops; `never` runs until the last request is answered, as a measured run does.
   private static func predict(
     _ devices: [DeviceLoad], numbers: [[Int]], streams: Int, seed: UInt64, replications: Int, warmup: Double,
-    end: Nanoseconds, schedule: (_ seed: UInt64) -> Schedule
+    end: Nanoseconds, schedule: @Sendable (_ seed: UInt64) -> Schedule
   ) -> NodePrediction? {
-    var runs = RunTally(streams: streams)
     var drift = RandomStream(seed: seed, stream: "drift")
     let betweenRunCV = devices.flatMap(\.streams).map(\.times.betweenRunCV).max() ?? 0
-    for replication in 0..<replications {
+    // The machine of each day: all of a run's times are longer or shorter together.
+    let factors = (0..<replications).map { _ in min(max(1 + betweenRunCV * drift.normal(), 0.5), 2) }
+    let runs = Replications.map(replications) { replication in
       let runSeed = Scenario.seed(seed, replication: replication)
-      // The machine of that day: all of a run's times are longer or shorter together.
-      let factor = min(max(1 + betweenRunCV * drift.normal(), 0.5), 2)
+      let factor = factors[replication]
       let rendering = FleetRendering(devices, numbers: numbers, factor: factor)
       let arrivals = schedule(runSeed)
       var run = FleetRun(
@@ -184,11 +184,11 @@ public enum NodeSimulation {
       var observation = streams > 1 ? run.runByModel() : run.run()
       observation.windowSeconds = arrivals.durationSeconds - warmup
       let isSteady = end != .never
-      runs.add(
-        observation, rendering, factor: factor,
+      return RunSummary(
+        observation, rendering, streams: streams, factor: factor,
         dispatchGapSeconds: devices[0].streams.first?.times.dispatchGapSeconds ?? 0,
         rare: isSteady ? devices[0].streams.map(\.times) : [], seed: runSeed)
     }
-    return runs.prediction
+    return NodePrediction(runs.compactMap(\.self), streams: streams)
   }
 }

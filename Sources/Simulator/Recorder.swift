@@ -2,7 +2,7 @@ import PlannerCore
 
 extension FleetRun {
   /// What a memory budget did, for requests that arrived in the measured window.
-  struct ResidencyObservation {
+  struct ResidencyObservation: Sendable {
     var hits = 0
     var misses = 0
     var hitLatencySeconds: [Double] = []
@@ -15,7 +15,7 @@ extension FleetRun {
   }
 
   /// What one run observed of the requests that arrived in the measured window, in order of completion.
-  struct Observation {
+  struct Observation: Sendable {
     var latencySeconds: [Double] = []
     /// Model of each latency; empty unless asked for.
     var latencyModels: [Int32] = []

@@ -6,7 +6,7 @@ extension Scenario {
   /// The scenario is taken as valid: readers of files check it. Replication r draws from streams of its own.
   /// Complexity: O(replications · requests · log(models + workers)).
   public func simulate() -> SimulationSummary {
-    let observations = (0..<replications).map { replication in
+    let observations = Replications.map(replications) { replication in
       var run = run(replication: replication)
       return run.run()
     }

@@ -122,6 +122,22 @@ import Testing
     #expect(Set(hosts.map(\.node)).count == replicas[0])
   }
 
+  /// Three models of which two are too much for one device: on two devices each of them needs a copy on either, although
+  /// a device alone could carry any of them.
+  @Test func copiesWhereOthersLiveOnTheDevice() throws {
+    let profile = try Fixture.profile(
+      [.init(memoryPerModelBytes: 20 << 20, cells: [.init(workers: 1, computeSeconds: 0.002)])], cores: 2)
+    var problem = try Fixture.local(models: 3, profile: profile, cores: 2, memoryBytes: 8 << 30, fit: false)
+    problem.workload = Workload(
+      name: "hot", groups: [Self.group("hot", models: 3, total: 675), Self.group("cold", models: 5, total: 1)],
+      source: "test")
+    let plan = try Optimizer.optimize(problem)
+    #expect(plan.feasible, "\(plan.bindingReason)")
+    #expect(plan.nodes.map(\.count) == [2] && plan.groups[0].replicas[1] == 2)
+    for group in plan.groups { #expect(try #require(group.p99Seconds).high <= group.targetP99Seconds) }
+    #expect(check(plan, problem) == [])
+  }
+
   /// 3,000 requests a second to one model whose pass takes a millisecond keep three cores busy: both cores of one
   /// inf2.xlarge do not carry them, those of two do.
   @Test func copiesOnTheCoresOfAccelerators() throws {

@@ -25,6 +25,8 @@ extension MixSizing {
   private var workload: Workload { problem.workload }
   /// More nodes of one kind are damage.
   private static let mostNodes = 100_000
+  /// How often a model's work is divided beyond what it alone asks for.
+  private static let mostDivisions = 8
 
   /// A pool before its nodes are counted.
   private struct Draft {
@@ -83,9 +85,46 @@ extension MixSizing {
 
   /// The pool with the fewest nodes of this way that keep every target, at most `most` of them.
   ///
+  /// A model gets copies where a device with nothing else cannot carry it. Where that is not enough, because other models
+  /// live on its device, or because the long simulation is less kind, the most work of one model is divided further.
+  ///
   /// - Parameter isFinal: whether long simulations have the last word, whose figures are printed.
   /// - Returns: nil where there is none.
   mutating func pool(_ groups: [Int], _ way: NodeWay, upTo most: Int, isFinal: Bool) -> Pool? {
+    if let pool = pool(groups, as: way, upTo: most, isFinal: isFinal) { return pool }
+    // Whoever names a limit has a fleet already, and asks for a cheaper one.
+    guard most >= Self.mostNodes else { return nil }
+    var divided = way
+    for _ in 0..<Self.mostDivisions {
+      guard divide(&divided, groups) else { return nil }
+      if let pool = pool(groups, as: divided, upTo: most, isFinal: isFinal) { return pool }
+    }
+    return nil
+  }
+
+  /// Gives the models of one group another copy: of the group in which one copy has the most work.
+  ///
+  /// - Returns: false where there is no device for it.
+  private func divide(_ way: inout NodeWay, _ groups: [Int]) -> Bool {
+    let devices = (way.isLocal ? localNodes(way) : Self.mostNodes) * way.server.devices
+    var most: (work: Double, group: Int, rate: Double)?
+    for index in groups {
+      guard let choice = way.choices[index] else { return false }
+      let group = workload.groups[index]
+      let hottest = group.rates().max() ?? group.ratePerModelPerSecond
+      let copies = max(group.leastReplicas, Int(min((hottest / choice.mostRate).rounded(.up), 1e9)), 1)
+      let work = hottest * choice.busySeconds / Double(copies)
+      if copies < devices, work > most?.work ?? 0 {
+        // The rounding of a quotient does not ask for one copy more.
+        most = (work, index, hottest / Double(copies + 1) * (1 + 1e-12))
+      }
+    }
+    guard let most else { return false }
+    way.choices[most.group]?.mostRate = most.rate
+    return true
+  }
+
+  private mutating func pool(_ groups: [Int], as way: NodeWay, upTo most: Int, isFinal: Bool) -> Pool? {
     guard let draft = draft(groups, way) else { return nil }
     // Nodes beyond the number of copies would be empty.
     let most = min(most, way.isLocal ? localNodes(way) : Self.mostNodes, draft.totals.reduce(0, +))

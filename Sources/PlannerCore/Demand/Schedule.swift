@@ -64,7 +64,12 @@ public struct Schedule: Hashable, Sendable {
       var random = RandomStream(seed: seed, stream: "schedule", index: UInt64(index))
       var sizeRandom = RandomStream(seed: seed, stream: "sizes", index: UInt64(index))
       let size = RequestSizes.Draw(stream.sizes)
-      let drawn = stream.arrivals.draw(durationSeconds: durationSeconds, from: &random)
+      var drawn = stream.arrivals.draw(durationSeconds: durationSeconds, from: &random)
+      if streams.count == 1, stream.turns == nil, let only = stream.sizes == .none ? 0 : stream.sizes.only {
+        // Nothing to choose: most of what a search simulates.
+        for index in drawn.indices { drawn[index].size = only }
+        return Schedule(requests: drawn, durationSeconds: durationSeconds, models: stream.models)
+      }
       requests.reserveCapacity(requests.count + drawn.count)
       var turns = stream.turns.map { $0.map { Turns.Counter($0) } }
       for request in drawn {

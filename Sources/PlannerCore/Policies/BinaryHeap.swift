@@ -20,29 +20,34 @@ package struct BinaryHeap<Element: Comparable & Sendable>: Sendable {
   package mutating func reserveCapacity(_ capacity: Int) { elements.reserveCapacity(capacity) }
 
   @inlinable package mutating func insert(_ element: Element) {
-    var index = elements.count
     elements.append(element)
-    while index > 0 {
-      let parent = (index - 1) / 2
-      guard element < elements[parent] else { break }
-      elements[index] = elements[parent]
-      index = parent
+    // Within one access to the memory: whether the array is shared is asked once, not at each level.
+    elements.withUnsafeMutableBufferPointer { elements in
+      var index = elements.count - 1
+      while index > 0 {
+        let parent = (index - 1) / 2
+        guard element < elements[parent] else { break }
+        elements[index] = elements[parent]
+        index = parent
+      }
+      elements[index] = element
     }
-    elements[index] = element
   }
 
   @inlinable package mutating func removeFirst() {
     guard let last = elements.popLast(), !elements.isEmpty else { return }
-    var index = 0
-    while true {
-      var child = 2 * index + 1
-      guard child < elements.count else { break }
-      if child + 1 < elements.count, elements[child + 1] < elements[child] { child += 1 }
-      guard elements[child] < last else { break }
-      elements[index] = elements[child]
-      index = child
+    elements.withUnsafeMutableBufferPointer { elements in
+      var index = 0
+      while true {
+        var child = 2 * index + 1
+        guard child < elements.count else { break }
+        if child + 1 < elements.count, elements[child + 1] < elements[child] { child += 1 }
+        guard elements[child] < last else { break }
+        elements[index] = elements[child]
+        index = child
+      }
+      elements[index] = last
     }
-    elements[index] = last
   }
 
   /// Throws out the elements that are not to be kept, and all but one of equal elements.

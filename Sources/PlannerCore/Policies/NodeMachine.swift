@@ -79,6 +79,9 @@ public struct NodeMachine: Sendable {
     return pass
   }
 
+  /// Whether models share a budget of memory, and so may have to be loaded first.
+  public var hasBudget: Bool { residency != nil }
+
   public func isResident(_ model: Int) -> Bool { residency?.isResident(model) ?? true }
 
   /// Every request that is in the node: in workers, in the queue, and waiting for models. Counted, not computed from
@@ -138,8 +141,7 @@ public struct NodeMachine: Sendable {
   ///
   /// - Returns: the requests of the pass.
   public mutating func finished(worker: Int, now: Nanoseconds, actions: inout [NodeAction]) -> NodePass {
-    guard let pass = passes[worker] else { preconditionFailure("an idle worker cannot finish") }
-    passes[worker] = nil
+    guard let pass = passes[worker].take() else { preconditionFailure("an idle worker cannot finish") }
     left(pass.first)
     for request in pass.others { left(request) }
     dispatcher.finished(worker: worker, now: now, actions: &dispatched)
