@@ -153,8 +153,9 @@ extension NodeGroup {
     zip(spec.models, figures.entries).reduce(0) { $0 + Int64($1.0.count) * $1.1.memoryPerModelBytes }
   }
 
-  /// Memory of one node's server with its models, as the figures say, bytes.
-  public var memoryNeededBytes: Int64 { modelBytes + (serverMemoryBytes ?? 0) }
+  /// Memory of one node's server with its models, bytes: as the figures say, and what plans keep for a server where
+  /// none was measured.
+  public var memoryNeededBytes: Int64 { modelBytes + (serverMemoryBytes ?? MemoryEstimate.serverAllowanceBytes) }
 
   /// One of these nodes, with the copies that its devices hold.
   fileprivate func alone(with devices: [Placement.Device]) -> NodeGroup {

@@ -129,5 +129,10 @@ import Testing
     #expect(settings.workers == 2 && settings.threadsPerWorker == 1)
     #expect(settings.environment == node.environment && settings.memoryBytes == 200 << 20)
     #expect(settings.instanceType == nil)
+    // Where no server was measured, the room that plans keep for one is asked for.
+    var unmeasured = node
+    unmeasured.serverMemoryBytes = nil
+    let kept = unmeasured.settings(repository: "models/x", models: names, warmTokens: [16]).memoryBytes
+    #expect(kept == (100 << 20) + MemoryEstimate.serverAllowanceBytes)
   }
 }

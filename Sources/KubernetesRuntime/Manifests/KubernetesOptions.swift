@@ -58,9 +58,8 @@ public struct KubernetesOptions: Hashable, Sendable {
   public var tolerations: [Toleration] = []
   /// Adds a ServiceMonitor for the Prometheus operator.
   public var monitor = false
-  /// Memory that a server needs beside its models, bytes.
-  public var serverMemoryBytes: Int64 = 2 << 30
-  /// What pods may use of machines, by type. Requests for CPUs are no larger.
+  /// What pods may use of machines, by type. Requests for CPUs are no larger, and memory beyond what a node needs only
+  /// as far as there is some.
   public var machines: [String: MachineRoom] = [:]
   /// How long a node may take until it answers, seconds.
   public var readyTimeoutSeconds = 600

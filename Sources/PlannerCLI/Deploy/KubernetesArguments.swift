@@ -46,9 +46,6 @@ struct KubernetesArguments: ParsableArguments {
     options.monitor = monitor
     options.machinesComeOnDemand = machinesOnDemand
     options.readyTimeoutSeconds = max(1, Int(readyTimeout.rounded(.up)))
-    if let server = plan.nodes.compactMap({ $0.figures.serverMemoryBytes }).max() {
-      options.serverMemoryBytes = max(server, options.serverMemoryBytes)
-    }
     let catalog = try CatalogFile.embedded()
     for type in catalog.types {
       let room = catalog.room(on: type)
