@@ -41,7 +41,10 @@ public struct Rollout: Sendable {
     var state = State()
     let clock = ContinuousClock()
     let start = clock.now
-    try await persistently(&state) { try await runtime.check(desired) }
+    try await persistently(&state) {
+      try await runtime.check(desired)
+      try await runtime.prepare(desired)
+    }
     while true {
       do {
         for try await _ in looks(at: desired.id) {

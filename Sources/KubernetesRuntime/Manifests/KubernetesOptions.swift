@@ -66,9 +66,30 @@ public struct KubernetesOptions: Hashable, Sendable {
   /// Machines are made when pods need them (Karpenter, Cluster Autoscaler): that some are missing is no error.
   public var machinesComeOnDemand = false
 
+  /// Nothing is ever started: what there is may be looked at, and ended.
+  public private(set) var onlyLooks = false
+
   public init(namespace: String, image: String) {
     self.namespace = namespace
     self.image = image
+  }
+
+  /// Options of somebody who looks at deployments, or ends them.
+  public static func looking(at namespace: String) -> KubernetesOptions {
+    var options = KubernetesOptions(namespace: namespace, image: "none")
+    options.onlyLooks = true
+    return options
+  }
+
+  /// What pods are started from, as people read it: the image, and behind it what else was said of pods. It is a part
+  /// of nodes' settings, so that another image, account or toleration is another revision and is rolled out.
+  public var startedFrom: String {
+    var words = [image]
+    words += imagePullSecrets.map { "pull-secret=\($0)" }
+    if let serviceAccount { words.append("account=\(serviceAccount)") }
+    if let roleARN { words.append("role=\(roleARN)") }
+    words += tolerations.map { "toleration=\($0.key)=\($0.value ?? "*"):\($0.effect ?? "*")" }
+    return words.joined(separator: " ")
   }
 
   /// - Throws: `RuntimeError` that names the first value which is none that a cluster takes.

@@ -4,7 +4,6 @@ import Executor
 import Foundation
 import PlannerCore
 import PlannerFiles
-import Proof
 
 struct DeployRunCommand: PlannerCommand {
   static let configuration = CommandConfiguration(
@@ -20,7 +19,12 @@ struct DeployRunCommand: PlannerCommand {
   @OptionGroup var image: ImageOptions
   @Option(parsing: .unconditional, help: "Deploy only so many of the plan's nodes.", transform: Arguments.count)
   var nodes: Int?
-  @Option(help: "Model repository: a folder; default: synthesized models in models/.") var models: String?
+  @OptionGroup var pods: KubernetesArguments
+  @Option(
+    help:
+      "Models: a folder (default: synthesized ones in models/); for kubernetes s3://, https://, pvc://CLAIM/FOLDER, image://REFERENCE, or a folder of the image."
+  )
+  var models: String?
   @Option(parsing: .unconditional, help: "Nodes that may run beyond the larger of both fleets while it changes.")
   var surplus = 1
   @Option(parsing: .unconditional, help: "Give up after so long.", transform: Arguments.seconds) var timeLimit: Double?
@@ -37,17 +41,23 @@ struct DeployRunCommand: PlannerCommand {
   }
 
   func execute() async throws -> PlannerExit {
-    let choice = try place.choice()
+    let choice = place.choice()
+    try pods.check(on: choice.name)
     let plan = try PlanFile.read(plan)
     let chosen = try DeployedNodes(of: plan, count: nodes)
+    let repository = try ModelSource(models, on: choice.name)
     let id = DeploymentID(ofPlan: name ?? plan.workload.name)
-    let cpus = try await split(chosen, of: id, on: choice)
+    let use = RuntimeChoice.Use(
+      cpus: { try await split(chosen, of: id, on: $0) }, lifetime: .deployed, image: image, pods: pods)
+    let opened = try await choice.open(for: use)
     for remark in chosen.remarks(onThisMachine: choice.name != .kubernetes) { Output.note(remark) }
-    let opened = try await choice.open(for: .init(cpus: cpus, lifetime: .deployed, image: image))
+    let settings = try await repository.settings(of: chosen.excerpt, image: opened.image)
+    let desired = DesiredDeployment(id, settings: settings)
+    // A cluster's lock is an object that may need a namespace first: nothing is made for a plan that has no place.
+    if choice.name == .kubernetes { try await opened.runtime.check(desired) }
     let lock = try await opened.runtime.lock(id, purpose: "planner deploy run")
     do {
-      let desired = DesiredDeployment(id, settings: try await models(for: chosen).settings(image: opened.image))
-      let observed = try await roll(out: desired, on: opened.runtime)
+      let observed = try await roll(out: desired, on: opened.runtime, choice)
       try await supervise(id, on: opened.runtime)
       try DeploymentReport.show(
         DeploymentReport(observed, on: opened.runtime, notes: try await opened.runtime.notes(on: id)), json: json)
@@ -62,11 +72,9 @@ struct DeployRunCommand: PlannerCommand {
   // MARK: Steps
 
   /// CPUs of this machine for each node; none where they run elsewhere.
-  private func split(_ chosen: DeployedNodes, of id: DeploymentID, on choice: RuntimeChoice) async throws -> [CPUSplit]
-  {
-    // A missing image is said before anything is asked.
-    if choice.name == .docker { _ = try image.source() }
-    let runtime = try await choice.open()
+  private func split(
+    _ chosen: DeployedNodes, of id: DeploymentID, on runtime: any Runtime
+  ) async throws -> [CPUSplit] {
     if let docker = runtime as? DockerRuntime, !docker.isLocal { return [] }
     // What runs of it now goes when the new nodes come, and what stays is there already.
     let present = try await runtime.observeOrEmpty(id).replicas.reduce(0) { $0 + ($1.settings.memoryBytes ?? 0) }
@@ -75,14 +83,9 @@ struct DeployRunCommand: PlannerCommand {
       availableBytes: HostInfo.availableMemoryBytes() + present, cpus: min(HostInfo.allowedCPUs().count, quota))
   }
 
-  /// The user's models, or synthesized ones; nobody else writes these meanwhile.
-  private func models(for chosen: DeployedNodes) async throws -> RunModels {
-    let lock = try MachineLock.acquire(purpose: "deploy run")
-    defer { lock.release() }
-    return try await RunModels(of: chosen.excerpt, folder: models)
-  }
-
-  private func roll(out desired: DesiredDeployment, on runtime: any Runtime) async throws -> ObservedDeployment {
+  private func roll(
+    out desired: DesiredDeployment, on runtime: any Runtime, _ choice: RuntimeChoice
+  ) async throws -> ObservedDeployment {
     var rollout = Rollout(runtime)
     rollout.surplusAllowed = surplus
     rollout.restarts = 1
@@ -97,7 +100,7 @@ struct DeployRunCommand: PlannerCommand {
       if isThere {
         Output.note(
           "what is ready of '\(desired.id)' stays: the same command goes on from there, and this ends it: "
-            + "planner deploy stop \(desired.id) --runtime \(runtime.name)")
+            + "planner deploy stop \(desired.id) \(choice.words)")
       }
       throw error
     }
@@ -123,7 +126,7 @@ struct DeploySuperviseCommand: PlannerCommand {
 
   func execute() async throws -> PlannerExit {
     let id = try NamedDeployment.id(deployment)
-    guard let runtime = try await RuntimeChoice(RuntimeName.local.rawValue).open() as? LocalRuntime else {
+    guard let runtime = try await RuntimeChoice(.local).open() as? LocalRuntime else {
       return .internal
     }
     try await LocalSupervisor(runtime, id).run()

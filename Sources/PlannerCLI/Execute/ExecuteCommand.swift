@@ -19,6 +19,7 @@ struct ExecuteCommand: PlannerCommand {
   @Argument(help: "Plan file.") var plan = "plan.json"
   @OptionGroup var place: RuntimeOptions
   @OptionGroup var image: ImageOptions
+  @OptionGroup var pods: KubernetesArguments
   @Option(parsing: .unconditional, help: "Nodes of the plan to run.") var nodes = 1
   @Option(parsing: .unconditional, help: "How long to load it.", transform: Arguments.seconds) var duration = 60.0
   @Option(help: "Model repository, of one or several architectures; default: synthesized models in models/.")
@@ -43,7 +44,14 @@ struct ExecuteCommand: PlannerCommand {
   }
 
   func execute() async throws -> PlannerExit {
-    let place = try place.choice()
+    let place = place.choice()
+    guard place.name != .kubernetes else {
+      throw Failure(
+        .unavailable,
+        "a plan is proven on this machine (--runtime local or docker); in a cluster, deploy it with planner deploy run "
+          + "--runtime kubernetes, and ask it with planner load")
+    }
+    try pods.check(on: place.name)
     let plan = try PlanFile.read(plan)
     let lock = try MachineLock.acquire(purpose: "execute")
     defer { lock.release() }
@@ -68,7 +76,7 @@ struct ExecuteCommand: PlannerCommand {
     }
     // First, so that nothing is written for a place that is not there.
     let opened = try await place.open(
-      for: .init(cpus: chosen.cpus, lifetime: keep ? .kept : .run, image: image))
+      for: .init(cpus: { _ in chosen.cpus }, lifetime: keep ? .kept : .run, image: image, pods: pods))
     let models = try await RunModels(of: excerpt, folder: models)
     let run = ProofRun(on: opened.runtime) { addresses in
       let templates = addresses.map { RequestTemplate(host: $0.host, port: $0.port) }
