@@ -119,7 +119,7 @@ extension KubernetesRuntime {
   }
 
   /// The name that the replica has, or the first that is free.
-  private func slot(
+  func slot(
     for node: DesiredNode, _ deployment: DeploymentID,
     _ replicas: [(object: DeploymentObject, replica: ObservedReplica)]
   ) throws -> String {

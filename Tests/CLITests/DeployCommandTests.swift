@@ -129,6 +129,7 @@ import Testing
     let work = place.work
     let first = try work.run(["deploy", "run", "p.json", "--name", "shop", "--json"], environment: place.server)
     let before = try #require(try nodes(first).first?["handle"] as? String)
+    try whatARunWouldChangeIsSaidFirst(work, place.server)
     let second = try work.run(["deploy", "run", "two.json", "--name", "shop", "--json"], environment: place.server)
     #expect(second.status == 0, "\(second.errors)")
     let after = try nodes(second)
@@ -234,6 +235,25 @@ import Testing
     }
     #expect(try work.planner("deploy", "exec", "ten").status == 64)
     #expect(try place.leftovers() == [])
+  }
+
+  private func whatARunWouldChangeIsSaidFirst(_ work: Workplace, _ server: [String: String]) throws {
+    func diff(_ plan: String, _ more: String...) throws -> Workplace.Result {
+      try work.run(["deploy", "diff", plan, "--name", "shop"] + more, environment: server)
+    }
+    let same = try diff("p.json")
+    #expect(same.status == 0 && same.output == "shop (local): nothing would change\n", "\(same.errors)")
+    let other = try diff("two.json", "--json")
+    #expect(other.status == 1, "\(other.errors)")
+    #expect(try CommandSchemaTests.violations("deployment-diff", other.output) == [])
+    #expect(try nodes(other).map { $0["change"] as? String } == ["changed", "added"])
+    let text = try diff("two.json")
+    #expect(text.status == 1 && text.output.hasPrefix("shop (local): nodes: 1 added, 1 changed\n~ node-0: "))
+    #expect(text.output.contains("+ node-1: "), "\(text.output)")
+    // It is as it was.
+    #expect(try diff("p.json").status == 0)
+    let status = try work.planner("deploy", "status", "shop", "--json")
+    #expect(try nodes(status).count == 1)
   }
 
   private func whatAClusterNeedsIsAskedFor(_ work: Workplace) throws {

@@ -1,9 +1,6 @@
 import ArgumentParser
-import DockerRuntime
 import Executor
 import Foundation
-import PlannerCore
-import PlannerFiles
 
 struct DeployRunCommand: PlannerCommand {
   static let configuration = CommandConfiguration(
@@ -14,21 +11,10 @@ struct DeployRunCommand: PlannerCommand {
       --surplus allows. It may be interrupted at any time: the same command goes on from there.
       """)
 
-  @Argument(help: "Plan file.") var plan = "plan.json"
-  @OptionGroup var place: RuntimeOptions
-  @OptionGroup var image: ImageOptions
-  @Option(parsing: .unconditional, help: "Deploy only so many of the plan's nodes.", transform: Arguments.count)
-  var nodes: Int?
-  @OptionGroup var pods: KubernetesArguments
-  @Option(
-    help:
-      "Models: a folder (default: synthesized ones in models/); for kubernetes s3://, https://, pvc://CLAIM/FOLDER, image://REFERENCE, or a folder of the image."
-  )
-  var models: String?
+  @OptionGroup var wanted: WantedDeployment
   @Option(parsing: .unconditional, help: "Nodes that may run beyond the larger of both fleets while it changes.")
   var surplus = 1
   @Option(parsing: .unconditional, help: "Give up after so long.", transform: Arguments.seconds) var timeLimit: Double?
-  @Option(help: "Deploy under this name instead of the plan's.") var name: String?
   @Flag(help: "Print the deployment as one JSON object.") var json = false
 
   var interruptedNote: String? {
@@ -37,27 +23,16 @@ struct DeployRunCommand: PlannerCommand {
 
   func validate() throws {
     if surplus < 0 { throw ValidationError("--surplus must not be negative") }
-    if let name, name.isEmpty { throw ValidationError("--name must not be empty") }
   }
 
   func execute() async throws -> PlannerExit {
-    let choice = place.choice()
-    try pods.check(on: choice.name)
-    let plan = try PlanFile.read(plan)
-    let chosen = try DeployedNodes(of: plan, count: nodes)
-    let repository = try ModelSource(models, on: choice.name)
-    let id = DeploymentID(ofPlan: name ?? plan.workload.name)
-    let use = RuntimeChoice.Use(
-      cpus: { try await split(chosen, of: id, on: $0) }, lifetime: .deployed, image: image, pods: pods)
-    let opened = try await choice.open(for: use)
-    for remark in chosen.remarks(onThisMachine: choice.name != .kubernetes) { Output.note(remark) }
-    let settings = try await repository.settings(of: chosen.excerpt, image: opened.image)
-    let desired = DesiredDeployment(id, settings: settings)
+    let opened = try await wanted.open()
+    let id = opened.desired.id
     // A cluster's lock is an object that may need a namespace first: nothing is made for a plan that has no place.
-    if choice.name == .kubernetes { try await opened.runtime.check(desired) }
+    if opened.choice.name == .kubernetes { try await opened.runtime.check(opened.desired) }
     let lock = try await opened.runtime.lock(id, purpose: "planner deploy run")
     do {
-      let observed = try await roll(out: desired, on: opened.runtime, choice)
+      let observed = try await roll(out: opened)
       try await supervise(id, on: opened.runtime)
       try DeploymentReport.show(
         DeploymentReport(observed, on: opened.runtime, notes: try await opened.runtime.notes(on: id)), json: json)
@@ -71,21 +46,8 @@ struct DeployRunCommand: PlannerCommand {
 
   // MARK: Steps
 
-  /// CPUs of this machine for each node; none where they run elsewhere.
-  private func split(
-    _ chosen: DeployedNodes, of id: DeploymentID, on runtime: any Runtime
-  ) async throws -> [CPUSplit] {
-    if let docker = runtime as? DockerRuntime, !docker.isLocal { return [] }
-    // What runs of it now goes when the new nodes come, and what stays is there already.
-    let present = try await runtime.observeOrEmpty(id).replicas.reduce(0) { $0 + ($1.settings.memoryBytes ?? 0) }
-    let quota = HostInfo.cpuQuota().map { max(1, Int($0)) } ?? .max
-    return try chosen.split(
-      availableBytes: HostInfo.availableMemoryBytes() + present, cpus: min(HostInfo.allowedCPUs().count, quota))
-  }
-
-  private func roll(
-    out desired: DesiredDeployment, on runtime: any Runtime, _ choice: RuntimeChoice
-  ) async throws -> ObservedDeployment {
+  private func roll(out wanted: WantedDeployment.Opened) async throws -> ObservedDeployment {
+    let (runtime, desired) = (wanted.runtime, wanted.desired)
     var rollout = Rollout(runtime)
     rollout.surplusAllowed = surplus
     rollout.restarts = 1
@@ -100,7 +62,7 @@ struct DeployRunCommand: PlannerCommand {
       if isThere {
         Output.note(
           "what is ready of '\(desired.id)' stays: the same command goes on from there, and this ends it: "
-            + "planner deploy stop \(desired.id) \(choice.words)")
+            + "planner deploy stop \(desired.id) \(wanted.choice.words)")
       }
       throw error
     }

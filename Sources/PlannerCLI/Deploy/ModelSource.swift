@@ -34,7 +34,7 @@ enum ModelSource {
     case .place(let repository):
       return PlanDeployment.settings(of: excerpt, repository: repository, image: image)
     case .folder(let folder):
-      let lock = try MachineLock.acquire(purpose: "deploy run")
+      let lock = try MachineLock.acquire(purpose: "deploy")
       defer { lock.release() }
       return try await RunModels(of: excerpt, folder: folder).settings(image: image)
     }
