@@ -305,7 +305,7 @@ let package = Package(
       swiftSettings: strict),
     // The cluster of those tests, and tools of others that look at it.
     .target(
-      name: "ClusterSupport", dependencies: ["Executor", "KubernetesRuntime", "TestSupport"],
+      name: "ClusterSupport", dependencies: ["APIClient", "Executor", "KubernetesRuntime", "TestSupport"],
       path: "Tests/ClusterSupport", swiftSettings: strict),
     .testTarget(
       name: "ProofTests",

@@ -19,7 +19,7 @@ public enum TestCluster {
   public static let simulatedType = "c7g.4xlarge"
   public static let simulatedCount = 60
   /// Type of the real ones.
-  public static let realType = "local"
+  public static let realType = environment["REAL_TYPE"] ?? "local"
 
   public static let fast = RequestRate(perSecond: 500, burst: 500)
 
@@ -66,6 +66,11 @@ public enum TestCluster {
     try await kubectl(
       "-n", namespace, "get", "deployments,services,pods,replicasets,pdb,networkpolicies,serviceaccounts,leases", "-o",
       "name", "-l", "app.kubernetes.io/managed-by=planner")
+  }
+
+  /// Address of a Service within the cluster, which this machine reaches, too.
+  public static func address(ofService name: String, in namespace: String) async throws -> String {
+    try await kubectl("-n", namespace, "get", "service", name, "-o", "jsonpath={.spec.clusterIP}") + ":8080"
   }
 
   public static func newNamespace() -> String { "t-\(UInt32.random(in: 0 ... .max))" }
