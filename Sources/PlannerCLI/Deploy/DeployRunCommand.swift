@@ -52,6 +52,7 @@ struct DeployRunCommand: PlannerCommand {
     rollout.surplusAllowed = surplus
     rollout.restarts = 1
     rollout.timeLimit = timeLimit.map { .seconds($0) }
+    rollout.stallLimit = wanted.stallLimit
     let progress = DeployProgress(desired)
     defer { Output.clearProgress() }
     do {

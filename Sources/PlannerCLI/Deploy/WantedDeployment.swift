@@ -28,6 +28,8 @@ struct WantedDeployment: ParsableArguments {
     var runtime: any Runtime
     var desired: DesiredDeployment
     var choice: RuntimeChoice
+    /// Longest time in which nothing gets further; nil where the runtime itself gives up.
+    var stallLimit: Duration?
   }
 
   /// Opens the runtime, and makes sure of the models and the image: neither is a part of what runs.
@@ -45,7 +47,9 @@ struct WantedDeployment: ParsableArguments {
     let opened = try await choice.open(for: use)
     for remark in chosen.remarks(onThisMachine: choice.name != .kubernetes) { Output.note(remark) }
     let settings = try await source.settings(of: chosen.excerpt, image: opened.image)
-    return Opened(runtime: opened.runtime, desired: DesiredDeployment(id, settings: settings), choice: choice)
+    return Opened(
+      runtime: opened.runtime, desired: DesiredDeployment(id, settings: settings), choice: choice,
+      stallLimit: choice.name == .kubernetes ? pods.stallLimit : nil)
   }
 
   /// CPUs of this machine for each node; none where they run elsewhere.
