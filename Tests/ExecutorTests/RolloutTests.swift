@@ -93,11 +93,11 @@ import Testing
   @Test func aRolloutThatGetsNoFurtherEnds() async throws {
     let runtime = FakeRuntime()
     let (a, b) = (ReconcilerTests.node(0, ["a"]), ReconcilerTests.node(1, ["b"]))
-    runtime.withWorld { $0.stuck = [b.id] }
+    runtime.withWorld { $0.stuck = [a.id, b.id] }
     var patient = rollout(runtime)
     patient.stallLimit = .milliseconds(20)
     let error = await #expect(throws: RuntimeError.self) { try await patient.run(ReconcilerTests.desired(a, b)) }
-    #expect(error?.kind == .notReady && error?.message.hasPrefix("nothing has changed for 0.02 s: 1 of 2") == true)
+    #expect(error?.kind == .notReady && error?.message.hasPrefix("nothing has changed for 0.02 s: 2 of 2") == true)
     runtime.withWorld { $0.stuck = [] }
     patient.stallLimit = .seconds(600)
     try await patient.run(ReconcilerTests.desired(a, b))
