@@ -106,6 +106,24 @@ import Testing
     }
   }
 
+  /// A plan's prediction beside what its pods did, asked from here.
+  @Test func aPlanIsProvenInTheCluster() async throws {
+    try await withPlace { place in
+      let result = try place.work.run(
+        ["execute", "cluster-two.json", "--duration", "6s", "--no-calibration", "--json"] + place.options
+          + Self.started, environment: Self.kubeconfig)
+      let json = try result.json()
+      #expect([0, 3, 4].contains(result.status), "\(result.errors)")
+      #expect(json["runtime"] as? String == "kubernetes" && json["scope"] as? String == "full")
+      #expect(try CommandSchemaTests.violations("run", result.output) == [])
+      let requests = try #require(json["requests"] as? [String: Int])
+      #expect(requests["sent"] == requests["completed"] && (requests["sent"] ?? 0) > 200, "\(requests)")
+      #expect((json["nodes"] as? [[String: Any]])?.count == 2)
+      #expect(result.errors.contains("are asked from this machine"), "\(result.errors)")
+      #expect(try await TestCluster.left(in: place.namespace).isEmpty)
+    }
+  }
+
   /// The program is killed at whatever step of an update, again and again, while nodes are asked 200 times a second.
   @Test func aPlannerThatIsKilledAnywhereIsResumedAndNothingIsLost() async throws {
     try await withPlace { place in

@@ -33,7 +33,7 @@ enum PlanDeployment {
   }
 
   /// Names of each group's models: the group's own, or `model0`, `model1`, … counted through the workload.
-  private static func names(of workload: Workload) -> [[String]] {
+  static func names(of workload: Workload) -> [[String]] {
     var first = 0
     return workload.groups.map { group in
       defer { first += group.models }
