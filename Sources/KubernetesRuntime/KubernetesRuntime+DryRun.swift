@@ -19,14 +19,14 @@ extension KubernetesRuntime {
   public func dryRun(_ desired: DesiredDeployment) async throws -> [ObjectChange] {
     try await asking {
       let options = try await knownOptions()
-      let facts = try await facts()
+      let facts = try await self.facts()
       let live = try await LiveObjects.read(client, namespace: namespace, desired.id, facts)
       var changes: [ObjectChange] = []
       let needsNetwork = try desired.nodes.contains { try ModelPlace($0.settings.repository).needsNetwork }
       let fleet = FleetManifests(options: options, deployment: desired.id)
         .objects(needsNetwork: needsNetwork, disruptionVersion: "policy/\(facts.disruptionVersion)")
       for manifest in fleet { changes += try await dryRun(manifest, over: live.object(like: manifest), facts) }
-      let reading = try await reading(desired.id)
+      let reading = try await self.reading(desired.id)
       for node in desired.nodes { changes += try await dryRun(node, desired.id, options, reading, live, facts) }
       if !options.exposure.isIngress { changes += live.ingresses.map(Self.goes) }
       return changes

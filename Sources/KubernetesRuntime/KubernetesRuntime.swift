@@ -122,7 +122,7 @@ public final class KubernetesRuntime: Runtime {
   // MARK: Lock
 
   public func lock(_ deployment: DeploymentID, purpose: String) async throws -> any DeploymentLock {
-    try await asking {
+    try await asking { () -> any DeploymentLock in
       // The lock's times are the cluster's, which its first answer tells.
       _ = try await facts()
       let lock: LeaseLock

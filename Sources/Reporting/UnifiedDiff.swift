@@ -82,13 +82,14 @@ public enum UnifiedDiff {
     _ old: ArraySlice<Substring>, _ new: ArraySlice<Substring>
   ) -> [(old: Int, new: Int)] {
     func single(_ lines: ArraySlice<Substring>) -> [Substring: Int] {
-      var places: [Substring: Int?] = [:]
-      for index in lines.indices { places[lines[index]] = places[lines[index]] == nil ? .some(index) : .some(nil) }
-      return places.compactMapValues(\.self)
+      var counts: [Substring: (place: Int, count: Int)] = [:]
+      for index in lines.indices { counts[lines[index], default: (index, 0)].count += 1 }
+      return counts.compactMapValues { $0.count == 1 ? $0.place : nil }
     }
     let (ofOld, ofNew) = (single(old), single(new))
-    let common = old.indices.compactMap { index in
-      ofOld[old[index]] == index ? ofNew[old[index]].map { (old: index, new: $0) } : nil
+    var common: [(old: Int, new: Int)] = []
+    for index in old.indices where ofOld[old[index]] == index {
+      if let place = ofNew[old[index]] { common.append((index, place)) }
     }
     return longestAscending(common)
   }

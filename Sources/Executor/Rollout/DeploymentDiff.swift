@@ -43,7 +43,7 @@ public struct DeploymentDiff: Hashable, Sendable {
   public init(from observed: ObservedDeployment, to desired: DesiredDeployment) {
     let wanted = Set(desired.nodes.map(\.id))
     nodes =
-      desired.nodes.map { Self.node($0, among: observed.replicas.filter { [id = $0.id] in $0.id.node == id }) }
+      desired.nodes.map { node in Self.node(node, among: observed.replicas.filter { $0.id.node == node.id }) }
       + Self.going(observed.replicas.filter { !wanted.contains($0.id.node) })
   }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Executor
 import KubernetesRuntime
+import PlannerCore
 import PlannerFiles
 
 /// What a user says of pods beside their plan, their image and their namespace.
