@@ -88,7 +88,7 @@ extension KubernetesRuntime {
     let facts = try await facts()
     let labels = KubernetesName.own(deployment)
     for resource in [KubeResource.disruptionBudgets(facts.disruptionVersion), .networkPolicies] {
-      try await client.deleteAll(resource, namespace: namespace, labels: labels)
+      try await removeAll(resource, labels, isAskedFor: true)
     }
     try await removeAll(.serviceAccounts, labels, isAskedFor: options.roleARN != nil)
     try await removeAll(.ingresses, labels, isAskedFor: options.exposure.isIngress)
@@ -105,7 +105,7 @@ extension KubernetesRuntime {
     do {
       try await client.deleteAll(resource, namespace: namespace, labels: labels)
     } catch let failure as KubeFailure where failure.isNotFound || failure.code == 403 && !isAskedFor {
-      // The cluster has no such kind, or nobody of this name has made one.
+      // The cluster has no such namespace or kind, or nobody of this name has made one.
     }
   }
 }
