@@ -9,7 +9,8 @@ import Testing
     image: "server:1")
 
   private static func replica(
-    _ index: Int, _ settings: NodeSettings = Self.settings, _ phase: ReplicaPhase = .ready(NodeAddress(host: "h", port: 1))
+    _ index: Int, _ settings: NodeSettings = Self.settings,
+    _ phase: ReplicaPhase = .ready(NodeAddress(host: "h", port: 1))
   ) -> ObservedReplica {
     ObservedReplica(id: ReplicaID(NodeID(index: index), settings), settings: settings, phase: phase, handle: "x")
   }
