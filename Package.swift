@@ -284,7 +284,8 @@ let package = Package(
     .testTarget(
       name: "ExecutorTests",
       dependencies: [
-        "PlannerCore", "Executor", "DockerRuntime", "ServerContract", "ExecutorTestParent", "TestSupport",
+        "ClusterSupport", "PlannerCore", "Executor", "DockerRuntime", "KubernetesRuntime", "ServerContract",
+        "ExecutorTestParent", "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(
@@ -299,8 +300,13 @@ let package = Package(
       swiftSettings: strict),
     // Needs a cluster: scripts/test-kubernetes brings one up.
     .testTarget(
-      name: "KubernetesTests", dependencies: ["Executor", "KubernetesRuntime", "ModelServer", "TestSupport"],
+      name: "KubernetesTests",
+      dependencies: ["ClusterSupport", "Executor", "KubernetesRuntime", "ModelServer", "TestSupport"],
       swiftSettings: strict),
+    // The cluster of those tests, and tools of others that look at it.
+    .target(
+      name: "ClusterSupport", dependencies: ["APIClient", "Executor", "KubernetesRuntime", "TestSupport"],
+      path: "Tests/ClusterSupport", swiftSettings: strict),
     .testTarget(
       name: "ProofTests",
       dependencies: ["PlannerCore", "Simulator", "Optimizer", "LoadTest", "Executor", "Proof", "ServerContract"],
@@ -341,7 +347,8 @@ let package = Package(
       ],
       exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(
-      name: "CLITests", dependencies: ["PlannerCLI", "ModelServer", "TestSupport"], exclude: ["Fixtures"],
+      name: "CLITests", dependencies: ["ClusterSupport", "PlannerCLI", "ModelServer", "TestSupport"],
+      exclude: ["Fixtures"],
       swiftSettings: strict),
     .testTarget(
       name: "ContainerImagesTests", dependencies: ["ContainerImages", "TestSupport"], swiftSettings: strict),

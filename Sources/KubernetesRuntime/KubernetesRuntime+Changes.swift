@@ -11,7 +11,7 @@ extension KubernetesRuntime {
   }
 
   /// The user's options with what the cluster says of itself.
-  private func knownOptions() async throws -> KubernetesOptions {
+  func knownOptions() async throws -> KubernetesOptions {
     let facts = try await facts()
     var options = options
     options.minorVersion = facts.minorVersion
@@ -45,7 +45,7 @@ extension KubernetesRuntime {
   }
 
   /// What only makes the answer better, and is left out where the user may not see it.
-  private func permitted<Value>(_ body: () async throws -> Value) async throws -> Value? {
+  func permitted<Value>(_ body: () async throws -> Value) async throws -> Value? {
     do {
       return try await body()
     } catch let failure as KubeFailure where failure.code == 403 {
@@ -93,7 +93,7 @@ extension KubernetesRuntime {
     let reading = try await reading(deployment)
     let replicas = reading.replicas()
     try checkNames(of: node, deployment, try await findStrangers())
-    try await prepare(deployment, options, for: node)
+    try await applyFleet(deployment, options, needsNetwork: try ModelPlace(node.settings.repository).needsNetwork)
     let manifests = NodeManifests(options: options, deployment: deployment)
     let present = replicas.first { $0.replica.id == node.replica }
     if let present, case .failed = present.replica.phase {
@@ -119,7 +119,7 @@ extension KubernetesRuntime {
   }
 
   /// The name that the replica has, or the first that is free.
-  private func slot(
+  func slot(
     for node: DesiredNode, _ deployment: DeploymentID,
     _ replicas: [(object: DeploymentObject, replica: ObservedReplica)]
   ) throws -> String {
@@ -129,37 +129,8 @@ extension KubernetesRuntime {
     return slots.first { !taken.contains($0) } ?? slots[1]
   }
 
-  private func service(of node: NodeID, in reading: DeploymentReading) -> ServiceObject? {
+  func service(of node: NodeID, in reading: DeploymentReading) -> ServiceObject? {
     reading.services.first { $0.metadata.labels?[KubernetesName.nodeLabel] == node.text }
-  }
-
-  /// What the deployment has once. It goes ahead of the first pod, and is applied once by each process.
-  private func prepare(_ deployment: DeploymentID, _ options: KubernetesOptions, for node: DesiredNode) async throws {
-    guard !own.withLock({ $0.prepared.contains(deployment) }) else { return }
-    let facts = try await facts()
-    let fleet = FleetManifests(options: options, deployment: deployment)
-    let needsNetwork = try ModelPlace(node.settings.repository).needsNetwork
-    let version = "policy/\(facts.disruptionVersion)"
-    for object in fleet.objects(needsNetwork: needsNetwork, disruptionVersion: version) {
-      guard let kind = object["kind"]?.text, let resource = Self.resource(kind, facts) else { continue }
-      do {
-        try await client.apply(AnyKubeObject.self, resource, namespace: namespace, object)
-      } catch let failure as KubeFailure where failure.isNotFound {
-        try await makeNamespace()
-        try await client.apply(AnyKubeObject.self, resource, namespace: namespace, object)
-      }
-    }
-    own.withLock { _ = $0.prepared.insert(deployment) }
-  }
-
-  private static func resource(_ kind: String, _ facts: ClusterFacts) -> KubeResource? {
-    switch kind {
-    case "PodDisruptionBudget": .disruptionBudgets(facts.disruptionVersion)
-    case "NetworkPolicy": .networkPolicies
-    case "ServiceAccount": .serviceAccounts
-    case "ServiceMonitor": .serviceMonitors
-    default: nil
-    }
   }
 
   private func removePods(
@@ -197,10 +168,8 @@ extension KubernetesRuntime {
       } else {
         try await client.delete(.services, namespace: namespace, name: name, uid: service.metadata.uid)
         watch?.removed(service: name)
-        if case .ingress = options.exposure {
-          let labels = KubernetesName.own(deployment).merging([KubernetesName.nodeLabel: replica.node.text]) { $1 }
-          try await client.deleteAll(.ingresses, namespace: namespace, labels: labels)
-        }
+        let labels = KubernetesName.own(deployment).merging([KubernetesName.nodeLabel: replica.node.text]) { $1 }
+        try await removeAll(.ingresses, labels, isAskedFor: options.exposure.isIngress)
       }
     }
     for entry in own {
@@ -225,20 +194,8 @@ extension KubernetesRuntime {
     if !reading.services.isEmpty { try await client.deleteAll(.services, namespace: namespace, labels: labels) }
     if !reading.deployments.isEmpty { try await client.deleteAll(.deployments, namespace: namespace, labels: labels) }
     try await waitUntilGone(slots: nil, deployment)
-    if !reading.deployments.isEmpty || !reading.services.isEmpty { try await removeFleet(deployment) }
-  }
-
-  /// Removes what the deployment has once: what bears the deployment's labels, and nothing else.
-  private func removeFleet(_ deployment: DeploymentID) async throws {
-    own.withLock { _ = $0.prepared.remove(deployment) }
-    let facts = try await facts()
-    var resources: [KubeResource] = [.disruptionBudgets(facts.disruptionVersion), .networkPolicies]
-    if options.roleARN != nil { resources.append(.serviceAccounts) }
-    if options.monitor { resources.append(.serviceMonitors) }
-    if case .ingress = options.exposure { resources.append(.ingresses) }
-    for resource in resources {
-      try await client.deleteAll(resource, namespace: namespace, labels: KubernetesName.own(deployment))
-    }
+    // Also where no node is left: a run may have ended before its first one.
+    try await removeFleet(deployment)
   }
 
   /// Returns once no Deployment and no pod of these slots is left; nil means all.

@@ -94,6 +94,18 @@ public final class KubernetesRuntime: Runtime {
       deployments: try await deployments.items, pods: try await pods.items, services: try await services.items)
   }
 
+  public func notes(on deployment: DeploymentID) async throws -> [String] {
+    let services = try await asking { try await reading(deployment) }.services
+    let names = services.compactMap(\.metadata.name)
+    var notes = ["the cluster starts its nodes again when they end, and replaces them where their machine is lost"]
+    if let first = names.first {
+      notes.append(
+        "each node's Service answers in the cluster: http://\(first).\(namespace).svc.cluster.local:"
+          + "\(KubernetesName.port)" + (names.count > 1 ? " and \(names.count - 1) more" : ""))
+    }
+    return notes
+  }
+
   func watch(_ deployment: DeploymentID) -> DeploymentWatch {
     own.withLock { own in
       if let watch = own.watches[deployment] { return watch }
@@ -110,14 +122,16 @@ public final class KubernetesRuntime: Runtime {
   // MARK: Lock
 
   public func lock(_ deployment: DeploymentID, purpose: String) async throws -> any DeploymentLock {
-    try await asking {
+    try await asking { () -> any DeploymentLock in
       // The lock's times are the cluster's, which its first answer tells.
       _ = try await facts()
       let lock: LeaseLock
       do {
         lock = try await LeaseLock.acquire(client, namespace: namespace, deployment: deployment, purpose: purpose)
       } catch let failure as KubeFailure where failure.isNotFound {
-        // The namespace is what is missing; the lock of a deployment lies in it.
+        // The namespace is what is missing; the lock of a deployment lies in it. Who ends what is not there changes
+        // nothing, and needs no lock.
+        if options.onlyLooks { return NothingToHold() }
         try await makeNamespace()
         lock = try await LeaseLock.acquire(client, namespace: namespace, deployment: deployment, purpose: purpose)
       }
@@ -142,6 +156,11 @@ public final class KubernetesRuntime: Runtime {
       // Another one was quicker.
     }
   }
+}
+
+/// The lock of a deployment whose namespace is not there.
+private struct NothingToHold: DeploymentLock {
+  func release() async {}
 }
 
 /// What a cluster is, asked once.

@@ -6,6 +6,8 @@ import Proof
 /// Exit codes that scripts may rely on; docs/exit-codes.md lists them for users.
 enum PlannerExit: Int32 {
   case done = 0
+  /// What was compared differs, as with diff.
+  case differs = 1
   case noFeasiblePlan = 2
   /// A verdict "fail", or a check that does not hold.
   case failed = 3

@@ -17,6 +17,11 @@ enum Output {
   /// A line that another program wrote: on a terminal without what would steer it, else as it is.
   static func foreign(_ line: String) -> String { isTerminal(1) ? TextWidth.printable(line) : line }
 
+  /// Lines of which another program has written parts.
+  static func foreignText(_ text: String) -> String {
+    text.split(separator: "\n", omittingEmptySubsequences: false).map { foreign(String($0)) }.joined(separator: "\n")
+  }
+
   static func note(_ text: String) {
     clearProgress()
     write(text + "\n", to: 2)

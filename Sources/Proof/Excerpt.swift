@@ -23,6 +23,16 @@ public struct Excerpt: Sendable {
       demand: plan.workload, groups: plan.groups, kinds: plan.nodes, count: count, scope: .full, reason: nil)
   }
 
+  /// The first node of each kind of a plan, as it is planned and asked as in the whole.
+  ///
+  /// - Parameter reason: why it is not all of them.
+  /// - Throws: `ProofError` where the plan's nodes do not hold its models.
+  public init(of plan: Plan, oneOfEachKindSince reason: String) throws(ProofError) {
+    try self.init(
+      demand: plan.workload, groups: plan.groups, kinds: plan.nodes, places: plan.nodes.indices.map { ($0, 0) },
+      scope: .slice, reason: reason)
+  }
+
   /// Nodes that each hold as many models of one group as they can, of each group the next ones.
   ///
   /// - Throws: `ProofError`, never for nodes that `Slice` has chosen of the plan.
@@ -73,13 +83,22 @@ public struct Excerpt: Sendable {
     guard count <= all.count else {
       throw ProofError(.usage, "the plan has \(all.count) nodes, and \(count) are to run; ask for fewer with --nodes")
     }
+    try self.init(
+      demand: demand, groups: groups, kinds: kinds, places: Array(all.prefix(count)), scope: scope, reason: reason)
+  }
+
+  /// - Parameter places: nodes that run, by their kind and their number in it.
+  private init(
+    demand: Workload, groups: [PlannedGroup], kinds: [NodeGroup], places: [(kind: Int, node: Int)], scope: RunScope,
+    reason: String?
+  ) throws(ProofError) {
     guard let placement = Placement(nodes: kinds, workload: demand, groups: groups) else {
       throw ProofError(
         .usage, "the plan's nodes do not hold the copies of its models that its groups say; see: planner check")
     }
     var nodes: [NodeGroup] = []
     var devices: [Placement.Device] = []
-    for (place, chosen) in all.prefix(count).enumerated() {
+    for (place, chosen) in places.enumerated() {
       let own = placement.devices.filter { $0.kind == chosen.kind && $0.node == chosen.node }
       devices += own.map { device in
         var device = device
@@ -153,8 +172,9 @@ extension NodeGroup {
     zip(spec.models, figures.entries).reduce(0) { $0 + Int64($1.0.count) * $1.1.memoryPerModelBytes }
   }
 
-  /// Memory of one node's server with its models, as the figures say, bytes.
-  public var memoryNeededBytes: Int64 { modelBytes + (serverMemoryBytes ?? 0) }
+  /// Memory of one node's server with its models, bytes: as the figures say, and what plans keep for a server where
+  /// none was measured.
+  public var memoryNeededBytes: Int64 { modelBytes + (serverMemoryBytes ?? MemoryEstimate.serverAllowanceBytes) }
 
   /// One of these nodes, with the copies that its devices hold.
   fileprivate func alone(with devices: [Placement.Device]) -> NodeGroup {

@@ -76,15 +76,19 @@ public struct ProofRun: Sendable {
   let runtime: any Runtime
   let sender: @Sendable ([NodeAddress]) throws -> any LoadSender
   let report: @Sendable (Event) -> Void
+  let stallLimit: Duration?
 
   /// - Parameters:
+  ///   - stallLimit: longest time in which no node gets further before all are ready; nil leaves it to the runtime.
   ///   - sender: makes what loads the nodes at these addresses, which are in their order.
   ///   - report: told of each step.
   public init(
-    on runtime: any Runtime, sender: @escaping @Sendable ([NodeAddress]) throws -> any LoadSender,
+    on runtime: any Runtime, stallLimit: Duration? = nil,
+    sender: @escaping @Sendable ([NodeAddress]) throws -> any LoadSender,
     report: @escaping @Sendable (Event) -> Void
   ) {
     self.runtime = runtime
+    self.stallLimit = stallLimit
     self.sender = sender
     self.report = report
   }
@@ -97,7 +101,9 @@ public struct ProofRun: Sendable {
     let lock = try await runtime.lock(order.deployment, purpose: "planner execute")
     do {
       report(.starting(order.settings))
-      let deployed = try await Rollout(runtime).run(desired)
+      var rollout = Rollout(runtime)
+      rollout.stallLimit = stallLimit
+      let deployed = try await rollout.run(desired)
       let running = nodes.map { node -> (address: NodeAddress, handle: String) in
         guard let replica = deployed.replica(node.replica), let address = replica.address else {
           preconditionFailure("a rollout returns when every node is ready")

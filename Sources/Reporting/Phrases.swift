@@ -80,7 +80,7 @@ public enum Phrases {
   static func headline(_ record: RunRecord) -> String {
     guard record.verdict.valid else { return "The run does not count" }
     // A slice speaks for this machine and for no other.
-    let place = record.ran.scope == .full ? "" : " on this machine"
+    let place = record.ran.scope == .full ? "" : record.ran.isOfCluster ? " by these nodes" : " on this machine"
     if record.parts.groups.count > 1 { return headline(record, place) }
     let target = Format.setting(record.asked.targetP99Seconds)
     switch record.verdict.outcome {
@@ -108,8 +108,13 @@ public enum Phrases {
     let (node, host, architecture) = (record.ran.node, record.ran.host, record.asked.workload.architecture)
     let models = Format.count(record.ran.models, "\(architecture) model", "\(architecture) models")
     let isHere = node.instanceType == "local" || record.ran.scope != .full
-    return "\(models) in \(node.precision.rawValue) ran on \(isHere ? "this machine" : "a \(node.instanceType)") "
-      + "(\(host.cpuModel), \(Format.count(host.cores, "core", "cores")); \(workersInWords(node))). "
+    let machine = "\(host.cpuModel), \(Format.count(host.cores, "core", "cores"))"
+    let place =
+      record.ran.isOfCluster
+      ? "\(node.instanceType == "local" ? "a machine" : "a \(node.instanceType)") of a cluster (\(workersInWords(node))), "
+        + "asked from this machine (\(machine))"
+      : "\(isHere ? "this machine" : "a \(node.instanceType)") (\(machine); \(workersInWords(node)))"
+    return "\(models) in \(node.precision.rawValue) ran on \(place). "
       + "In \(Format.setting(record.load.durationSeconds)) it was sent \(requests(record.load.requests.sent)) of "
       + "\(Format.count(record.asked.workload.tokens, "token", "tokens")) and answered "
       + "\(Format.count(record.load.requests.completed)), \(Format.rate(record.figures.measured.throughputPerSecond))."
@@ -122,7 +127,8 @@ public enum Phrases {
     let copies = record.ran.models == models ? "" : " in \(Format.count(record.ran.models)) copies"
     let groups = parts.groups.count > 1 ? " of \(Format.count(parts.groups.count)) groups" : ""
     return "\(Format.count(models, "model", "models"))\(groups)\(copies) ran on "
-      + "\(Format.count(parts.nodes.count, "node", "nodes")) of this machine "
+      + "\(Format.count(parts.nodes.count, "node", "nodes")) of "
+      + "\(record.ran.isOfCluster ? "a cluster, asked from this machine" : "this machine") "
       + "(\(host.cpuModel), \(Format.count(host.cores, "core", "cores"))). "
       + "In \(Format.setting(record.load.durationSeconds)) they were sent \(requests(record.load.requests.sent)) and "
       + "answered \(Format.count(record.load.requests.completed)), "
@@ -188,6 +194,9 @@ public enum Phrases {
   static func scope(_ record: RunRecord) -> String? {
     guard record.ran.scope != .full else { return nil }
     let reason = record.ran.scopeReason.map { " " + Format.sentence($0) } ?? ""
+    if record.ran.isOfCluster {
+      return "This is a slice of the plan: one node of each kind, asked as in the whole.\(reason)"
+    }
     return "This is a slice of the plan: one node’s models, as many as fit, on this machine, with the prediction made "
       + "for this machine.\(reason) A slice never confirms a cloud latency."
   }

@@ -129,6 +129,7 @@ import Testing
     let work = place.work
     let first = try work.run(["deploy", "run", "p.json", "--name", "shop", "--json"], environment: place.server)
     let before = try #require(try nodes(first).first?["handle"] as? String)
+    try whatARunWouldChangeIsSaidFirst(work, place.server)
     let second = try work.run(["deploy", "run", "two.json", "--name", "shop", "--json"], environment: place.server)
     #expect(second.status == 0, "\(second.errors)")
     let after = try nodes(second)
@@ -220,7 +221,6 @@ import Testing
     #expect(large.status == 69 && large.errors.contains("1,000 CPUs"), "\(large.errors)")
     #expect(try work.planner("deploy", "run", "p.json", "--nodes", "2").status == 64)
     #expect(try work.planner("deploy", "run", "nothing.json").status == 69)
-    #expect(try work.planner("deploy", "run", "p.json", "--runtime", "kubernetes").status == 69)
     #expect(try work.planner("deploy", "run", "p.json", "--runtime", "other").status == 64)
     let image = try work.planner("deploy", "run", "p.json", "--runtime", "docker")
     #expect(image.status == 64 && image.errors.contains("--image"), "\(image.errors)")
@@ -228,12 +228,65 @@ import Testing
       "deploy", "status", "--runtime", "docker", environment: ["DOCKER_HOST": "unix:///no/engine.sock"])
     #expect(engine.status == 69 && engine.errors.contains("/no/engine.sock cannot be reached"), "\(engine.errors)")
     #expect(engine.errors.contains("there is no such socket"))
+    try whatAClusterNeedsIsAskedFor(work)
     for name in ["../x", "a b", "-x", "A", "$(reboot)", "x;y", "ü"] {
       let refused = try work.planner("deploy", "status", "--", name)
       #expect(refused.status == 64, "\(name): \(refused.errors)")
     }
     #expect(try work.planner("deploy", "exec", "ten").status == 64)
     #expect(try place.leftovers() == [])
+  }
+
+  private func whatARunWouldChangeIsSaidFirst(_ work: Workplace, _ server: [String: String]) throws {
+    func diff(_ plan: String, _ more: String...) throws -> Workplace.Result {
+      try work.run(["deploy", "diff", plan, "--name", "shop"] + more, environment: server)
+    }
+    let same = try diff("p.json")
+    #expect(same.status == 0 && same.output == "shop (local): nothing would change\n", "\(same.errors)")
+    let other = try diff("two.json", "--json")
+    #expect(other.status == 1, "\(other.errors)")
+    #expect(try CommandSchemaTests.violations("deployment-diff", other.output) == [])
+    #expect(try nodes(other).map { $0["change"] as? String } == ["changed", "added"])
+    let text = try diff("two.json")
+    #expect(text.status == 1 && text.output.hasPrefix("shop (local): nodes: 1 added, 1 changed\n~ node-0: "))
+    #expect(text.output.contains("+ node-1: "), "\(text.output)")
+    // It is as it was.
+    #expect(try diff("p.json").status == 0)
+    let status = try work.planner("deploy", "status", "shop", "--json")
+    #expect(try nodes(status).count == 1)
+  }
+
+  private func whatAClusterNeedsIsAskedFor(_ work: Workplace) throws {
+    _ = try work.file("image.tar", "no image")
+    let models = ["--models", "s3://bucket/models"]
+    let wrong: [([String], Int32, String)] = [
+      ([], 64, "models are not synthesized for a cluster"), (models, 64, "--image"),
+      (models + ["--image", "image.tar"], 64, "planner image push"),
+      (models + ["--image", "registry.example.com/server:1", "--namespace", "A B"], 69, "'A B'"),
+      (models + ["--image", "registry.example.com/server:1", "--context", "other"], 69, "has no context 'other'"),
+      (models + ["--image", "registry.example.com/server:1"], 69, "cannot be reached"),
+    ]
+    let config = try work.file(
+      "kubeconfig",
+      """
+      clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}]
+      users: [{name: u, user: {token: secret-token}}]
+      contexts: [{name: here, context: {cluster: c, user: u}}]
+      current-context: here
+      """)
+    for (arguments, status, words) in wrong {
+      let result = try work.run(
+        ["deploy", "run", "p.json", "--runtime", "kubernetes"] + arguments, environment: ["KUBECONFIG": config])
+      #expect(result.status == status && result.errors.contains(words), "\(arguments): \(result.errors)")
+      #expect(!result.errors.contains("secret-token"))
+    }
+    let none = try work.planner(
+      "deploy", "status", "--runtime", "kubernetes", environment: ["KUBECONFIG": work.folder + "/nothing"])
+    #expect(none.status == 69 && none.errors.contains("there is no such file"), "\(none.errors)")
+    for arguments in [["--namespace", "x"], ["--context", "x"], ["--toleration", "x"]] {
+      let result = try work.run(["deploy", "run", "p.json"] + arguments)
+      #expect(result.status == 64 && result.errors.contains("--runtime kubernetes"), "\(arguments): \(result.errors)")
+    }
   }
 
   /// Names that are no labels become labels, each its own, and reach no shell.

@@ -21,7 +21,7 @@ import Testing
     let plan = try #require(
       try JSONSerialization.jsonObject(with: Data(try place.read("plan.json").utf8)) as? [String: Any])
     let nodes = try #require(plan["nodes"] as? [[String: Any]]).compactMap { $0["count"] as? Int }.reduce(0, +)
-    let result = try Self.run(place, ["--name", "Shop 1", "--namespace", "mpi", "--out", "deploy", "--json"])
+    let result = try Self.run(place, ["--name", "shop-1", "--namespace", "mpi", "--out", "deploy", "--json"])
     #expect(result.status == 0, "\(result.errors)")
     #expect(try CommandSchemaTests.violations("deploy-manifests", result.output) == [])
     let json = try result.json()
@@ -35,10 +35,10 @@ import Testing
       .joined()
     for model in 0..<200 { #expect(all.contains("model\(model)\\n"), "model\(model)") }
     // The same again is the same bytes, and printed it is what the base has.
-    let again = try Self.run(place, ["--name", "Shop 1", "--namespace", "mpi", "--out", "other"])
+    let again = try Self.run(place, ["--name", "shop-1", "--namespace", "mpi", "--out", "other"])
     let other = try place.read("other/base/shop-1-0.yaml")
     #expect(again.status == 0 && other == text)
-    let printed = try Self.run(place, ["--name", "Shop 1", "--namespace", "mpi"])
+    let printed = try Self.run(place, ["--name", "shop-1", "--namespace", "mpi"])
     #expect(printed.status == 0 && printed.output.contains(text))
   }
 

@@ -40,7 +40,8 @@ enum DockerBench {
       runtime: runtime, another: another,
       settings: {
         NodeSettings(
-          repository: path, models: $0, workers: 1, threadsPerWorker: 1, environment: ["SETTING": "one two"],
+          repository: path, models: $0, workers: 1, threadsPerWorker: 1,
+          environment: ["SETTING": RuntimeContractTests.Bench.setting],
           memoryBytes: 1 << 20)
       },
       broken: NodeSettings(repository: path, workers: 1, threadsPerWorker: 1, environment: ["BROKEN": "yes"]),

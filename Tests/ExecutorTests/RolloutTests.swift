@@ -89,6 +89,20 @@ import Testing
       error?.kind == .notReady && error?.message.contains("2 of 2 nodes are not ready, the first: node-0") == true)
   }
 
+  /// A rollout may take as long as it gets on, and no longer.
+  @Test func aRolloutThatGetsNoFurtherEnds() async throws {
+    let runtime = FakeRuntime()
+    let (a, b) = (ReconcilerTests.node(0, ["a"]), ReconcilerTests.node(1, ["b"]))
+    runtime.withWorld { $0.stuck = [a.id, b.id] }
+    var patient = rollout(runtime)
+    patient.stallLimit = .milliseconds(20)
+    let error = await #expect(throws: RuntimeError.self) { try await patient.run(ReconcilerTests.desired(a, b)) }
+    #expect(error?.kind == .notReady && error?.message.hasPrefix("nothing has changed for 0.02 s: 2 of 2") == true)
+    runtime.withWorld { $0.stuck = [] }
+    patient.stallLimit = .seconds(600)
+    try await patient.run(ReconcilerTests.desired(a, b))
+  }
+
   @Test func aCancelledRolloutIsTakenUpByTheNext() async throws {
     let runtime = FakeRuntime()
     let (a, b) = (ReconcilerTests.node(0, ["a"]), ReconcilerTests.node(1, ["b"]))

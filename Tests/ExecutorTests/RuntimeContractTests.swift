@@ -1,3 +1,4 @@
+import ClusterSupport
 import Executor
 import Foundation
 import TestSupport
@@ -7,15 +8,26 @@ import Testing
 /// other: they share the engine.
 @Suite(.serialized) struct RuntimeContractTests {
   enum Kind: String, CaseIterable, Sendable {
-    case fake, local, localKept, docker
+    case fake, local, localKept, docker, kubernetes
 
     /// All of them, but the ones that need what does not run here.
-    static let here = allCases.filter { $0 != .docker || TestEngine.address != nil }
+    static let here = allCases.filter { kind in
+      switch kind {
+      case .fake, .local, .localKept: true
+      case .docker: TestEngine.address != nil
+      case .kubernetes: TestCluster.isUp
+      }
+    }
   }
 
   /// Says in a test's own words that containers were left out.
   @Test(.enabled(if: TestEngine.address != nil, "\(TestEngine.missing)")) func containersAreHeldToItToo() {
     #expect(Kind.here.contains(.docker))
+  }
+
+  /// Says in a test's own words that pods were left out.
+  @Test(.enabled(if: TestCluster.isUp, "\(TestCluster.howTo)")) func podsAreHeldToItToo() {
+    #expect(Kind.here.contains(.kubernetes))
   }
 
   /// A runtime with nothing in it, and what the tests need to know of its kind.
@@ -24,7 +36,8 @@ import Testing
     /// What another program sees that opens the same runtime.
     let another: any Runtime
     let deployment = DeploymentID("shop")!
-    /// Node that answers once it was started; `models` also tell settings apart.
+    /// Node that answers once it was started, with `setting` in its environment; `models`, of which there are a, b and
+    /// c, also tell settings apart.
     let settings: @Sendable (_ models: [String]) -> NodeSettings
     /// Node that fails before it is ready.
     let broken: NodeSettings
@@ -32,6 +45,13 @@ import Testing
     let say: @Sendable (String, ReplicaID) async throws -> Void
     /// Nothing is left of what was started.
     let isClean: @Sendable () async throws -> Bool
+    /// Prints a variable of the environment where a node runs.
+    var printenv = ["printenv"]
+    /// Between two looks at what is waited for.
+    var pause: Duration = .milliseconds(10)
+
+    /// Value of the variable SETTING: text, and nothing that anybody would put something else in the place of.
+    static let setting = "one $(TWO) $$ two"
 
     func node(_ index: Int, _ models: [String] = ["a"]) -> DesiredNode {
       DesiredNode(NodeID(index: index), settings(models))
@@ -44,16 +64,18 @@ import Testing
       return try await reached(node.replica) { $0.phase.isReady }
     }
 
-    /// Waits until a replica is as wanted; a minute is far longer than any of them takes.
+    /// Waits until a replica is as wanted; two minutes are far longer than any of them takes.
     func reached(
       _ replica: ReplicaID, by runtime: (any Runtime)? = nil, _ isReached: (ObservedReplica) -> Bool
     ) async throws -> ObservedReplica {
-      for _ in 0..<6000 {
-        let found = try await (runtime ?? self.runtime).observeOrEmpty(deployment).replica(replica)
-        if let found, isReached(found) { return found }
-        try await Task.sleep(for: .milliseconds(10))
+      let end = ContinuousClock.now + .seconds(120)
+      var last: ObservedReplica?
+      while ContinuousClock.now < end {
+        last = try await (runtime ?? self.runtime).observeOrEmpty(deployment).replica(replica)
+        if let last, isReached(last) { return last }
+        try await Task.sleep(for: pause)
       }
-      Issue.record("\(replica) did not get there within a minute")
+      Issue.record("\(replica) did not get there within two minutes: \(String(describing: last?.phase))")
       throw CancellationError()
     }
 
@@ -76,6 +98,7 @@ import Testing
     case .local: try localBench(.planner)
     case .localKept: try localBench(.independent)
     case .docker: try await DockerBench.make()
+    case .kubernetes: try KubernetesBench.make()
     }
   }
 
@@ -89,7 +112,7 @@ import Testing
       runtime: runtime, another: FakeRuntime(sharing: runtime),
       settings: {
         NodeSettings(
-          repository: "models", models: $0, workers: 1, threadsPerWorker: 1, environment: ["SETTING": "one two"])
+          repository: "models", models: $0, workers: 1, threadsPerWorker: 1, environment: ["SETTING": Bench.setting])
       },
       broken: NodeSettings(repository: "none", workers: 1, threadsPerWorker: 1),
       crash: { runtime.crash($0, in: deployment) }, say: { runtime.say($0, as: $1, in: deployment) },
@@ -120,7 +143,7 @@ import Testing
       runtime: open(), another: open(),
       settings: {
         NodeSettings(
-          repository: path, models: $0, workers: 1, threadsPerWorker: 1, environment: ["SETTING": "one two"])
+          repository: path, models: $0, workers: 1, threadsPerWorker: 1, environment: ["SETTING": Bench.setting])
       },
       broken: NodeSettings(repository: path, workers: 1, threadsPerWorker: 1, environment: ["BROKEN": "yes"]),
       crash: { try "".write(toFile: "\(state)/shop/\($0).json.crash", atomically: true, encoding: .utf8) },
@@ -254,20 +277,28 @@ import Testing
     let bench = try await Self.bench(kind)
     let node = bench.node(0)
     try await bench.up(node)
+    try await bench.say("sooner", node.replica)
     var lines: [String] = []
-    for try await line in try await bench.runtime.logs(
-      of: node.replica, in: bench.deployment, last: 5, follow: false)
-    { lines.append(line) }
-    #expect(lines.count == 1 && lines[0].hasPrefix("started "))
+    // A node may take a moment to say it.
+    for _ in 0..<1000 where lines.last != "sooner" {
+      try await Task.sleep(for: bench.pause)
+      lines = []
+      for try await line in try await bench.runtime.logs(
+        of: node.replica, in: bench.deployment, last: 5, follow: false)
+      { lines.append(line) }
+    }
+    #expect(lines.last == "sooner" && lines.count <= 5)
     let stream = try await bench.another.logs(of: node.replica, in: bench.deployment, last: 0, follow: true)
     try await bench.say("later", node.replica)
     var followed: [String] = []
+    var stopping: Task<Void, any Error>?
     for try await line in stream {
       followed.append(line)
       // The end of the node ends the stream.
-      try await bench.runtime.stop(bench.deployment)
+      if stopping == nil { stopping = Task { try await bench.runtime.stop(bench.deployment) } }
     }
-    #expect(followed == ["later"])
+    #expect(followed.first == "later")
+    try await stopping?.value
   }
 
   @Test(arguments: Kind.here)
@@ -276,15 +307,16 @@ import Testing
     let node = bench.node(0)
     try await bench.up(node)
     let (lines, feed) = AsyncStream.makeStream(of: String.self)
-    let status = try await bench.another.exec(["printenv", "SETTING"], on: node.replica, in: bench.deployment) {
+    let status = try await bench.another.exec(bench.printenv + ["SETTING"], on: node.replica, in: bench.deployment) {
       feed.yield($0)
     }
     feed.finish()
     #expect(status.isSuccess)
     var printed: [String] = []
     for await line in lines { printed.append(line) }
-    #expect(printed == ["one two"])
-    let failed = try await bench.runtime.exec(["printenv", "OTHER"], on: node.replica, in: bench.deployment) { _ in }
+    #expect(printed == [Bench.setting])
+    let failed = try await bench.runtime.exec(bench.printenv + ["OTHER"], on: node.replica, in: bench.deployment) { _ in
+    }
     #expect(!failed.isSuccess)
     try await bench.runtime.stop(bench.deployment)
   }

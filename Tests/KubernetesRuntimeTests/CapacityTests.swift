@@ -30,7 +30,7 @@ import Testing
     #expect(Self.refused(machines, 60) == nil)
     let error = try #require(Self.refused(Array(machines.dropLast()), 60))
     #expect(error.kind == .noCapacity && error.message.hasPrefix("1 of 60 nodes have no place (node-59)"))
-    #expect(error.message.contains("22528 MiB") && error.message.contains("59 machines of type c7g.4xlarge"))
+    #expect(error.message.contains("23040 MiB") && error.message.contains("59 machines of type c7g.4xlarge"))
     #expect(Self.refused(Array(machines.dropLast()), 60) { $0.machinesComeOnDemand = true } == nil)
     #expect(Self.refused(nil, 60) == nil)
   }

@@ -28,10 +28,23 @@ import Yams
   }
 
   @Test func memoryIsAskedForAndLimitedAsPlannedAndCPUsAreNotLimited() throws {
-    let manifests = try DeploymentManifests(shop(1), usual { $0.serverMemoryBytes = 1 << 30 })
+    let manifests = try DeploymentManifests(shop(1), usual())
     let resources = try #require(manifests.objects("Deployment")[0].at("spec.template.spec.containers.0.resources"))
-    #expect(resources.at("requests.memory") == "21504Mi" && resources.at("limits.memory") == "21504Mi")
+    // 20 GiB are needed, the server's own memory among them; an eighth more is what no figure counts.
+    #expect(resources.at("requests.memory") == "23040Mi" && resources.at("limits.memory") == "23040Mi")
     #expect(resources.at("limits.cpu") == nil && resources.at("requests.cpu") == "6000m")
+    // The eighth is taken as far as the machine has it, and what is needed in any case.
+    for (mebibytes, asked) in [(30 << 10, "23040Mi"), (21 << 10, "21504Mi"), (20 << 10, "20480Mi"), (5, "20480Mi")] {
+      let room = usual { $0.machines = ["c7g.4xlarge": .init(milliCPU: 16000, memoryBytes: Int64(mebibytes) << 20)] }
+      let pod = try DeploymentManifests(shop(1), room).objects("Deployment")[0]
+      #expect(pod.at("spec.template.spec.containers.0.resources.requests.memory")?.text == asked)
+    }
+    // Parts of a MiB are a whole one, and nothing that a plan says overflows.
+    let odd: [(Int64, String?)] = [((1 << 20) + 1, "258Mi"), (.max, "8796093022207Mi"), (0, nil), (-1, nil)]
+    for (bytes, asked) in odd {
+      let pod = try DeploymentManifests(shop(1) { $0.memoryBytes = bytes }, usual()).objects("Deployment")[0]
+      #expect(pod.at("spec.template.spec.containers.0.resources.requests.memory")?.text == asked)
+    }
     // Where it is known what a pod may use, the request is all that the workers need, and no more than there is.
     let known = usual { $0.machines = ["c7g.4xlarge": .init(milliCPU: 7500, memoryBytes: 30 << 30)] }
     let limited = try DeploymentManifests(shop(1), known).objects("Deployment")[0]

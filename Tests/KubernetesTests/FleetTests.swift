@@ -1,3 +1,4 @@
+import ClusterSupport
 import Executor
 import Foundation
 import KubernetesRuntime

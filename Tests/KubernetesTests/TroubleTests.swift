@@ -1,3 +1,4 @@
+import ClusterSupport
 import Executor
 import Foundation
 import KubernetesRuntime
@@ -55,7 +56,8 @@ struct TroubleTests {
 
   @Test func aNodeWithTooLittleMemorySaysSo() async throws {
     try await withRuntime {
-      $0.serverMemoryBytes = 0
+      // The machine has nothing beyond what the node is said to need.
+      $0.machines = [TestCluster.realType: .init(milliCPU: 1000, memoryBytes: 24 << 20)]
     } _: { runtime, _ in
       try await runtime.apply(.start(Self.node(memoryBytes: 24 << 20)), to: Self.shop)
       let found = try await problem(runtime) { $0.kind == .outOfMemory }

@@ -121,6 +121,20 @@ import Testing
     #expect(reason.description.hasPrefix("this machine is no inf2.xlarge; 10 of a node's 50 models run here"))
   }
 
+  /// Of a fleet that has no place, one node of each kind runs: as it is planned, and asked as in the whole.
+  @Test func oneNodeOfEachKindIsASlice() throws {
+    var node = Samples.node("c7g.4xlarge", models: 5)
+    node.count = 2
+    node.totals = [10]
+    let plan = Samples.plan([node])
+    let slice = try Excerpt(of: plan, oneOfEachKindSince: "there is no place for 2 nodes")
+    #expect(slice.nodes.count == 1 && slice.layout.copies.count == 5 && slice.demand.models == 10)
+    #expect(slice.scope == .slice && slice.reason == "there is no place for 2 nodes")
+    let whole = try Excerpt(of: plan, firstNodes: 2)
+    #expect(whole.copies(onNode: 0) == slice.copies(onNode: 0) && whole.scope == .full)
+    #expect(slice.ratePerSecond == whole.ratePerSecond / 2)
+  }
+
   @Test func theNodeIsRenderedOnceForEveryRuntime() {
     let node = Samples.node("local", host: Samples.host())
     let names = (0..<10).map { "model\($0)" }
@@ -129,5 +143,10 @@ import Testing
     #expect(settings.workers == 2 && settings.threadsPerWorker == 1)
     #expect(settings.environment == node.environment && settings.memoryBytes == 200 << 20)
     #expect(settings.instanceType == nil)
+    // Where no server was measured, the room that plans keep for one is asked for.
+    var unmeasured = node
+    unmeasured.serverMemoryBytes = nil
+    let kept = unmeasured.settings(repository: "models/x", models: names, warmTokens: [16]).memoryBytes
+    #expect(kept == (100 << 20) + MemoryEstimate.serverAllowanceBytes)
   }
 }

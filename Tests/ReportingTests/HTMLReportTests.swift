@@ -73,6 +73,20 @@ import Testing
     #expect(!page.contains(">PASS<"))
   }
 
+  /// Of nodes of a cluster, this machine is only who asked.
+  @Test func aClusterIsNotThisMachine() {
+    for sample in [Samples.run(), Samples.mix()] {
+      var record = sample
+      record.ran.runtime = "kubernetes"
+      let page = HTMLReport.render(record)
+      #expect(page.contains("of a cluster") && page.contains("asked from this machine"))
+      #expect(page.contains("<h3>Machine that asked</h3>") && page.contains("nodes of a cluster, asked from "))
+      #expect(!page.contains("ran on this machine") && !page.contains("nodes of this machine"))
+      record.ran.scope = .slice
+      #expect(HTMLReport.render(record).contains("one node of each kind, asked as in the whole"))
+    }
+  }
+
   /// Each figure of the record is on the page: change it and the page changes.
   @Test func everyFigureComesFromTheRecord() {
     let changes: [(String, (inout RunRecord) -> Void)] = [

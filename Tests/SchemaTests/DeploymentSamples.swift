@@ -22,6 +22,19 @@ extension Samples {
      "deployments": [{"deployment": "shop", "nodes": 2, "ready": 1}]}
     """#
 
+  static let changedDeployment = #"""
+    {"kind": "deployment-diff", "schemaVersion": 1, "deployment": "shop", "runtime": "kubernetes", "nodes": [
+      {"node": "node-0", "change": "changed", "settings": [
+        {"setting": "image", "before": "server:1", "after": "server:2"},
+        {"setting": "instanceType", "before": "c7g.4xlarge", "after": null},
+        {"setting": "memoryBytes", "before": null, "after": "1073741824"}],
+       "modelsAdded": ["c"], "modelsRemoved": ["a"], "models": 2},
+      {"node": "node-1", "change": "added", "settings": [], "modelsAdded": [], "modelsRemoved": [], "models": 0}],
+     "objects": [
+      {"before": "Deployment/shop-0", "after": "Deployment/shop-0-3f9a0c11d2", "diff": "--- a\n+++ b\n"},
+      {"before": null, "after": "Service/shop-1", "diff": ""}, {"before": "Ingress/shop-2", "after": null, "diff": ""}]}
+    """#
+
   static let stoppedDeployment = #"""
     {"kind": "deployment-stopped", "schemaVersion": 1, "deployment": "shop", "runtime": "kubernetes", "nodes": 60}
     """#

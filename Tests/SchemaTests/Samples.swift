@@ -28,6 +28,7 @@ enum Samples {
     case "workload-from-log": try [logFindings, bareLogFindings].map { try JSONFile.encode($0) }
     case "deployment": [deployed, troubled]
     case "deployments": [deploymentList]
+    case "deployment-diff": [changedDeployment]
     case "deployment-stopped": [stoppedDeployment]
     case "trace": try [JSONFile.encodeLine(TraceFile.Line(trace))]
     case "ready":

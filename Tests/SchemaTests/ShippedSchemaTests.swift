@@ -9,8 +9,8 @@ import Testing
   /// Schemas of files that people write; `YAMLSchemaTests` compares them with their readers.
   static let ofYAML = ["scenario", "workload"]
   static let names = [
-    "catalog", "check", "deploy-manifests", "deployment", "deployment-stopped", "deployments", "figures", "image-build",
-    "image-transfer",
+    "catalog", "check", "deploy-manifests", "deployment", "deployment-diff", "deployment-stopped", "deployments",
+    "figures", "image-build", "image-transfer",
     "model-index", "model-inspect", "model-synth", "model-variants", "plan", "profile", "profile-check", "ready",
     "repository", "run", "scenario", "simulation", "trace", "workload", "workload-from-log",
   ]

@@ -28,6 +28,10 @@ public protocol Runtime: Sendable {
   /// - Throws: `noCapacity`, `conflict`, `unavailable`.
   func check(_ desired: DesiredDeployment) async throws
 
+  /// Brings what a deployment has beside its nodes to what is asked for now: budgets, policies, the ways by which nodes
+  /// are reached. A rollout calls it once, behind `check` and ahead of its first step. Nodes are left alone.
+  func prepare(_ desired: DesiredDeployment) async throws
+
   /// Takes one step. A start returns once the replica is on its way, not when it is ready; a stop returns when the
   /// replica is gone.
   func apply(_ change: Change, to deployment: DeploymentID) async throws
@@ -79,6 +83,8 @@ public protocol DeploymentLock: Sendable {
 }
 
 extension Runtime {
+  public func prepare(_ desired: DesiredDeployment) async throws {}
+
   public func notes(on deployment: DeploymentID) async throws -> [String] { [] }
 
   /// What there is of a deployment, empty where there is nothing.

@@ -8,6 +8,9 @@ public struct Rollout: Sendable {
   public var restarts = 0
   /// Longest that the rollout may take; nil leaves it to the runtime's own limits.
   public var timeLimit: Duration?
+  /// Longest time in which no node becomes ready and none comes or goes; nil waits for as long as the runtime does, for
+  /// a machine that nobody adds for ever.
+  public var stallLimit: Duration?
   /// How many calls in a row may find the runtime unavailable.
   public var patience = 5
   /// Pause after the first of them; it doubles with each further one.
@@ -27,6 +30,9 @@ public struct Rollout: Sendable {
     var reconciler: Reconciler?
     var started: [ReplicaID: Int] = [:]
     var failures = 0
+    /// Replicas by whether they are ready, and since when they are these.
+    var standing: [ReplicaID: Bool] = [:]
+    var standingSince = ContinuousClock.now
   }
 
   /// Checks first whether the nodes can be brought up at all.
@@ -41,12 +47,20 @@ public struct Rollout: Sendable {
     var state = State()
     let clock = ContinuousClock()
     let start = clock.now
-    try await persistently(&state) { try await runtime.check(desired) }
+    try await persistently(&state) {
+      try await runtime.check(desired)
+      try await runtime.prepare(desired)
+    }
     while true {
       do {
         for try await _ in looks(at: desired.id) {
           if let settled = try await step(desired, &state, progress) { return settled }
-          if let timeLimit, clock.now - start > timeLimit { throw try await overdue(desired, timeLimit) }
+          if let timeLimit, clock.now - start > timeLimit {
+            throw try await overdue(desired, "after \(timeLimit / .seconds(1)) s")
+          }
+          if let stallLimit, clock.now - state.standingSince > stallLimit {
+            throw try await overdue(desired, "nothing has changed for \(stallLimit / .seconds(1)) s:")
+          }
         }
         try Task.checkCancellation()
         throw RuntimeError(
@@ -57,11 +71,11 @@ public struct Rollout: Sendable {
     }
   }
 
-  /// The runtime's signals; where there is a limit of time, also one a second, so that it is noticed though nothing
+  /// The runtime's signals; where there is a limit of either kind, also one a second, so that it is noticed though nothing
   /// happens.
   private func looks(at deployment: DeploymentID) -> AsyncThrowingStream<Void, any Error> {
     let signals = runtime.signals(from: deployment)
-    guard timeLimit != nil else { return signals }
+    guard timeLimit != nil || stallLimit != nil else { return signals }
     let (looks, feed) = AsyncThrowingStream<Void, any Error>.makeStream(bufferingPolicy: .bufferingNewest(1))
     let listening = Task {
       do {
@@ -92,6 +106,8 @@ public struct Rollout: Sendable {
     let reconciler =
       state.reconciler ?? Reconciler(desired, startingFrom: observed, surplusAllowed: surplusAllowed)
     state.reconciler = reconciler
+    let standing = Dictionary(uniqueKeysWithValues: observed.replicas.map { ($0.id, $0.phase.isReady) })
+    if standing != state.standing { (state.standing, state.standingSince) = (standing, .now) }
     let ready = desired.nodes.count { observed.replica($0.replica)?.phase.isReady == true }
     progress(Progress(ready: ready, of: desired.nodes.count, observed: observed))
     for node in desired.nodes {
@@ -125,13 +141,13 @@ public struct Rollout: Sendable {
     state.failures += 1
   }
 
-  private func overdue(_ desired: DesiredDeployment, _ limit: Duration) async throws -> RuntimeError {
+  private func overdue(_ desired: DesiredDeployment, _ when: String) async throws -> RuntimeError {
     let observed = try await runtime.observeOrEmpty(desired.id)
     let late = desired.nodes.filter { observed.replica($0.replica)?.phase.isReady != true }
     let problem = late.lazy.compactMap { observed.replica($0.replica)?.problem }.first
     return RuntimeError(
       .notReady,
-      "after \(limit / .seconds(1)) s \(late.count) of \(desired.nodes.count) nodes are not ready, the first: "
+      "\(when) \(late.count) of \(desired.nodes.count) nodes are not ready, the first: "
         + "\(late.first.map { "\($0.id)" } ?? "none")" + (problem.map { " (\($0.message))" } ?? ""),
       remedy: problem?.remedy ?? "read the node's log, or allow more time")
   }

@@ -64,12 +64,32 @@ package struct DeploymentObject: KubeObject {
 }
 
 package struct ServiceObject: KubeObject {
-  struct Spec: Decodable, Sendable { var selector: [String: String]? }
+  struct Spec: Decodable, Sendable {
+    var type: String?
+    var selector: [String: String]?
+  }
   package var metadata: ObjectMeta
   var spec: Spec?
 
   /// The Deployment that answers for it.
   var slot: String? { spec?.selector?[KubernetesName.slotLabel] }
+}
+
+struct IngressObject: KubeObject {
+  struct Spec: Decodable, Sendable {
+    struct Rule: Decodable, Sendable { var host: String? }
+    var ingressClassName: String?
+    var rules: [Rule]?
+  }
+  var metadata: ObjectMeta
+  var spec: Spec?
+
+  /// Whether its host and class are those of a manifest; a class that the manifest leaves out is the cluster's choice.
+  func leads(as manifest: ManifestValue) -> Bool {
+    let className = manifest["spec"]?["ingressClassName"]?.text
+    return spec?.rules?.first?.host == manifest["spec"]?["rules"]?.elements?.first?["host"]?.text
+      && (className == nil || className == spec?.ingressClassName)
+  }
 }
 
 package struct PodObject: KubeObject {

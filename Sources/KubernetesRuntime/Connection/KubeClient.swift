@@ -261,17 +261,19 @@ final class KubeClient: Sendable {
 
   /// Server-side apply: the cluster merges what is wanted with what others have set, and remembers whose is what.
   ///
-  /// - Parameter isForced: takes fields over that others have set.
+  /// Fields that others have set are taken over.
+  ///
+  /// - Parameter isDryRun: the cluster says what would come of it, and keeps nothing.
   @discardableResult
   func apply<Object: Decodable>(
-    _ type: Object.Type, _ resource: KubeResource, namespace: String?, _ value: ManifestValue, isForced: Bool = true
+    _ type: Object.Type, _ resource: KubeResource, namespace: String?, _ value: ManifestValue, isDryRun: Bool = false
   ) async throws -> Object {
     guard let name = value["metadata"]?["name"]?.text else { preconditionFailure("an object has a name") }
     let call = Call(
       verb: "patch", resource: resource.name, namespace: namespace,
       request: APIRequest(
         "PATCH", path: resource.path(namespace: namespace, name: name),
-        query: [("fieldManager", KubernetesName.manager), ("force", isForced ? "true" : "false")],
+        query: [("fieldManager", KubernetesName.manager), ("force", "true")] + (isDryRun ? [("dryRun", "All")] : []),
         headers: [("content-type", "application/apply-patch+yaml")], body: .bytes(value.jsonBytes)))
     return try Self.decode(type, try await send(call).body, call, cluster)
   }

@@ -58,18 +58,38 @@ public struct KubernetesOptions: Hashable, Sendable {
   public var tolerations: [Toleration] = []
   /// Adds a ServiceMonitor for the Prometheus operator.
   public var monitor = false
-  /// Memory that a server needs beside its models, bytes.
-  public var serverMemoryBytes: Int64 = 2 << 30
-  /// What pods may use of machines, by type. Requests for CPUs are no larger.
+  /// What pods may use of machines, by type. Requests for CPUs are no larger, and memory beyond what a node needs only
+  /// as far as there is some.
   public var machines: [String: MachineRoom] = [:]
   /// How long a node may take until it answers, seconds.
   public var readyTimeoutSeconds = 600
   /// Machines are made when pods need them (Karpenter, Cluster Autoscaler): that some are missing is no error.
   public var machinesComeOnDemand = false
 
+  /// Nothing is ever started: what there is may be looked at, and ended.
+  public private(set) var onlyLooks = false
+
   public init(namespace: String, image: String) {
     self.namespace = namespace
     self.image = image
+  }
+
+  /// Options of somebody who looks at deployments, or ends them.
+  public static func looking(at namespace: String) -> KubernetesOptions {
+    var options = KubernetesOptions(namespace: namespace, image: "none")
+    options.onlyLooks = true
+    return options
+  }
+
+  /// What pods are started from, as people read it: the image, and behind it what else was said of pods. It is a part
+  /// of nodes' settings, so that another image, account or toleration is another revision and is rolled out.
+  public var startedFrom: String {
+    var words = [image]
+    words += imagePullSecrets.map { "pull-secret=\($0)" }
+    if let serviceAccount { words.append("account=\(serviceAccount)") }
+    if let roleARN { words.append("role=\(roleARN)") }
+    words += tolerations.map { "toleration=\($0.key)=\($0.value ?? "*"):\($0.effect ?? "*")" }
+    return words.joined(separator: " ")
   }
 
   /// - Throws: `RuntimeError` that names the first value which is none that a cluster takes.

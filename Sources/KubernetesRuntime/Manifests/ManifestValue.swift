@@ -60,6 +60,26 @@ extension ManifestValue: Encodable {
   }
 }
 
+extension ManifestValue: Decodable {
+  /// Members without a value are left out; numbers that are not whole become texts.
+  public init(from decoder: any Decoder) throws {
+    let box = try decoder.singleValueContainer()
+    if let value = try? box.decode(Bool.self) {
+      self = .bool(value)
+    } else if let value = try? box.decode(Int.self) {
+      self = .integer(value)
+    } else if let value = try? box.decode(String.self) {
+      self = .string(value)
+    } else if let value = try? box.decode([ManifestValue?].self) {
+      self = .array(value.compactMap(\.self))
+    } else if let value = try? box.decode([String: ManifestValue?].self) {
+      self = .object(value.compactMapValues(\.self))
+    } else {
+      self = .string(String(try box.decode(Double.self)))
+    }
+  }
+}
+
 extension ManifestValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral,
   ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {

@@ -281,7 +281,7 @@ struct NodeManifests {
       })
   }
 
-  /// Memory as it is needed, at least and at most; CPUs are asked for, and never taken away where more are free.
+  /// One amount of memory at least and at most, so that no other pod is given what this one may take; CPUs are asked for, and never taken away where more are free.
   private func resources(_ settings: NodeSettings) -> ManifestValue {
     let amount = NodeAmount(settings, options)
     var requests: ManifestValue = ["cpu": .string("\(amount.milliCPU)m")]
@@ -304,7 +304,16 @@ struct NodeAmount: Hashable {
     let wanted = isTooMany ? Int.max / 1000 : min(threads, Int.max / 1000)
     // Where nobody knows what else runs on the machine, a quarter is left to it: a request is a share, not a limit.
     milliCPU = max(10, room.map { min(wanted * 1000, $0.milliCPU) } ?? wanted * 750)
-    mebibytes = settings.memoryBytes.map { (max(0, $0) &+ options.serverMemoryBytes + (1 << 20) - 1) >> 20 }
+    mebibytes = Self.memoryBytes(settings, most: room?.memoryBytes ?? .max).map {
+      min(($0 >> 20) + ($0 & ((1 << 20) - 1) > 0 ? 1 : 0), .max >> 20)
+    }
+  }
+
+  /// The limit that the node has on every runtime. A machine that has not all of it, since a plan fills machines by what
+  /// nodes need, gives what it has: never less than that need.
+  private static func memoryBytes(_ settings: NodeSettings, most: Int64) -> Int64? {
+    guard let needed = settings.memoryBytes, needed > 0 else { return nil }
+    return max(needed, min(settings.memoryLimitBytes ?? needed, most))
   }
 }
 

@@ -6,47 +6,74 @@ package enum YAMLText {
     values.map { "---\n" + document($0) }.joined()
   }
 
-  package static func document(_ value: ManifestValue) -> String {
+  package static func document(_ value: ManifestValue) -> String { document(value, .compact) }
+
+  /// The same value with long texts line by line, so that people see which line of one differs.
+  package static func reading(_ value: ManifestValue) -> String { document(value, .readable) }
+
+  private enum Style {
+    /// Each text on one line.
+    case compact
+    /// Texts of several lines as blocks.
+    case readable
+  }
+
+  private static func document(_ value: ManifestValue, _ style: Style) -> String {
     var text = ""
     switch value {
-    case .object(let members) where !members.isEmpty: append(members, indent: 0, to: &text)
-    case .array(let elements) where !elements.isEmpty: append(elements, indent: 0, to: &text)
+    case .object(let members) where !members.isEmpty: append(members, style, indent: 0, to: &text)
+    case .array(let elements) where !elements.isEmpty: append(elements, style, indent: 0, to: &text)
     default: text = inline(value) + "\n"
     }
     return text
   }
 
-  private static func append(_ members: [String: ManifestValue], indent: Int, to text: inout String) {
+  private static func append(
+    _ members: [String: ManifestValue], _ style: Style, indent: Int, to text: inout String
+  ) {
     for (key, value) in members.sorted(by: { $0.key < $1.key }) {
       text += String(repeating: " ", count: indent) + scalar(key) + ":"
-      appendNested(value, indent: indent, to: &text)
+      appendNested(value, style, indent: indent, to: &text)
     }
   }
 
-  private static func appendNested(_ value: ManifestValue, indent: Int, to text: inout String) {
+  private static func appendNested(_ value: ManifestValue, _ style: Style, indent: Int, to text: inout String) {
     switch value {
     case .object(let members) where !members.isEmpty:
       text += "\n"
-      append(members, indent: indent + 2, to: &text)
+      append(members, style, indent: indent + 2, to: &text)
     case .array(let elements) where !elements.isEmpty:
       text += "\n"
-      append(elements, indent: indent, to: &text)
+      append(elements, style, indent: indent, to: &text)
+    case .string(let string) where style == .readable && isBlock(string):
+      text += " |\n"
+      for line in string.split(separator: "\n", omittingEmptySubsequences: false).dropLast() {
+        text += String(repeating: " ", count: indent + 2) + line + "\n"
+      }
     default:
       text += " " + inline(value) + "\n"
     }
   }
 
-  private static func append(_ elements: [ManifestValue], indent: Int, to text: inout String) {
+  /// Lines of visible characters, each with its end.
+  private static func isBlock(_ text: String) -> Bool {
+    text.hasSuffix("\n") && text.first?.isWhitespace == false
+      && text.split(separator: "\n").allSatisfy { line in
+        line.last?.isWhitespace == false && quoted(String(line)).unicodeScalars.count == line.unicodeScalars.count + 2
+      }
+  }
+
+  private static func append(_ elements: [ManifestValue], _ style: Style, indent: Int, to text: inout String) {
     for element in elements {
       let start = String(repeating: " ", count: indent) + "- "
       switch element {
       case .object(let members) where !members.isEmpty:
         var block = ""
-        append(members, indent: indent + 2, to: &block)
+        append(members, style, indent: indent + 2, to: &block)
         text += start + block.dropFirst(indent + 2)
       case .array(let inner) where !inner.isEmpty:
         var block = ""
-        append(inner, indent: indent + 2, to: &block)
+        append(inner, style, indent: indent + 2, to: &block)
         text += start + block.dropFirst(indent + 2)
       default:
         text += start + inline(element) + "\n"

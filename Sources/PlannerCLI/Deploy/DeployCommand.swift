@@ -11,8 +11,8 @@ struct DeployCommand: AsyncParsableCommand {
       work from any terminal, and for containers from any machine that asks the same engine.
       """,
     subcommands: [
-      DeployRunCommand.self, DeployStatusCommand.self, DeployLogsCommand.self, DeployExecCommand.self,
-      DeployStopCommand.self, DeployManifestsCommand.self, DeploySuperviseCommand.self,
+      DeployRunCommand.self, DeployDiffCommand.self, DeployStatusCommand.self, DeployLogsCommand.self,
+      DeployExecCommand.self, DeployStopCommand.self, DeployManifestsCommand.self, DeploySuperviseCommand.self,
     ])
 }
 

@@ -19,11 +19,13 @@ struct DeployManifestsCommand: ComputingCommand {
     help:
       "Where nodes find the models: s3://, https://, pvc://CLAIM/FOLDER, image://REFERENCE, or a folder of the image.")
   var models: String
+  @Option(help: "The server's image, as the cluster pulls it.") var image: String
+  @Option(help: "Namespace.") var namespace = "default"
   @Option(help: "Name of the deployment; default: the workload's.") var name: String?
   @Option(help: "Oldest release of Kubernetes that it is for.") var kubernetes = "1.26"
   @Option(help: "Folder to write to.") var out: String?
   @Flag(help: "Print what was written as one JSON object.") var json = false
-  @OptionGroup var arguments: KubernetesArguments
+  @OptionGroup var pods: KubernetesArguments
 
   struct Written: Encodable {
     var deployment: String
@@ -41,8 +43,9 @@ struct DeployManifestsCommand: ComputingCommand {
 
   func compute() throws -> PlannerExit {
     let content = try PlanFile.read(plan)
-    let desired = try PlanDeployment.desired(content, repository: models, name: name)
-    var options = try arguments.options(contextNamespace: nil, plan: content)
+    var options = try pods.options(namespace: namespace, image: image)
+    let desired = try PlanDeployment.desired(
+      content, repository: models, name: name, image: options.startedFrom)
     options.minorVersion = Self.minor(kubernetes) ?? KubernetesOptions.oldestMinor
     let manifests = try DeploymentManifests(desired, options)
     guard let out else {

@@ -4,10 +4,8 @@ import KubernetesRuntime
 import PlannerCore
 import PlannerFiles
 
-/// What a user says of a deployment to Kubernetes beside its plan.
+/// What a user says of pods beside their plan, their image and their namespace.
 struct KubernetesArguments: ParsableArguments {
-  @Option(help: "The server's image, as the cluster pulls it.") var image: String?
-  @Option(help: "Namespace; default: that of the kubeconfig's context, or 'default'.") var namespace: String?
   @Option(help: "Secret by which images are pulled; may be given several times.") var imagePullSecret: [String] = []
   @Option(help: "Account that pods run as; default: the namespace's own.") var serviceAccount: String?
   @Option(help: "IAM role of the pods (IRSA), as arn:aws:iam::ACCOUNT:role/NAME; makes the account.") var roleArn:
@@ -21,22 +19,38 @@ struct KubernetesArguments: ParsableArguments {
   @Flag(help: "Machines are made when pods need them (Cluster Autoscaler; Karpenter is found by itself).")
   var machinesOnDemand = false
   @Option(parsing: .unconditional, help: "How long a node may take until it answers.", transform: Arguments.seconds)
-  var readyTimeout = 600.0
+  var readyTimeout = KubernetesArguments.usualReadyTimeout
 
   func validate() throws {
     if loadBalancer, ingress != nil { throw ValidationError("give either --load-balancer or --ingress") }
     if ingressClass != nil, ingress == nil { throw ValidationError("--ingress-class needs --ingress DOMAIN") }
   }
 
-  /// - Parameters:
-  ///   - contextNamespace: namespace that the kubeconfig names.
-  ///   - plan: the plan that is deployed, whose machines and server are known.
-  /// - Throws: `Failure` where something is missing; `FileError`.
-  func options(contextNamespace: String?, plan: Plan) throws -> KubernetesOptions {
-    guard let image else {
-      throw Failure(.usage, "name the server's image with --image; build and push it with: planner image build")
-    }
-    var options = KubernetesOptions(namespace: namespace ?? contextNamespace ?? "default", image: image)
+  private static let usualReadyTimeout = 600.0
+
+  /// A pod that has a machine is ready by then, or has failed; what waits longer waits for something that does not come.
+  var stallLimit: Duration { .seconds(readyTimeout + 60) }
+
+  /// The options of these that were given, as they are written.
+  var given: [String] {
+    [
+      ("--image-pull-secret", !imagePullSecret.isEmpty), ("--service-account", serviceAccount != nil),
+      ("--role-arn", roleArn != nil), ("--toleration", !toleration.isEmpty), ("--ingress", ingress != nil),
+      ("--ingress-class", ingressClass != nil), ("--load-balancer", loadBalancer), ("--monitor", monitor),
+      ("--machines-on-demand", machinesOnDemand), ("--ready-timeout", readyTimeout != Self.usualReadyTimeout),
+    ].filter(\.1).map(\.0)
+  }
+
+  /// - Throws: `Failure` where something was said of pods and there are none.
+  func check(on runtime: RuntimeName) throws {
+    guard runtime != .kubernetes, let first = given.first else { return }
+    throw Failure(.usage, "\(first) is for pods: add --runtime kubernetes, or leave it out")
+  }
+
+  /// - Parameter image: the server's, as the cluster pulls it.
+  /// - Throws: `FileError`.
+  func options(namespace: String, image: String) throws -> KubernetesOptions {
+    var options = KubernetesOptions(namespace: namespace, image: image)
     options.imagePullSecrets = imagePullSecret
     options.serviceAccount = serviceAccount
     options.roleARN = roleArn
@@ -46,9 +60,6 @@ struct KubernetesArguments: ParsableArguments {
     options.monitor = monitor
     options.machinesComeOnDemand = machinesOnDemand
     options.readyTimeoutSeconds = max(1, Int(readyTimeout.rounded(.up)))
-    if let server = plan.nodes.compactMap({ $0.figures.serverMemoryBytes }).max() {
-      options.serverMemoryBytes = max(server, options.serverMemoryBytes)
-    }
     let catalog = try CatalogFile.embedded()
     for type in catalog.types {
       let room = catalog.room(on: type)

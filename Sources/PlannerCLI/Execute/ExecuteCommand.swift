@@ -19,9 +19,16 @@ struct ExecuteCommand: PlannerCommand {
   @Argument(help: "Plan file.") var plan = "plan.json"
   @OptionGroup var place: RuntimeOptions
   @OptionGroup var image: ImageOptions
-  @Option(parsing: .unconditional, help: "Nodes of the plan to run.") var nodes = 1
+  @OptionGroup var pods: KubernetesArguments
+  @Option(
+    parsing: .unconditional,
+    help: "Nodes of the plan to run; default: 1, in a cluster all, or one of each kind where not all have a place.")
+  var nodes: Int?
   @Option(parsing: .unconditional, help: "How long to load it.", transform: Arguments.seconds) var duration = 60.0
-  @Option(help: "Model repository, of one or several architectures; default: synthesized models in models/.")
+  @Option(
+    help:
+      "Models: a folder, of one or several architectures (default: synthesized ones in models/); for kubernetes where pods find them."
+  )
   var models: String?
   @Option(help: "Folder of profiles, for slices.") var profiles = ProfileFile.usualFolder
   @Option(parsing: .unconditional, help: "Cores kept for the load generator.") var reserveCores = 1
@@ -37,17 +44,19 @@ struct ExecuteCommand: PlannerCommand {
   @Flag(help: "Print the run as one JSON object.") var json = false
 
   func validate() throws {
-    if nodes < 1 { throw ValidationError("--nodes must be at least 1") }
+    if let nodes, nodes < 1 { throw ValidationError("--nodes must be at least 1") }
     if reserveCores < 0 { throw ValidationError("--reserve-cores must not be negative") }
     if let name, name.isEmpty || name.contains("/") { throw ValidationError("--name must not be empty or hold a '/'") }
   }
 
   func execute() async throws -> PlannerExit {
-    let place = try place.choice()
+    let place = place.choice()
+    try pods.check(on: place.name)
     let plan = try PlanFile.read(plan)
     let lock = try MachineLock.acquire(purpose: "execute")
     defer { lock.release() }
-    return try finish(try await measure(plan, on: place))
+    return try finish(
+      try await place.name == .kubernetes ? measureInCluster(plan, on: place) : measure(plan, on: place))
   }
 
   // MARK: Steps
@@ -59,6 +68,7 @@ struct ExecuteCommand: PlannerCommand {
     let figures = Figures(
       profiles: try ProfileFile.readAll(in: profiles), benchmarks: [],
       catalog: Catalog(provenance: plan.catalog, types: []))
+    let nodes = nodes ?? 1
     let chosen = try ChosenNodes(
       nodes, of: plan, on: .init(host: host, reservedCores: reserveCores, memoryShare: memoryShare), figures: figures)
     let (excerpt, cpus) = (chosen.excerpt, CPUSplit.joined(chosen.cpus))
@@ -68,7 +78,7 @@ struct ExecuteCommand: PlannerCommand {
     }
     // First, so that nothing is written for a place that is not there.
     let opened = try await place.open(
-      for: .init(cpus: chosen.cpus, lifetime: keep ? .kept : .run, image: image))
+      for: .init(cpus: { _ in chosen.cpus }, lifetime: keep ? .kept : .run, image: image, pods: pods))
     let models = try await RunModels(of: excerpt, folder: models)
     let run = ProofRun(on: opened.runtime) { addresses in
       let templates = addresses.map { RequestTemplate(host: $0.host, port: $0.port) }
@@ -76,14 +86,26 @@ struct ExecuteCommand: PlannerCommand {
     } report: {
       ExecuteNotes.show($0)
     }
+    return try await carry(
+      out: run, of: plan, excerpt, settings: models.settings(image: opened.image), host: host, startedAt: startedAt)
+  }
+
+  /// Makes the run that the command's options describe.
+  func carry(
+    out run: ProofRun, of plan: Plan, _ excerpt: Excerpt, settings: [NodeSettings], host: HostFingerprint,
+    startedAt: String
+  ) async throws -> ProofRun.Outcome {
     defer { Output.clearProgress() }
-    let name = name ?? plan.workload.name
     return try await run.run(
       ProofRun.Order(
-        name: name, startedAt: startedAt, plan: plan, excerpt: excerpt,
-        deployment: DeploymentID(naming: name, at: Timestamp.folderName(startedAt)),
-        settings: models.settings(image: opened.image), host: host,
+        name: name ?? plan.workload.name, startedAt: startedAt, plan: plan, excerpt: excerpt,
+        deployment: deployment(of: plan, startedAt: startedAt), settings: settings, host: host,
         durationSeconds: duration, seed: seed, isCalibrated: !noCalibration, isKept: keep))
+  }
+
+  /// A deployment of this run alone.
+  func deployment(of plan: Plan, startedAt: String) -> DeploymentID {
+    DeploymentID(naming: name ?? plan.workload.name, at: Timestamp.folderName(startedAt))
   }
 
   /// Writes run.json and the page, prints, and turns the verdict into the exit code.

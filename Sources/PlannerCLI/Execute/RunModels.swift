@@ -198,7 +198,7 @@ private struct WantedModel: Hashable {
 
 extension ModelGroup {
   /// Word pieces of the models' vocabulary; that of the presets where nothing says.
-  fileprivate var vocabularySize: Int { query.meantVocabulary ?? 30522 }
+  var vocabularySize: Int { query.meantVocabulary ?? 30522 }
 
   /// Takes models of the same kind, where neither names its own.
   fileprivate func isAlike(_ other: ModelGroup) -> Bool {

@@ -20,7 +20,7 @@ extension Figures {
     guard let accelerator = type.accelerator else {
       let place = "; of \(NumberText.mebibytes(type.allocatableMemoryBytes)) for pods, 2048 MiB are kept for the server"
       return NodeRoom(
-        perModel: perModel, capacityBytes: available - MemoryEstimate.runtimeAllowanceBytes,
+        perModel: perModel, capacityBytes: available - MemoryEstimate.serverAllowanceBytes,
         provenance: Provenance(.estimated, source: perModel.provenance.source + place + agents),
         shortage: shortage(of: type))
     }

@@ -66,7 +66,7 @@ public struct HostMemoryRule: Codable, Hashable, Sendable {
 
   /// For families of which nobody has published anything: the most that is known of any.
   static let ofUnknown = HostMemoryRule(
-    instanceFamilies: [], processBytes: MemoryEstimate.runtimeAllowanceBytes,
+    instanceFamilies: [], processBytes: MemoryEstimate.serverAllowanceBytes,
     low: Share(weightFactor: 0, fixedBytes: 0), high: Share(weightFactor: 1.5, fixedBytes: 0),
     source: "nothing is published of this family; planned with the most that is known of any, 1.5 × the weights")
 }

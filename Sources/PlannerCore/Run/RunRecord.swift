@@ -105,7 +105,7 @@ extension RunRecord {
     @ExplicitNull public var scopeReason: String?
     /// Runtime that the node was deployed to, as `--runtime` names it.
     public var runtime: String
-    /// The machine that it ran on.
+    /// The machine that it ran on; of nodes of a cluster, the one that they were asked from.
     public var host: HostFingerprint
     public var node: NodeGroup
     /// Models that the node held.
@@ -226,6 +226,11 @@ extension RunRecord {
       self.invalidReason = invalidReason
     }
   }
+}
+
+extension RunRecord.Ran {
+  /// The nodes were a cluster's, and `host` is the machine that they were asked from.
+  public var isOfCluster: Bool { runtime == "kubernetes" }
 }
 
 extension RunRecord: Codable {

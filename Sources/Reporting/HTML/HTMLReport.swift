@@ -155,12 +155,14 @@ public enum HTMLReport {
       ("Settings", settings(record.ran.node.environment)),
     ]
     let host = Phrases.host(ran.host).map { fact -> (name: String, value: Markup) in (fact.name, "\(fact.value)") }
+    let place = ran.isOfCluster ? "nodes of a cluster, asked from " : ""
     let measured = Provenance(
-      .measured, source: "\(ran.host.cpuModel), \(ran.host.cores) cores, \(Format.date(ran.startedAt))")
+      .measured, source: "\(place)\(ran.host.cpuModel), \(ran.host.cores) cores, \(Format.date(ran.startedAt))")
     let sources =
       [(subject: "this run", provenance: measured)] + Phrases.sources(of: [ran.node])
       + Phrases.sources(of: record.asked.plan.nodes.filter { $0 != ran.node })
-    return "<h3>Run</h3>\n\(Page.facts(run))<h3>Machine</h3>\n\(Page.facts(host))<h3>Sources</h3>\n"
+    let machine = ran.isOfCluster ? "Machine that asked" : "Machine"
+    return "<h3>Run</h3>\n\(Page.facts(run))<h3>\(machine)</h3>\n\(Page.facts(host))<h3>Sources</h3>\n"
       + Page.sources(sources)
   }
 

@@ -5,29 +5,29 @@ import Synchronization
 import TestSupport
 
 /// The cluster that `scripts/test-kubernetes` brings up; without it these tests say that they are skipped.
-enum TestCluster {
+public enum TestCluster {
   private static let environment = ProcessInfo.processInfo.environment
   /// Folder of its state.
-  static let folder = environment["PLANNER_TEST_CLUSTER"] ?? ""
-  static let isUp = !folder.isEmpty
-  static let howTo = "no cluster is up; make test-cluster brings one up and runs these tests"
-  /// The server with two models, model0 and model1, in /models, and busybox beside it.
-  static let image = "localhost/model-server:test"
-  static let script = environment["PLANNER_TEST_CLUSTER_SCRIPT"] ?? "scripts/test-cluster"
+  public static let folder = environment["PLANNER_TEST_CLUSTER"] ?? ""
+  public static let isUp = !folder.isEmpty
+  public static let howTo = "no cluster is up; make test-cluster brings one up and runs these tests"
+  /// The server with ten models, model0 to model9, in /models, and busybox beside it.
+  public static let image = "localhost/model-server:test"
+  public static let script = environment["PLANNER_TEST_CLUSTER_SCRIPT"] ?? "scripts/test-cluster"
 
   /// Type of the simulated machines, and how many there are.
-  static let simulatedType = "c7g.4xlarge"
-  static let simulatedCount = 60
+  public static let simulatedType = "c7g.4xlarge"
+  public static let simulatedCount = 60
   /// Type of the real ones.
-  static let realType = "local"
+  public static let realType = environment["REAL_TYPE"] ?? "local"
 
-  static let fast = RequestRate(perSecond: 500, burst: 500)
+  public static let fast = RequestRate(perSecond: 500, burst: 500)
 
-  static func connection(_ file: String = "kubeconfig") throws -> ClusterConnection {
+  public static func connection(_ file: String = "kubeconfig") throws -> ClusterConnection {
     try ClusterConnection.open(environment: ["KUBECONFIG": "\(folder)/\(file)"])
   }
 
-  static func open(
+  public static func open(
     _ namespace: String, image: String = image, rate: RequestRate = fast, kubeconfig: String = "kubeconfig",
     _ change: (inout KubernetesOptions) -> Void = { _ in }
   ) throws -> KubernetesRuntime {
@@ -38,7 +38,7 @@ enum TestCluster {
   }
 
   @discardableResult
-  static func run(_ program: String, _ arguments: [String]) async throws -> String {
+  public static func run(_ program: String, _ arguments: [String]) async throws -> String {
     let lines = Mutex<[String]>([])
     let errors = Mutex<[String]>([])
     let status = try await ChildProcess.run(
@@ -46,37 +46,46 @@ enum TestCluster {
       onStandardOutput: { line in lines.withLock { $0.append(line) } },
       onStandardError: { line in errors.withLock { $0.append(line) } })
     guard status.isSuccess else {
-      throw ToolFailure(text: "\(program) \(arguments): \(status) \(errors.withLock { $0 }) \(lines.withLock { $0 })")
+      throw ToolFailure("\(program) \(arguments): \(status) \(errors.withLock { $0 }) \(lines.withLock { $0 })")
     }
     return lines.withLock { $0.joined(separator: "\n") }
   }
 
-  struct ToolFailure: Error { var text: String }
+  public struct ToolFailure: Error, CustomStringConvertible {
+    public var description: String
+
+    init(_ text: String) { description = text }
+  }
 
   /// Asks the cluster by a tool that is not this program's.
   @discardableResult
-  static func kubectl(_ arguments: String...) async throws -> String { try await run(Tools.kubectl, arguments) }
+  public static func kubectl(_ arguments: String...) async throws -> String { try await run(Tools.kubectl, arguments) }
 
   /// Names of everything that this program has made in a namespace.
-  static func left(in namespace: String) async throws -> String {
+  public static func left(in namespace: String) async throws -> String {
     try await kubectl(
       "-n", namespace, "get", "deployments,services,pods,replicasets,pdb,networkpolicies,serviceaccounts,leases", "-o",
       "name", "-l", "app.kubernetes.io/managed-by=planner")
   }
 
-  static func newNamespace() -> String { "t-\(UInt32.random(in: 0 ... .max))" }
+  /// Address of a Service within the cluster, which this machine reaches, too.
+  public static func address(ofService name: String, in namespace: String) async throws -> String {
+    try await kubectl("-n", namespace, "get", "service", name, "-o", "jsonpath={.spec.clusterIP}") + ":8080"
+  }
 
-  static func remove(_ namespace: String) async {
+  public static func newNamespace() -> String { "t-\(UInt32.random(in: 0 ... .max))" }
+
+  public static func remove(_ namespace: String) async {
     _ = try? await kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
   }
 
   /// Node's socket and the container that is the server of a pod.
-  static func container(of pod: String, in namespace: String) async throws -> (socket: String, id: String) {
+  public static func container(of pod: String, in namespace: String) async throws -> (socket: String, id: String) {
     let text = try await kubectl(
       "-n", namespace, "get", "pod", pod, "-o",
       "jsonpath={.spec.nodeName} {.status.containerStatuses[0].containerID}")
     let parts = text.split(separator: " ").map(String.init)
-    guard parts.count == 2, let id = parts[1].split(separator: "/").last else { throw ToolFailure(text: text) }
+    guard parts.count == 2, let id = parts[1].split(separator: "/").last else { throw ToolFailure(text) }
     return ("\(folder)/\(parts[0])/containerd.sock", String(id))
   }
 }
