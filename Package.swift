@@ -284,7 +284,7 @@ let package = Package(
     .testTarget(
       name: "ExecutorTests",
       dependencies: [
-        "PlannerCore", "Executor", "DockerRuntime", "ServerContract", "ExecutorTestParent", "TestSupport",
+        "PlannerCore", "Executor", "DockerRuntime", "LoadTest", "ServerContract", "ExecutorTestParent", "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(

@@ -12,7 +12,7 @@ struct DeployCommand: AsyncParsableCommand {
       """,
     subcommands: [
       DeployRunCommand.self, DeployStatusCommand.self, DeployLogsCommand.self, DeployExecCommand.self,
-      DeployStopCommand.self, DeployManifestsCommand.self, DeploySuperviseCommand.self,
+      DeployStopCommand.self, DeployProxyCommand.self, DeployManifestsCommand.self, DeploySuperviseCommand.self,
     ])
 }
 

@@ -18,6 +18,7 @@ struct DeployRunCommand: PlannerCommand {
   @Argument(help: "Plan file.") var plan = "plan.json"
   @OptionGroup var place: RuntimeOptions
   @OptionGroup var image: ImageOptions
+  @OptionGroup var front: ProxyOptions
   @Option(parsing: .unconditional, help: "Deploy only so many of the plan's nodes.", transform: Arguments.count)
   var nodes: Int?
   @Option(help: "Model repository: a folder; default: synthesized models in models/.") var models: String?
@@ -86,6 +87,7 @@ struct DeployRunCommand: PlannerCommand {
     var rollout = Rollout(runtime)
     rollout.surplusAllowed = surplus
     rollout.restarts = 1
+    rollout.router = try await front.router(for: desired.id, on: runtime)
     rollout.timeLimit = timeLimit.map { .seconds($0) }
     let progress = DeployProgress(desired)
     defer { Output.clearProgress() }
