@@ -5,7 +5,7 @@ extension HAProxyFiles {
   static let spreadSeconds = 2
   /// Longest that an old process may take to answer what it has accepted, seconds: a server's own limit of a request and
   /// of its answer's departure (docs/serving.md).
-  static let drainSeconds = 60
+  public static let drainSeconds = 60
 
   static func global(_ place: Place, revision: String) -> String {
     let socket = place.adminSocket.map { "stats socket unix@\($0) mode 600 level admin expose-fd listeners" }

@@ -18,6 +18,9 @@ struct DeployProxyCommand: PlannerCommand {
   @Option(help: "Address and port that clients ask.") var listen = "0.0.0.0:8080"
   @Option(parsing: .unconditional, help: "Threads of the proxy.", transform: Arguments.count) var threads = 1
   @Option(help: "Folder to write to.") var out = "proxy"
+  /// Address of a server that stands in for a deployment of model0, model1, …, for scripts/bench-proxy.
+  @Option(help: .hidden) var benchNode: String?
+  @Option(help: .hidden) var benchModels = 3000
 
   func validate() throws {
     guard let address = ProxyOptions.address(listen), address.port > 0 else {
@@ -27,10 +30,8 @@ struct DeployProxyCommand: PlannerCommand {
   }
 
   func execute() async throws -> PlannerExit {
-    let runtime = try await place.choice().open()
-    let id = try await NamedDeployment.id(deployment, in: runtime)
     guard let address = ProxyOptions.address(listen) else { throw Failure(.usage, "--listen is no address") }
-    let table = RoutingTable(try await runtime.observe(id))
+    let table = RoutingTable(try await observed())
     var place = HAProxyFiles.Place(bind: address)
     place.threads = threads
     place.resolvesNames = table.targets.contains { target in
@@ -43,5 +44,17 @@ struct DeployProxyCommand: PlannerCommand {
       "\(Format.count(table.models.count, "model", "models")) on \(Format.count(table.targets.count, "node", "nodes")): "
         + "haproxy -C \(out) -f \(HAProxyFiles.configurationName)")
     return .done
+  }
+
+  private func observed() async throws -> ObservedDeployment {
+    if let benchNode, let address = ProxyOptions.address(benchNode) {
+      let settings = NodeSettings(
+        repository: "", models: (0..<benchModels).map { "model\($0)" }, workers: 1, threadsPerWorker: 1)
+      let replica = ObservedReplica(
+        id: ReplicaID(NodeID(index: 0), settings), settings: settings, phase: .ready(address), handle: "")
+      return ObservedDeployment(id: DeploymentID(ofPlan: "bench"), replicas: [replica])
+    }
+    let runtime = try await place.choice().open()
+    return try await runtime.observe(try await NamedDeployment.id(deployment, in: runtime))
   }
 }

@@ -17,6 +17,10 @@ struct KubernetesArguments: ParsableArguments {
   @Option(help: "Make an Ingress host NODE.DOMAIN for each node.") var ingress: String?
   @Option(help: "Class of the Ingress.") var ingressClass: String?
   @Flag(help: "Ask for a load balancer for each node.") var loadBalancer = false
+  @Option(
+    help: ArgumentHelp(
+      "Put a proxy in front, of this image of HAProxy: one address for all models.", valueName: "image"))
+  var proxyImage: String?
   @Flag(help: "Add a ServiceMonitor for the Prometheus operator.") var monitor = false
   @Flag(help: "Machines are made when pods need them (Cluster Autoscaler; Karpenter is found by itself).")
   var machinesOnDemand = false
@@ -44,6 +48,7 @@ struct KubernetesArguments: ParsableArguments {
     if let ingress { options.exposure = .ingress(domain: ingress, className: ingressClass) }
     if loadBalancer { options.exposure = .loadBalancer }
     options.monitor = monitor
+    options.proxyImage = proxyImage
     options.machinesComeOnDemand = machinesOnDemand
     options.readyTimeoutSeconds = max(1, Int(readyTimeout.rounded(.up)))
     if let server = plan.nodes.compactMap({ $0.figures.serverMemoryBytes }).max() {
