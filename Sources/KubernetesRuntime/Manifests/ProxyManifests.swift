@@ -23,7 +23,7 @@ struct ProxyManifests {
       "app.kubernetes.io/name": "haproxy", "app.kubernetes.io/instance": deployment.text,
     ]
   }
-  private var pods: ManifestValue { ["matchLabels": [Self.label: .string(deployment.text)]] }
+  private var selector: ManifestValue { ["matchLabels": [Self.label: .string(deployment.text)]] }
 
   private func metadata(_ name: String) -> ManifestValue {
     ["name": .string(name), "namespace": .string(options.namespace), "labels": .strings(labels)]
@@ -46,7 +46,7 @@ struct ProxyManifests {
     ]
     let budget: ManifestValue = [
       "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata(name),
-      "spec": ["maxUnavailable": 1, "selector": pods],
+      "spec": ["maxUnavailable": 1, "selector": selector],
     ]
     return [configuration, pods(files.revision, image), service, budget, networkPolicy] + [ingress].compactMap(\.self)
   }
@@ -78,7 +78,7 @@ struct ProxyManifests {
       "topologySpreadConstraints": .array(
         ["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map { key in
           [
-            "maxSkew": 1, "topologyKey": .string(key), "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": pods,
+            "maxSkew": 1, "topologyKey": .string(key), "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": selector,
           ]
         }),
       "containers": [container(image)],
@@ -90,7 +90,7 @@ struct ProxyManifests {
     return [
       "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata(name),
       "spec": [
-        "replicas": .integer(Self.copies), "revisionHistoryLimit": 1, "selector": pods,
+        "replicas": .integer(Self.copies), "revisionHistoryLimit": 1, "selector": selector,
         "strategy": ["type": "RollingUpdate", "rollingUpdate": ["maxSurge": 1, "maxUnavailable": 0]],
         "template": [
           "metadata": [
@@ -136,7 +136,7 @@ struct ProxyManifests {
     [
       "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata(name),
       "spec": [
-        "podSelector": pods, "policyTypes": ["Ingress", "Egress"],
+        "podSelector": selector, "policyTypes": ["Ingress", "Egress"],
         "ingress": [["ports": [["port": .integer(KubernetesName.port), "protocol": "TCP"]]]],
         "egress": [
           ["ports": [["port": 53, "protocol": "UDP"], ["port": 53, "protocol": "TCP"]]],
