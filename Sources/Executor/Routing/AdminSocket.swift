@@ -24,7 +24,7 @@ struct AdminSocket {
 
   /// The answer to one command; nil where nobody answers.
   private func ask(_ command: String) -> String? {
-    let place = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC)
+    let place = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard place >= 0 else { return nil }
     defer { close(place) }
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)

@@ -30,11 +30,8 @@ struct ProxyOptions: ParsableArguments {
         return nil
       }
     }
-    let isAddress = host.utf8.allSatisfy { byte in
-      UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || byte == UInt8(ascii: ".")
-        || host.contains(":") && (byte == UInt8(ascii: ":") || UInt8(ascii: "a")...UInt8(ascii: "f") ~= byte | 0x20)
-    }
-    guard isAddress, !host.isEmpty, port.utf8.allSatisfy({ 48...57 ~= $0 }), let number = Int(port), number <= 65535
+    let marks = host.contains(":") ? "0123456789abcdefABCDEF:." : "0123456789."
+    guard !host.isEmpty, host.allSatisfy(marks.contains), port.utf8.allSatisfy({ 48...57 ~= $0 }), let number = Int(port), number <= 65535
     else { return nil }
     return NodeAddress(host: host, port: number)
   }
