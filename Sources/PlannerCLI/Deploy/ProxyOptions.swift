@@ -31,7 +31,8 @@ struct ProxyOptions: ParsableArguments {
       }
     }
     let marks = host.contains(":") ? "0123456789abcdefABCDEF:." : "0123456789."
-    guard !host.isEmpty, host.allSatisfy(marks.contains), port.utf8.allSatisfy({ 48...57 ~= $0 }), let number = Int(port), number <= 65535
+    guard !host.isEmpty, host.allSatisfy(marks.contains), port.utf8.allSatisfy({ 48...57 ~= $0 }),
+      let number = Int(port), number <= 65535
     else { return nil }
     return NodeAddress(host: host, port: number)
   }
