@@ -131,7 +131,7 @@ import Testing
     Set(deployment.nodes.flatMap(\.settings.models))
   }
 
-  /// Without a proxy that could be told, nothing goes.
+  /// Nothing goes while the proxy cannot be told.
   @Test func aProxyThatCannotBeToldKeepsTheOld() async throws {
     let runtime = FakeRuntime()
     let (old, new) = (node(0, ["a"]), node(0, ["a"], 1))

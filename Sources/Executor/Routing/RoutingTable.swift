@@ -22,7 +22,7 @@ public struct RoutingTable: Hashable, Sendable {
 
   /// Replicas that answer for the same models.
   public struct Pool: Hashable, Sendable {
-    /// Ascending by target, each target once.
+    /// Shares of the pool, ascending by target; each target has one.
     public var shares: [Share]
   }
 
