@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo test test-cluster bench bench-server fuzz sanitize lint format clean install
+.PHONY: help bootstrap build demo test test-cluster bench bench-server bench-proxy fuzz sanitize lint format clean install
 
 # One build configuration for everything, so that nothing is compiled twice.
 BUILD_FLAGS := -c release --explicit-target-dependency-import-check error
@@ -50,6 +50,10 @@ bench: build ## measure speed beside peers (ratios, in one run)
 bench-server: build ## measure the model server beside its peers; ARGS="smoke" or rows (docs/benchmarks.md)
 	@swift build $(BUILD_FLAGS) --product open-loop
 	@scripts/bench-server $(ARGS)
+
+bench-proxy: build ## measure what a proxy in front of a server adds; ARGS="smoke" (docs/proxy.md)
+	@swift build $(BUILD_FLAGS) --product open-loop
+	@scripts/bench-proxy $(ARGS)
 
 fuzz: bootstrap ## try RUNS mutated inputs (default 1000000) on everything that reads what others send
 	@swift build $(BUILD_FLAGS) --product fuzz

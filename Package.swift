@@ -284,7 +284,7 @@ let package = Package(
     .testTarget(
       name: "ExecutorTests",
       dependencies: [
-        "ClusterSupport", "PlannerCore", "Executor", "DockerRuntime", "KubernetesRuntime", "ServerContract",
+        "ClusterSupport", "PlannerCore", "Executor", "DockerRuntime", "KubernetesRuntime", "LoadTest", "ServerContract",
         "ExecutorTestParent", "TestSupport",
       ],
       swiftSettings: strict),

@@ -28,6 +28,7 @@ struct OptimizeCommand: ComputingCommand {
   @Option(parsing: .unconditional, help: "Requests a second to each model.", transform: Arguments.positive) var rate:
     Double?
   @Option(help: "Workload file (YAML).") var workload: String?
+  @Flag(help: "Requests come through a proxy (planner deploy run --proxy), which takes its time.") var proxy = false
   @Option(help: "Instance types and prices (CSV); default: the shipped us-east-1 catalogue.") var catalog: String?
   @Option(help: "Folder of profiles.") var profiles = ProfileFile.usualFolder
   @Option(help: "Only these instance types, separated by commas; 'local' is this machine.") var instances: String?
@@ -91,6 +92,7 @@ struct OptimizeCommand: ComputingCommand {
     if let models { load.models = models }
     if let rate { load.ratePerModelPerSecond = rate }
     if let targetP99 { load.targetP99Seconds = targetP99 }
+    if proxy { load.isProxied = true }
     let names = instances.map { $0.split(separator: ",").map { String($0) } }
     let prices = try catalog.map(CatalogFile.read) ?? CatalogFile.embedded()
     let published = try FiguresFile.embedded()

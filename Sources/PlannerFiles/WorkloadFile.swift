@@ -12,8 +12,9 @@ public enum WorkloadFile {
   /// - Throws: `FileError` with everything that is wrong in the file and in those that it names.
   public static func read(_ path: String) throws(FileError) -> Workload {
     let (reader, top) = try YAMLReader.open(path)
-    top.allow(["name", "source", "targetP99"] + flatKeys + ["groups"])
-    let workload = top.node("groups") == nil ? flat(top, path) : grouped(top, path)
+    top.allow(["name", "source", "targetP99", "proxy"] + flatKeys + ["groups"])
+    var workload = top.node("groups") == nil ? flat(top, path) : grouped(top, path)
+    if top.flag("proxy") { workload?.isProxied = true }
     try reader.check()
     // Without a problem there is a group.
     guard let workload else { throw FileError(.badData, [FileProblem(file: path, message: "has no group")]) }
@@ -78,6 +79,18 @@ public enum WorkloadFile {
 }
 
 extension YAMLMap {
+  /// True or false; false where the key is missing, or wrong and reported.
+  func flag(_ key: String) -> Bool {
+    guard let node = node(key) else { return false }
+    switch node.scalar?.string {
+    case "true": return true
+    case "false": return false
+    default:
+      reader.report(node, self.key(key), "is neither true nor false")
+      return false
+    }
+  }
+
   /// One of named values; `fallback` where the key is missing, or wrong and reported.
   func choice<Value: RawRepresentable<String>>(_ key: String, _ values: [Value], fallback: Value) -> Value {
     guard let text = text(key) else { return fallback }

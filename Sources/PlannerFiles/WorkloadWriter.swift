@@ -34,6 +34,7 @@ extension WorkloadFile {
     var text = notes.map { "# \($0)\n" }.joined()
     text += "name: \(quoted(workload.name))\nsource: \(quoted(workload.source))\n"
     if blanks.contains(.target) { text += "targetP99: \"?\"\n" }
+    if workload.isProxied { text += "proxy: true\n" }
     text += "groups:\n"
     for (index, group) in workload.groups.enumerated() {
       var writer = GroupWriter(group: group, blanks: blanks, stem: "\(stem).\(index + 1)")

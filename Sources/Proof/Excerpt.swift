@@ -108,6 +108,8 @@ public struct Excerpt: Sendable {
       nodes.append(kinds[chosen.kind].alone(with: own))
     }
     self.demand = demand
+    // A run asks nodes themselves.
+    self.demand.isProxied = false
     self.nodes = nodes
     self.devices = devices
     layout = RunLayout(devices)

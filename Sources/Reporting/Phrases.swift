@@ -16,6 +16,17 @@ public enum Phrases {
     }
   }
 
+  /// What requests through a proxy are predicted with.
+  static var proxy: String {
+    "Requests come through a proxy, which adds \(Format.duration(ProxyDelay.p50Seconds)) at p50 and "
+      + "\(Format.duration(ProxyDelay.p99Seconds)) at p99 (\(ProxyDelay.provenance.kind.rawValue): "
+      + "\(ProxyDelay.provenance.source))."
+  }
+
+  static func workloadAndSource(_ workload: Workload) -> String {
+    "\(self.workload(workload)). " + (workload.isProxied ? proxy + " " : "") + workload.source
+  }
+
   static func workload(_ workload: Workload) -> String {
     if workload.groups.count > 1 {
       let models = workload.groups.reduce(0) { $0 + $1.models }

@@ -37,7 +37,7 @@ package struct DeviceLoad: Hashable, Sendable {
     self.workers = workers
     streams = [
       Stream(
-        times: times,
+        times: Self.times(times, group),
         requests: RequestStream(
           models: models, ratePerModelPerSecond: rate, process: group.arrivals, sizes: Self.sizes(times, group)),
         ratePerSecond: Double(models) * rate)
@@ -73,12 +73,17 @@ package struct DeviceLoad: Hashable, Sendable {
     let mean = rates.reduce(0, +) / Double(copies.count)
     let isAlike = rates.allSatisfy { $0 == rates[0] }
     return Stream(
-      times: times,
+      times: Self.times(times, group),
       requests: RequestStream(
         models: copies.count, ratePerModelPerSecond: isAlike ? rates[0] : mean,
         popularity: isAlike ? .uniform : .shares(rates), process: group.arrivals, sizes: sizes(times, group),
         turns: isShared ? copies.map { Turns(replica: $0.replica, replicas: $0.replicas) } : nil),
       ratePerSecond: copies.reduce(0) { $0 + $1.ratePerSecond })
+  }
+
+  /// A proxy adds to what is no queueing and no compute.
+  private static func times(_ times: ServiceTimes, _ group: ModelGroup) -> ServiceTimes {
+    group.requests.isProxied ? times.behindProxy : times
   }
 
   /// Sizes are drawn only where times depend on them.

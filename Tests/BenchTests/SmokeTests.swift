@@ -32,4 +32,24 @@ import Testing
     #expect(rows == ["overhead"])
     for result in results { #expect((result["median"] as? Double ?? 0) > 0, "\(result)") }
   }
+
+  @Test(
+    .enabled(
+      if: ["haproxy", "nginx"].allSatisfy { FileManager.default.isExecutableFile(atPath: "/usr/sbin/" + $0) },
+      "haproxy and nginx are not installed"))
+  func benchProxy() throws {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: Self.repository + "/scripts/bench-proxy")
+    process.arguments = ["smoke"]
+    process.environment = ProcessInfo.processInfo.environment.merging(["PLANNER_BIN": Self.binaries]) { $1 }
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+    let figures = said.split(separator: "\n").filter { $0.contains(": adds min ") }
+    #expect(figures.map { $0.prefix { $0 != ":" } } == ["haproxy, p50", "haproxy, p99", "nginx, p50", "nginx, p99"])
+  }
 }

@@ -1,6 +1,7 @@
 import Executor
 import Foundation
 import ServerContract
+import TestSupport
 import Testing
 
 /// What keeps a deployment of this machine up when nobody looks: a process of its own, limits, short logs.
@@ -114,6 +115,33 @@ import Testing
     kill(second, SIGKILL)
     try await eventually { !exists(second) }
     try await place.runtime.stop(deployment)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: place.scratch.path + "/state").isEmpty)
+  }
+
+  /// The proxy in front of a deployment is started again like a node.
+  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: Tools.haproxy), "haproxy is not installed"))
+  func theProxyIsKeptUp() async throws {
+    let place = try place()
+    var rollout = Rollout(place.runtime)
+    rollout.router = try LocalProxy.make(
+      for: deployment, on: place.runtime, at: NodeAddress(host: "127.0.0.1", port: 0))
+    let desired = DesiredDeployment(deployment, nodes: [place.node])
+    _ = try await rollout.run(desired)
+    try await place.supervise(deployment)
+    func process() async throws -> Int32? {
+      let note = try await place.runtime.notes(on: deployment).first { $0.hasPrefix("one address for all models") }
+      return note?.split(separator: " ").last.flatMap { Int32($0.dropLast()) }
+    }
+    let first = try #require(try await process())
+    kill(first, SIGKILL)
+    try await eventually {
+      let now = try await process()
+      return now != nil && now != first
+    }
+    // Nothing is left of it when the deployment ends.
+    let second = try #require(try await process())
+    try await place.runtime.stop(deployment)
+    #expect(!exists(first) && !exists(second))
     #expect(try FileManager.default.contentsOfDirectory(atPath: place.scratch.path + "/state").isEmpty)
   }
 

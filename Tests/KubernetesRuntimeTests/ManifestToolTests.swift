@@ -16,6 +16,7 @@ import Testing
         $0.exposure = .ingress(domain: "models.example.com", className: "nginx")
         $0.tolerations = [.init(key: "dedicated", value: "models", effect: "NoSchedule"), .init(key: "spot")]
         $0.imagePullSecrets = ["registry"]
+        $0.proxyImage = "haproxy:2.6"
       })
   }
 
@@ -25,7 +26,7 @@ import Testing
     let folder = try TemporaryFolder()
     var files = try Self.everything(minor: minor).write(to: folder.path)
     files.removeAll { $0.hasSuffix("kustomization.yaml") }
-    #expect(files.count == 5)
+    #expect(files.count == 6)
     let (status, text) = try await output(
       of: Tools.kubernetesValidate, ["--strict", "--no-warn", "-k", "1.\(minor)"] + files)
     #expect(status.isSuccess, "\(text)")

@@ -54,6 +54,22 @@ import Testing
     }
   }
 
+  /// A proxy stands in front of all groups, and is written as it is read.
+  @Test func aProxyIsSaidOnce() throws {
+    let folder = try Self.folder()
+    for (line, isProxied) in [("proxy: true", true), ("proxy: false", false), ("", false)] {
+      let grouped = try WorkloadFile.read(try folder.file("w.yaml", "\(line)\n" + Self.shop))
+      #expect(grouped.groups.allSatisfy { $0.requests.isProxied == isProxied })
+      let flat = try WorkloadFile.read(try folder.file("w.yaml", "name: flat\n\(line)\n"))
+      #expect(flat.isProxied == isProxied)
+      try WorkloadFile.write(flat, to: folder.path + "/again.yaml")
+      #expect(try WorkloadFile.read(folder.path + "/again.yaml") == flat)
+      let decoded = try JSONDecoder().decode(Workload.self, from: JSONEncoder().encode(grouped))
+      #expect(decoded == grouped)
+    }
+    #expect(try Self.problems("proxy: maybe\n", folder).map(\.key) == ["proxy"])
+  }
+
   @Test func everyFormIsRead() throws {
     let folder = try Self.folder()
     let workload = try WorkloadFile.read(try folder.file("w.yaml", Self.shop))

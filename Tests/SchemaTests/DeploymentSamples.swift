@@ -2,6 +2,7 @@
 extension Samples {
   static let deployed = #"""
     {"kind": "deployment", "schemaVersion": 1, "deployment": "shop", "runtime": "local", "ready": 1,
+     "proxy": "http://127.0.0.1:8080",
      "notes": ["process 4711 starts its nodes again when they end by themselves"], "nodes": [
       {"node": "node-0", "revision": "3f9a0c11d2", "phase": "ready", "url": "http://127.0.0.1:40001",
        "handle": "process 4712", "models": ["a", "b"], "workers": 2, "threadsPerWorker": 1, "memoryBytes": 1073741824,
@@ -9,7 +10,8 @@ extension Samples {
     """#
 
   static let troubled = #"""
-    {"kind": "deployment", "schemaVersion": 1, "deployment": "shop", "runtime": "docker", "ready": 0, "notes": [],
+    {"kind": "deployment", "schemaVersion": 1, "deployment": "shop", "runtime": "docker", "ready": 0,
+     "proxy": null, "notes": [],
      "nodes": [
       {"node": "node-0", "revision": "3f9a0c11d2", "phase": "failed", "url": null,
        "handle": "container planner-shop-node-0-3f9a0c11d2", "models": [], "workers": 1, "threadsPerWorker": 1,

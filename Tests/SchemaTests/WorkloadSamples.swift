@@ -23,7 +23,8 @@ extension Samples {
           group.leastReplicas = 2
         },
         group("sized") { group in
-          group.requests = RequestMix(sizes: .lognormal(mean: 8, cv: 0.5, max: 32), input: .tokens)
+          group.requests = RequestMix(
+            sizes: .lognormal(mean: 8, cv: 0.5, max: 32), input: .tokens, isProxied: true)
           group.popularity = .zipf(exponent: 1.1)
           group.arrivals = .trace([0.5, 1])
         },
@@ -36,7 +37,8 @@ extension Samples {
   static let fullFlat = {
     var flat = Workload(name: "flat", groups: [groups.groups[1]], source: "made up")
     flat.groups[0].name = "flat"
-    flat.groups[0].requests = RequestMix(sizes: .lognormal(mean: 8, cv: 0.5, max: 32), input: .tokens)
+    flat.groups[0].requests = RequestMix(
+      sizes: .lognormal(mean: 8, cv: 0.5, max: 32), input: .tokens, isProxied: true)
     return flat
   }()
 }

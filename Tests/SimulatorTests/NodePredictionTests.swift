@@ -50,6 +50,23 @@ import Testing
     #expect(prediction.groups[0].latencySeconds == prediction.latencySeconds)
   }
 
+  /// A proxy adds what was measured of it to what is no waiting and no compute, and takes no worker.
+  @Test func aProxyIsPartOfThePrediction() throws {
+    for rate in [0.01, 3.0] {
+      var node = Self.node(models: 50, rate: rate)
+      let direct = try #require(node.predict(effort: .search))
+      node.demand.isProxied = true
+      let proxied = try #require(node.predict(effort: .search))
+      let (p50, p99) = (ProxyDelay.p50Seconds, ProxyDelay.p99Seconds)
+      #expect(0 < p50 && p50 <= p99 && p99 < 0.01)
+      let added = proxied.latencySeconds.p50.estimate - direct.latencySeconds.p50.estimate
+      #expect(abs(added - p50) < 0.5 * p50, "\(added)")
+      #expect(proxied.latencySeconds.p99.estimate > direct.latencySeconds.p99.estimate)
+      #expect(abs(proxied.utilization - direct.utilization) < 0.02)
+    }
+    #expect(!ProxyDelay.provenance.source.isEmpty && ProxyDelay.provenance.kind == .estimated)
+  }
+
   /// What keeps a worker busy between passes, and what wakes it, are part of the prediction.
   @Test func everyTimeOfTheServiceModelCounts() throws {
     let bare = try #require(Self.node(models: 50, rate: 3).predict(effort: .search))

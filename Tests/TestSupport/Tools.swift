@@ -19,6 +19,8 @@ public enum Tools {
   public static let skopeo = "/usr/bin/skopeo"
   /// Path of umoci, which unpacks images.
   public static let umoci = "/usr/bin/umoci"
+  /// The proxy in front of deployments.
+  public static let haproxy = "/usr/sbin/haproxy"
   public static let prometheus = "/usr/bin/prometheus"
 
   private static var environment: String {

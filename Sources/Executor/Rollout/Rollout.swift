@@ -15,6 +15,9 @@ public struct Rollout: Sendable {
   public var patience = 5
   /// Pause after the first of them; it doubles with each further one.
   public var pause: Duration = .milliseconds(200)
+  /// What leads clients to the deployment; nil where they ask its nodes themselves. It learns of a replica once that is
+  /// ready, and before it goes.
+  public var router: (any Router)?
 
   public init(_ runtime: any Runtime) { self.runtime = runtime }
 
@@ -33,6 +36,8 @@ public struct Rollout: Sendable {
     /// Replicas by whether they are ready, and since when they are these.
     var standing: [ReplicaID: Bool] = [:]
     var standingSince = ContinuousClock.now
+    /// What clients were last led by.
+    var table: RoutingTable?
   }
 
   /// Checks first whether the nodes can be brought up at all.
@@ -115,14 +120,36 @@ public struct Rollout: Sendable {
       // What failed before this run is simply started again.
       if state.started[node.replica, default: 0] > restarts { throw RuntimeError(problem) }
     }
-    if reconciler.isSettled(observed) { return observed }
-    for change in reconciler.changes(observed) {
+    let isSettled = reconciler.isSettled(observed)
+    let changes = isSettled ? [] : reconciler.changes(observed)
+    var leaving: Set<ReplicaID> = []
+    for change in changes {
       try Task.checkCancellation()
-      try await runtime.apply(change, to: desired.id)
-      if case .start(let node) = change { state.started[node.replica, default: 0] += 1 }
+      switch change {
+      case .start(let node):
+        try await runtime.apply(change, to: desired.id)
+        state.started[node.replica, default: 0] += 1
+      case .stop(let replica): leaving.insert(replica)
+      }
+    }
+    try await lead(observed, to: desired, without: leaving, &state)
+    for case .stop(let replica) in changes {
+      try Task.checkCancellation()
+      try await runtime.apply(.stop(replica), to: desired.id)
     }
     state.failures = 0
-    return nil
+    return isSettled ? observed : nil
+  }
+
+  /// Nobody is led to what goes next. A replica that is not ready was led to by nobody.
+  private func lead(
+    _ observed: ObservedDeployment, to desired: DesiredDeployment, without leaving: Set<ReplicaID>, _ state: inout State
+  ) async throws {
+    guard let router else { return }
+    let table = RoutingTable(observed, wanted: desired.nodes, leaving: leaving)
+    guard table != state.table else { return }
+    try await router.lead(by: table)
+    state.table = table
   }
 
   private func persistently(_ state: inout State, _ body: () async throws -> Void) async throws {

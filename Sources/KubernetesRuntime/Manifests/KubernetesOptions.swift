@@ -58,6 +58,9 @@ public struct KubernetesOptions: Hashable, Sendable {
   public var tolerations: [Toleration] = []
   /// Adds a ServiceMonitor for the Prometheus operator.
   public var monitor = false
+  /// Image of HAProxy, which answers for all models at one address; nil leaves that out. With it, what is reached from
+  /// outside is the proxy and not the nodes.
+  public var proxyImage: String?
   /// What pods may use of machines, by type. Requests for CPUs are no larger, and memory beyond what a node needs only
   /// as far as there is some.
   public var machines: [String: MachineRoom] = [:]
@@ -100,6 +103,9 @@ public struct KubernetesOptions: Hashable, Sendable {
     let name = "use lower-case letters, digits and hyphens"
     try require(KubernetesName.isLabel(namespace), "'\(namespace)' is no name of a namespace", name)
     try require(ImageReference(image) != nil, "'\(image)' is no reference of an image", "write REGISTRY/NAME:TAG")
+    if let proxyImage {
+      try require(ImageReference(proxyImage) != nil, "'\(proxyImage)' is no reference of an image", "write NAME:TAG")
+    }
     for secret in imagePullSecrets {
       try require(KubernetesName.isSubdomain(secret), "'\(secret)' is no name of a secret", name)
     }

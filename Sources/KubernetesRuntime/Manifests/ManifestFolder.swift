@@ -21,7 +21,9 @@ public struct DeploymentManifests: Sendable {
     try options.check()
     self.options = options
     let fleet = FleetManifests(options: options, deployment: desired.id)
-    let nodes = NodeManifests(options: options, deployment: desired.id)
+    var ofNodes = options
+    if options.proxyImage != nil { ofNodes.exposure = .inside }
+    let nodes = NodeManifests(options: ofNodes, deployment: desired.id)
     let needsNetwork = try desired.nodes.contains { try ModelPlace($0.settings.repository).needsNetwork }
     var files = [
       File(name: "namespace.yaml", objects: [FleetManifests.namespace(options.namespace)]),
@@ -34,6 +36,10 @@ public struct DeploymentManifests: Sendable {
           name: "\(name).yaml",
           objects: [try nodes.service(node.id, slot: name), try nodes.ingress(node.id)].compactMap(\.self)
             + [try nodes.deployment(node, slot: name)]))
+    }
+    if let image = options.proxyImage {
+      let proxy = ProxyManifests(options: options, deployment: desired.id)
+      files.append(File(name: "proxy.yaml", objects: try proxy.objects(desired, image: image)))
     }
     self.files = files
     administratorFile = File(

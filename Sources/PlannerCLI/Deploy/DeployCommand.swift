@@ -12,7 +12,8 @@ struct DeployCommand: AsyncParsableCommand {
       """,
     subcommands: [
       DeployRunCommand.self, DeployDiffCommand.self, DeployStatusCommand.self, DeployLogsCommand.self,
-      DeployExecCommand.self, DeployStopCommand.self, DeployManifestsCommand.self, DeploySuperviseCommand.self,
+      DeployExecCommand.self, DeployStopCommand.self, DeployProxyCommand.self, DeployManifestsCommand.self,
+      DeploySuperviseCommand.self,
     ])
 }
 

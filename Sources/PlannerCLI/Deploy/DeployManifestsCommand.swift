@@ -24,6 +24,10 @@ struct DeployManifestsCommand: ComputingCommand {
   @Option(help: "Name of the deployment; default: the workload's.") var name: String?
   @Option(help: "Oldest release of Kubernetes that it is for.") var kubernetes = "1.26"
   @Option(help: "Folder to write to.") var out: String?
+  @Option(
+    help: ArgumentHelp(
+      "Put a proxy in front, of this image of HAProxy: one address for all models.", valueName: "image"))
+  var proxyImage: String?
   @Flag(help: "Print what was written as one JSON object.") var json = false
   @OptionGroup var pods: KubernetesArguments
 
@@ -46,6 +50,7 @@ struct DeployManifestsCommand: ComputingCommand {
     var options = try pods.options(namespace: namespace, image: image)
     let desired = try PlanDeployment.desired(
       content, repository: models, name: name, image: options.startedFrom)
+    options.proxyImage = proxyImage
     options.minorVersion = Self.minor(kubernetes) ?? KubernetesOptions.oldestMinor
     let manifests = try DeploymentManifests(desired, options)
     guard let out else {

@@ -12,6 +12,7 @@ struct DeployRunCommand: PlannerCommand {
       """)
 
   @OptionGroup var wanted: WantedDeployment
+  @OptionGroup var front: ProxyOptions
   @Option(parsing: .unconditional, help: "Nodes that may run beyond the larger of both fleets while it changes.")
   var surplus = 1
   @Option(parsing: .unconditional, help: "Give up after so long.", transform: Arguments.seconds) var timeLimit: Double?
@@ -51,6 +52,7 @@ struct DeployRunCommand: PlannerCommand {
     var rollout = Rollout(runtime)
     rollout.surplusAllowed = surplus
     rollout.restarts = 1
+    rollout.router = try await front.router(for: desired.id, on: runtime)
     rollout.timeLimit = timeLimit.map { .seconds($0) }
     rollout.stallLimit = wanted.stallLimit
     let progress = DeployProgress(desired)

@@ -33,6 +33,8 @@ struct DeploymentReport: Encodable {
   var runtime: String
   /// Nodes that are ready.
   var ready: Int
+  /// Address of its proxy, which answers for all models.
+  @ExplicitNull var proxy: String?
   var nodes: [Node]
   /// What else there is to know, in sentences.
   var notes: [String]
@@ -42,6 +44,7 @@ struct DeploymentReport: Encodable {
     self.runtime = runtime.name
     ready = observed.replicas.count { $0.phase.isReady }
     nodes = observed.replicas.map(Node.init)
+    proxy = (runtime as? LocalRuntime)?.proxyAddress(of: observed.id)?.url
     self.notes = notes
   }
 

@@ -1,6 +1,6 @@
 private enum GroupKey: String, CodingKey {
   case name, architecture = "family", vocabulary, precisions, models, modelNames, tokens, sizes, input,
-    ratePerModelPerSecond, popularity, arrivals, targetP99Seconds, leastReplicas
+    ratePerModelPerSecond, popularity, arrivals, targetP99Seconds, leastReplicas, isProxied = "proxied"
 }
 
 /// A group whose models are all asked alike, with requests of one size, has the keys of version 1 and no more.
@@ -17,7 +17,9 @@ extension ModelGroup: Codable {
       precisions: try box.decodeIfPresent([Precision].self, forKey: .precisions),
       models: try box.decode(Int.self, forKey: .models),
       modelNames: try box.decodeIfPresent([String].self, forKey: .modelNames),
-      requests: RequestMix(sizes: sizes, input: try box.decode(RequestInput.self, forKey: .input)),
+      requests: RequestMix(
+        sizes: sizes, input: try box.decode(RequestInput.self, forKey: .input),
+        isProxied: try box.decodeIfPresent(Bool.self, forKey: .isProxied) ?? false),
       ratePerModelPerSecond: try box.decode(Double.self, forKey: .ratePerModelPerSecond),
       popularity: try box.decodeIfPresent(Popularity.self, forKey: .popularity) ?? .uniform,
       arrivals: try box.decode(ArrivalProcess.self, forKey: .arrivals),
@@ -39,6 +41,7 @@ extension ModelGroup: Codable {
       try box.encode(requests.sizes, forKey: .sizes)
     }
     try box.encode(requests.input, forKey: .input)
+    if requests.isProxied { try box.encode(true, forKey: .isProxied) }
     try box.encode(ratePerModelPerSecond, forKey: .ratePerModelPerSecond)
     if popularity != .uniform { try box.encode(popularity, forKey: .popularity) }
     try box.encode(arrivals, forKey: .arrivals)

@@ -2,10 +2,13 @@
 public struct RequestMix: Hashable, Sendable {
   public var sizes: RequestSizes
   public var input: RequestInput
+  /// They come through a proxy, which takes its time (`ProxyDelay`), and not to the node itself.
+  public var isProxied: Bool
 
-  public init(sizes: RequestSizes, input: RequestInput = .text) {
+  public init(sizes: RequestSizes, input: RequestInput = .text, isProxied: Bool = false) {
     self.sizes = sizes
     self.input = input
+    self.isProxied = isProxied
   }
 
   /// Requests that all have `tokens` tokens.
@@ -129,6 +132,12 @@ public struct Workload: Hashable, Sendable {
 
   /// Requests a second to all models.
   public var totalRatePerSecond: Double { groups.reduce(0) { $0 + $1.totalRatePerSecond } }
+
+  /// Whether requests come through a proxy; setting it sets it for all groups.
+  public var isProxied: Bool {
+    get { groups.contains { $0.requests.isProxied } }
+    set { for index in groups.indices { groups[index].requests.isProxied = newValue } }
+  }
 
   public subscript(group name: String) -> ModelGroup? { groups.first { $0.name == name } }
 

@@ -69,6 +69,16 @@ public struct QuantileTable: Hashable, Sendable {
     (0..<sampleCount).map { quantile((Double($0) + 0.5) / Double(sampleCount)) }
   }
 
+  /// The table whose quantiles are the sums of both tables' quantiles; it counts as made from this one's measurements.
+  func adding(_ other: QuantileTable) -> QuantileTable {
+    let points = Set(probabilities + other.probabilities).sorted()
+    let sums = points.map { quantile($0) + other.quantile($0) }
+    guard let table = QuantileTable(probabilities: points, seconds: sums, sampleCount: sampleCount) else {
+      preconditionFailure("sums of ascending times ascend")
+    }
+    return table
+  }
+
   /// Mean of the piecewise-linear distribution, so that it agrees with what is sampled.
   public var mean: Double {
     moment { (a, b) in (a + b) / 2 }

@@ -38,7 +38,7 @@ extension HTMLReport {
       \(plan.feasible ? "FEASIBLE" : "INFEASIBLE")</span> <span>a plan, not yet run</span></p>
       <h1>\(title)</h1>
       <p class="lead">\(prose: lead)</p>
-      <p class="soft">\(prose: "\(Phrases.workload(plan.workload)). \(plan.workload.source)")</p>
+      <p class="soft">\(prose: Phrases.workloadAndSource(plan.workload))</p>
 
       """
     let p99 = plan.latencySeconds?.p99

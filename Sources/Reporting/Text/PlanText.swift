@@ -26,6 +26,7 @@ public enum PlanText {
   private static func workload(_ plan: Plan, _ page: inout TextPage) {
     page.heading("Workload: \(plan.workload.name)")
     page.paragraph(Phrases.workload(plan.workload) + ".")
+    if plan.workload.isProxied { page.paragraph(Phrases.proxy) }
     if plan.isMixed { page.table(MixText.groups(plan)) }
     page.paragraph("Source: \(plan.workload.source)", isDim: true)
   }

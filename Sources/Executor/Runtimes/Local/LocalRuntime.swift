@@ -410,6 +410,7 @@ extension LocalRuntime {
 
   public func stop(_ deployment: DeploymentID) async throws {
     await LocalSupervisor.end(of: deployment, state)
+    await LocalProxy.end(of: deployment, on: self)
     let replicas = try state.records(deployment).map(\.id)
     try await withThrowingTaskGroup(of: Void.self) { group in
       for replica in replicas { group.addTask { try await self.stop(replica, deployment) } }

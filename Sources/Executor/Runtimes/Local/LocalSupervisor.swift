@@ -1,7 +1,7 @@
 import Foundation
 
-/// Starts the nodes of one deployment of this machine again when they end by themselves, and keeps their logs short: a
-/// process of its own, which outlives the terminal. It ends when the deployment does.
+/// Starts the nodes of one deployment of this machine again when they end by themselves, and its proxy, and keeps their
+/// logs short: a process of its own, which outlives the terminal. It ends when the deployment does.
 ///
 /// It holds the deployment's lock only while it starts a node; while somebody else holds it, a rollout most likely, it
 /// leaves the deployment alone.
@@ -88,12 +88,16 @@ public struct LocalSupervisor: Sendable {
       }
     }
     var attempts: [ReplicaID: Attempts] = [:]
+    var seen: ObservedDeployment?
     while Self.process(of: deployment, runtime.state) == .own {
       let records = try runtime.state.records(deployment)
       if records.isEmpty { return }
       for record in records { LogRotation.cut(record.logFile) }
       // A record that cannot be read now may be readable the next time.
-      if let observed = try? await runtime.observe(deployment) { try await startAgain(observed, &attempts) }
+      if let observed = try? await runtime.observe(deployment) {
+        try await startAgain(observed, &attempts)
+        try await keepProxy(observed, &seen)
+      }
       try await Task.sleep(for: Self.period)
     }
   }
@@ -101,6 +105,25 @@ public struct LocalSupervisor: Sendable {
   /// Pause before a node is started again that was started again so often lately, seconds.
   package static func pauseSeconds(after restarts: Int) -> Double {
     restarts <= 0 ? 0 : min(longestPauseSeconds, Double(1 << min(restarts - 1, 10)))
+  }
+
+  /// - Parameter seen: what the proxy was last brought up to.
+  private func keepProxy(_ observed: ObservedDeployment, _ seen: inout ObservedDeployment?) async throws {
+    guard let proxy = try? LocalProxy(of: deployment, on: runtime) else { return }
+    proxy.cutLog()
+    if seen == observed, proxy.isAlive { return }
+    guard let lock = try? await runtime.lock(deployment, purpose: Self.purpose) else { return }
+    do {
+      let now = try await runtime.observe(deployment)
+      try await proxy.keep(now)
+      seen = now
+    } catch is CancellationError {
+      await lock.release()
+      throw CancellationError()
+    } catch {
+      // It is tried again after the next look; until then the deployment's notes say that nobody listens.
+    }
+    await lock.release()
   }
 
   private func startAgain(_ observed: ObservedDeployment, _ attempts: inout [ReplicaID: Attempts]) async throws {
@@ -139,6 +162,7 @@ extension LocalRuntime {
     var notes: [String] = []
     if records.contains(where: { $0.isKept }) { notes.append(supervision(of: deployment)) }
     if let limits = limits(of: records) { notes.append(limits) }
+    if let proxy = try LocalProxy(of: deployment, on: self) { notes.append(proxy.note) }
     for record in records {
       guard let restarts = record.restarts, restarts > 0 else { continue }
       notes.append(

@@ -57,6 +57,9 @@ struct StateFolder: Sendable {
     "\(logs)/model-server-\(deployment)-\(replica).log"
   }
 
+  /// Holds what there is of the deployment's proxy.
+  func proxyFolder(_ deployment: DeploymentID) -> String { "\(folder(deployment))/proxy" }
+
   /// Names the process that starts the deployment's nodes again.
   func supervisorFile(_ deployment: DeploymentID) -> String { "\(folder(deployment))/supervisor" }
 
