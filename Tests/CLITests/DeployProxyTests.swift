@@ -56,7 +56,8 @@ struct DeployProxyTests {
     load.waitUntilExit()
     let loaded = try String(contentsOfFile: output, encoding: .utf8)
     let result = try JSONSerialization.jsonObject(with: Data(loaded.utf8)) as? [String: Any]
-    #expect(try (result?["notCompleted"] as? Int) == 0, "\(loaded)\(String(contentsOfFile: errors, encoding: .utf8))")
+    let said = try String(contentsOfFile: errors, encoding: .utf8)
+    #expect(result?["notCompleted"] as? Int == 0, "\(loaded)\(said)")
     #expect((result?["requests"] as? Int ?? 0) > 2000)
     for model in 0..<10 { #expect(try get("\(url)/predictions/model\(model)").status == 200) }
     let status = try work.planner("deploy", "status", "front")

@@ -1,5 +1,6 @@
 import Executor
 import Foundation
+import FoundationNetworking
 import LoadTest
 import PlannerCore
 import TestSupport

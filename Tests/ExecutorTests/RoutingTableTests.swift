@@ -64,7 +64,7 @@ import Testing
   // MARK: Rollouts
 
   /// Notes whom clients are led to, and refuses where it is told to.
-  private final class Recorder: Router {
+  private final class Recorder: TrafficRouter {
     private let runtime: FakeRuntime
     private let led = Mutex<[(after: Int, table: RoutingTable)]>([])
     private let refusals: Mutex<Int>

@@ -17,7 +17,7 @@ public struct Rollout: Sendable {
   public var pause: Duration = .milliseconds(200)
   /// What leads clients to the deployment; nil where they ask its nodes themselves. It learns of a replica once that is
   /// ready, and before it goes.
-  public var router: (any Router)?
+  public var router: (any TrafficRouter)?
 
   public init(_ runtime: any Runtime) { self.runtime = runtime }
 

@@ -7,7 +7,7 @@ import PlannerFiles
 /// process answers at a socket there, and describes itself by the revision of its files; so any program can see what
 /// clients are led by, whoever started it. A new table is a new process, which takes the listening sockets over from the
 /// old one; the old one answers what it has accepted, tells its clients to connect anew, and ends.
-public struct LocalProxy: Router {
+public struct LocalProxy: TrafficRouter {
   /// Names another program than the `haproxy` of this machine.
   public static let environmentVariable = "PLANNER_HAPROXY"
   /// Variable that tells its processes from all others: the path of its folder.

@@ -93,7 +93,7 @@ public struct RoutingTable: Hashable, Sendable {
 }
 
 /// What leads clients to the replicas of one deployment, such as a proxy.
-public protocol Router: Sendable {
+public protocol TrafficRouter: Sendable {
   /// Leads requests as a table says. Returns once nothing is sent any more to replicas that are not in it, and what was
   /// sent to them is answered. May be repeated.
   ///

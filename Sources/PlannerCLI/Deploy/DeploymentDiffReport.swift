@@ -1,5 +1,6 @@
 import Executor
 import KubernetesRuntime
+import PlannerCore
 import PlannerFiles
 import Reporting
 

@@ -41,7 +41,7 @@ struct ProxyOptions: ParsableArguments {
   /// deployment's lock.
   ///
   /// - Throws: `Failure` where the runtime has no proxies; `RuntimeError`.
-  func router(for deployment: DeploymentID, on runtime: any Runtime) async throws -> (any Router)? {
+  func router(for deployment: DeploymentID, on runtime: any Runtime) async throws -> (any TrafficRouter)? {
     guard let local = runtime as? LocalRuntime else {
       guard let proxy, proxy != Self.none else { return nil }
       throw Failure(
