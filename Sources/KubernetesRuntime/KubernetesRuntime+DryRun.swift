@@ -93,7 +93,7 @@ extension KubernetesRuntime {
 
 /// A deployment's objects as the cluster has them.
 private struct LiveObjects {
-  /// By kind and name.
+  /// Objects that the cluster has or would have, by kind and name.
   private var objects: [String: [String: ManifestValue]] = [:]
 
   /// One request for each kind; kinds that nobody may see have no objects.

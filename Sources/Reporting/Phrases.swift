@@ -122,8 +122,8 @@ public enum Phrases {
     let machine = "\(host.cpuModel), \(Format.count(host.cores, "core", "cores"))"
     let place =
       record.ran.isOfCluster
-      ? "\(node.instanceType == "local" ? "a machine" : "a \(node.instanceType)") of a cluster (\(workersInWords(node))), "
-        + "asked from this machine (\(machine))"
+      ? "\(node.instanceType == "local" ? "a machine" : "a \(node.instanceType)") of a cluster "
+        + "(\(workersInWords(node))), asked from this machine (\(machine))"
       : "\(isHere ? "this machine" : "a \(node.instanceType)") (\(machine); \(workersInWords(node)))"
     return "\(models) in \(node.precision.rawValue) ran on \(place). "
       + "In \(Format.setting(record.load.durationSeconds)) it was sent \(requests(record.load.requests.sent)) of "

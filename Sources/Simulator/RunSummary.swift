@@ -2,7 +2,7 @@ import PlannerCore
 
 /// What one run of some devices has shown.
 struct RunSummary: Sendable {
-  /// Latencies, ascending.
+  /// Latencies of all requests that were answered, ascending.
   let latencySeconds: [Double]
   /// Latencies of each stream, ascending; empty where there is one stream.
   let byStream: [[Double]]

@@ -36,7 +36,7 @@ import Testing
       try work.run(["deploy"] + arguments + options, environment: DeployClusterTests.kubeconfig)
     }
 
-    /// With what is started from where.
+    /// Runs a command of `planner deploy` that names the image and the models to start from.
     func bring(_ arguments: String...) throws -> Workplace.Result {
       try work.run(
         ["deploy"] + arguments + options + DeployClusterTests.started, environment: DeployClusterTests.kubeconfig)

@@ -194,8 +194,8 @@ struct ProxyTests {
     try await place.end()
   }
 
-  /// A fleet changes to another and back under 200 requests a second: a model with a second copy, one that moves, and one
-  /// whose node gets other settings are answered all the time.
+  /// A fleet changes to another and back under 200 requests a second: a model with a second copy, one that moves, and
+  /// one whose node gets other settings are answered all the time.
   @Test func aPlanThatChangesLosesNoRequest() async throws {
     let place = try await Place(models: 4)
     let first = place.fleet([["model0", "model1"], ["model0", "model2"]])

@@ -44,7 +44,7 @@ import Testing
     #expect(RoutingTable(stopping, wanted: [new]) == table)
   }
 
-  /// Its clients are to come again; a name that nobody wants is their error.
+  /// Clients of a model that nobody answers for at the moment are to come again; an unknown name is their error.
   @Test func whatNobodyAnswersForIsKnown() {
     let (a, b) = (node(0, ["a"]), node(1, ["b"]))
     for phase in [ReplicaPhase.pending, .starting(nil), ReconcilerTests.failed] {
@@ -87,8 +87,8 @@ import Testing
     }
   }
 
-  /// Any fleet to any other: nobody is led to a replica at the moment that it goes, and a model that both fleets have is
-  /// led to somebody all the time, where there are surplus nodes enough.
+  /// Any fleet to any other: nobody is led to a replica at the moment that it goes, and a model that both fleets have
+  /// is led to somebody all the time, where there are surplus nodes enough.
   @Test(arguments: 0..<40 as Range<UInt64>)
   func nobodyIsLedToWhatGoes(seed: UInt64) async throws {
     var random = RandomStream(seed: seed, stream: "routers")

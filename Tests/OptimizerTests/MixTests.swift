@@ -122,8 +122,8 @@ import Testing
     #expect(Set(hosts.map(\.node)).count == replicas[0])
   }
 
-  /// Three models of which two are too much for one device: on two devices each of them needs a copy on either, although
-  /// a device alone could carry any of them.
+  /// Three models of which two are too much for one device: on two devices each of them needs a copy on either,
+  /// although a device alone could carry any of them.
   @Test func copiesWhereOthersLiveOnTheDevice() throws {
     let profile = try Fixture.profile(
       [.init(memoryPerModelBytes: 20 << 20, cells: [.init(workers: 1, computeSeconds: 0.002)])], cores: 2)

@@ -121,7 +121,7 @@ import Testing
     #expect(reason.description.hasPrefix("this machine is no inf2.xlarge; 10 of a node's 50 models run here"))
   }
 
-  /// Of a fleet that has no place, one node of each kind runs: as it is planned, and asked as in the whole.
+  /// One node of each kind runs of a fleet that has no place: as it is planned, and asked as in the whole.
   @Test func oneNodeOfEachKindIsASlice() throws {
     var node = Samples.node("c7g.4xlarge", models: 5)
     node.count = 2

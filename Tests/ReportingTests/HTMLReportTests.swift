@@ -73,7 +73,7 @@ import Testing
     #expect(!page.contains(">PASS<"))
   }
 
-  /// Of nodes of a cluster, this machine is only who asked.
+  /// This machine is only who asked, where the nodes are those of a cluster.
   @Test func aClusterIsNotThisMachine() {
     for sample in [Samples.run(), Samples.mix()] {
       var record = sample

@@ -76,8 +76,8 @@ public struct Rollout: Sendable {
     }
   }
 
-  /// The runtime's signals; where there is a limit of either kind, also one a second, so that it is noticed though nothing
-  /// happens.
+  /// The runtime's signals; where there is a limit of either kind, also one a second, so that it is noticed though
+  /// nothing happens.
   private func looks(at deployment: DeploymentID) -> AsyncThrowingStream<Void, any Error> {
     let signals = runtime.signals(from: deployment)
     guard timeLimit != nil || stallLimit != nil else { return signals }

@@ -3,8 +3,8 @@ extension HAProxyFiles {
   /// How long clients that are connected when the table changes keep their connections, seconds: each is told to open
   /// another with its next answer, and what has asked nothing for so long is closed.
   static let spreadSeconds = 2
-  /// Longest that an old process may take to answer what it has accepted, seconds: a server's own limit of a request and
-  /// of its answer's departure (docs/serving.md).
+  /// Longest that an old process may take to answer what it has accepted, seconds: a server's own limit of a request
+  /// and of its answer's departure (docs/serving.md).
   public static let drainSeconds = 60
 
   static func global(_ place: Place, revision: String) -> String {
@@ -57,9 +57,9 @@ extension HAProxyFiles {
     "content-type application/json lf-string '{\"\(key)\":\"\(sentence)\"}'"
   }
 
-  /// Reads a path as the server does: slashes in a row are one, segments are decoded one by one, and a percent sign that
-  /// begins no escape stands for itself. What tells of one node only, and would tell of another with the next request,
-  /// is refused.
+  /// Reads a path as the server does: slashes in a row are one, segments are decoded one by one, and a percent sign
+  /// that begins no escape stands for itself. What tells of one node only, and would tell of another with the next
+  /// request, is refused.
   static func frontend(_ table: RoutingTable, _ place: Place) -> String {
     """
     frontend models
@@ -114,7 +114,8 @@ extension HAProxyFiles {
       """
   }
 
-  /// The encoded name that is the last where names end in numbers, cut: a line of the configuration has 2,048 characters.
+  /// The encoded name that is the last where names end in numbers, cut: a line of the configuration has 2,048
+  /// characters.
   private static func last(of models: [RoutingTable.Model]) -> String {
     let last = models.map(\.name).max { ($0.utf8.count, $0) < ($1.utf8.count, $1) } ?? "model0"
     var encoded = ""
@@ -137,7 +138,7 @@ extension HAProxyFiles {
           default-server check inter 1s fastinter 250ms fall 2 rise 1
 
       """
-    let resolution = place.resolvesNames ? " resolvers system init-addr last,libc,none" : ""
+    let resolution = place.resolvesNames ? " resolvers system init-addr none" : ""
     for target in table.targets { text += "    server \(target.replica) \(self.text(target.address))\(resolution)\n" }
     for (index, pool) in table.pools.enumerated() {
       text += "\nbackend \(self.pool(index))\n    balance roundrobin\n"

@@ -3,8 +3,8 @@ import PlannerCore
 /// A routing table as the files that HAProxy reads: its configuration, and a map from models to pools.
 ///
 /// Equal tables give equal bytes. Nothing that somebody else chose becomes syntax: names of models are percent-encoded,
-/// so that they are letters, digits and `-._~%`; replicas are labels; and an address that is neither a number nor a name
-/// of DNS is refused.
+/// so that they are letters, digits and `-._~%`; replicas are labels; and an address that is neither a number nor a
+/// name of DNS is refused.
 public struct HAProxyFiles: Hashable, Sendable {
   /// Where the proxy runs, and what it may use there.
   public struct Place: Hashable, Sendable {

@@ -3,10 +3,10 @@ import PlannerFiles
 
 /// One address for all models of a deployment of this machine: HAProxy in front of its nodes.
 ///
-/// What there is of it lies in a folder of the deployment: where it listens, and the files that it was started with. The
-/// process answers at a socket there, and describes itself by the revision of its files; so any program can see what
-/// clients are led by, whoever started it. A new table is a new process, which takes the listening sockets over from the
-/// old one; the old one answers what it has accepted, tells its clients to connect anew, and ends.
+/// What there is of it lies in a folder of the deployment: where it listens, and the files that it was started with.
+/// The process answers at a socket there, and describes itself by the revision of its files; so any program can see
+/// what clients are led by, whoever started it. A new table is a new process, which takes the listening sockets over
+/// from the old one; the old one answers what it has accepted, tells its clients to connect anew, and ends.
 public struct LocalProxy: TrafficRouter {
   /// Names another program than the `haproxy` of this machine.
   public static let environmentVariable = "PLANNER_HAPROXY"

@@ -1,5 +1,5 @@
-/// Which replicas of a deployment answer for which model: what a proxy in front of it leads requests by. A pure function
-/// of what is ready.
+/// Which replicas of a deployment answer for which model: what a proxy in front of it leads requests by. A pure
+/// function of what is ready.
 ///
 /// - A model is led to all ready replicas that hold it and stay, to each as often as copies of it lie there.
 /// - A replica that is about to go is named before it goes, and nobody is led to it any more.
@@ -78,8 +78,8 @@ public struct RoutingTable: Hashable, Sendable {
     self.pools = pools
   }
 
-  /// The replicas that requests to a model are led to, with the number of its copies on each; empty where nobody answers
-  /// for it. Complexity: O(log models).
+  /// The replicas that requests to a model are led to, with the number of its copies on each; empty where nobody
+  /// answers for it. Complexity: O(log models).
   public func shares(of model: String) -> [(target: Target, weight: Int)] {
     var (low, high) = (0, models.count)
     while low < high {

@@ -281,7 +281,8 @@ struct NodeManifests {
       })
   }
 
-  /// One amount of memory at least and at most, so that no other pod is given what this one may take; CPUs are asked for, and never taken away where more are free.
+  /// One amount of memory at least and at most, so that no other pod is given what this one may take; CPUs are asked
+  /// for, and never taken away where more are free.
   private func resources(_ settings: NodeSettings) -> ManifestValue {
     let amount = NodeAmount(settings, options)
     var requests: ManifestValue = ["cpu": .string("\(amount.milliCPU)m")]
@@ -309,8 +310,8 @@ struct NodeAmount: Hashable {
     }
   }
 
-  /// The limit that the node has on every runtime. A machine that has not all of it, since a plan fills machines by what
-  /// nodes need, gives what it has: never less than that need.
+  /// The limit that the node has on every runtime. A machine that has not all of it, since a plan fills machines by
+  /// what nodes need, gives what it has: never less than that need.
   private static func memoryBytes(_ settings: NodeSettings, most: Int64) -> Int64? {
     guard let needed = settings.memoryBytes, needed > 0 else { return nil }
     return max(needed, min(settings.memoryLimitBytes ?? needed, most))

@@ -8,7 +8,7 @@ package enum YAMLText {
 
   package static func document(_ value: ManifestValue) -> String { document(value, .compact) }
 
-  /// The same value with long texts line by line, so that people see which line of one differs.
+  /// A value as a document for people: long texts stand line by line, so that it is seen which line of one differs.
   package static func reading(_ value: ManifestValue) -> String { document(value, .readable) }
 
   private enum Style {

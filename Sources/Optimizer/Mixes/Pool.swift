@@ -85,8 +85,9 @@ extension MixSizing {
 
   /// The pool with the fewest nodes of this way that keep every target, at most `most` of them.
   ///
-  /// A model gets copies where a device with nothing else cannot carry it. Where that is not enough, because other models
-  /// live on its device, or because the long simulation is less kind, the most work of one model is divided further.
+  /// A model gets copies where a device with nothing else cannot carry it. Where that is not enough, because other
+  /// models live on its device, or because the long simulation is less kind, the most work of one model is divided
+  /// further.
   ///
   /// - Parameter isFinal: whether long simulations have the last word, whose figures are printed.
   /// - Returns: nil where there is none.
@@ -139,7 +140,11 @@ extension MixSizing {
     var step = max(1, guess / 16)
     while !holds(draft, nodes: high, isFinal: false) {
       low = high
-      guard high < most else { return nil }
+      guard high < most else {
+        // The short simulations, whose intervals are wider, have no last word.
+        guard isFinal, holds(draft, nodes: most, isFinal: true) else { return nil }
+        break
+      }
       high = min(most, high + step)
       step *= 2
     }
@@ -147,7 +152,7 @@ extension MixSizing {
       let middle = (low + high) / 2
       if holds(draft, nodes: middle, isFinal: false) { high = middle } else { low = middle }
     }
-    // The short simulations may have been lucky.
+    // The short simulations may have been lucky, too.
     var nodes = high
     while isFinal, !holds(draft, nodes: nodes, isFinal: true) {
       nodes += 1

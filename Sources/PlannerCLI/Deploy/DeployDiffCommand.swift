@@ -9,8 +9,8 @@ struct DeployDiffCommand: PlannerCommand {
     abstract: "Show what planner deploy run would change, node by node.",
     discussion: """
       It takes what run takes, and changes nothing that runs. For a cluster it also shows how objects would become \
-      different, as the cluster itself says it (a server-side dry run). Exit code 0 where nothing would change, 1 where \
-      something would.
+      different, as the cluster itself says it (a server-side dry run). Exit code 0 where nothing would change, 1 \
+      where something would.
       """)
 
   @OptionGroup var wanted: WantedDeployment

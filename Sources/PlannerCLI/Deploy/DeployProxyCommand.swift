@@ -40,9 +40,9 @@ struct DeployProxyCommand: PlannerCommand {
     let files = try HAProxyFiles(table, at: place)
     try AtomicFile.write(files.map, to: "\(out)/\(HAProxyFiles.mapName)")
     try AtomicFile.write(files.configuration, to: "\(out)/\(HAProxyFiles.configurationName)")
-    Output.result(
-      "\(Format.count(table.models.count, "model", "models")) on \(Format.count(table.targets.count, "node", "nodes")): "
-        + "haproxy -C \(out) -f \(HAProxyFiles.configurationName)")
+    let models = Format.count(table.models.count, "model", "models")
+    let nodes = Format.count(table.targets.count, "node", "nodes")
+    Output.result("\(models) on \(nodes): haproxy -C \(out) -f \(HAProxyFiles.configurationName)")
     return .done
   }
 

@@ -41,7 +41,7 @@ struct DeploymentDiffReport: Encodable {
   var deployment: String
   var runtime: String
   var nodes: [Node]
-  /// Of a cluster; empty elsewhere.
+  /// Objects of a cluster that would be made or changed; empty for other runtimes.
   var objects: [Object] = []
 
   init(_ diff: DeploymentDiff, of deployment: DeploymentID, on runtime: any Runtime) {
@@ -98,7 +98,10 @@ extension DeploymentDiffReport.Node {
     default: break
     }
     var parts = settings.map { setting in
-      "\(setting.setting) \(Self.value(setting.setting, setting.before)) → \(Self.value(setting.setting, setting.after))"
+      let (before, after) = (
+        Self.value(setting.setting, setting.before), Self.value(setting.setting, setting.after)
+      )
+      return "\(setting.setting) \(before) → \(after)"
     }
     for (names, word) in [(modelsAdded, "more"), (modelsRemoved, "fewer")] where !names.isEmpty {
       let listed = names.prefix(Self.mostNames).joined(separator: ", ") + (names.count > Self.mostNames ? ", …" : "")

@@ -28,7 +28,8 @@ struct KubernetesArguments: ParsableArguments {
 
   private static let usualReadyTimeout = 600.0
 
-  /// A pod that has a machine is ready by then, or has failed; what waits longer waits for something that does not come.
+  /// A pod that has a machine is ready by then, or has failed; what waits longer waits for something that does not
+  /// come.
   var stallLimit: Duration { .seconds(readyTimeout + 60) }
 
   /// The options of these that were given, as they are written.

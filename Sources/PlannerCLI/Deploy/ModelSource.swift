@@ -19,8 +19,8 @@ enum ModelSource {
       throw Failure(
         .usage,
         "models are not synthesized for a cluster: say where pods find them with --models (s3://BUCKET/PREFIX, "
-          + "https://…, pvc://CLAIM/FOLDER, image://REFERENCE, or a folder of the server's image); files to try it with "
-          + "are written by: planner model synth")
+          + "https://…, pvc://CLAIM/FOLDER, image://REFERENCE, or a folder of the server's image); files to try it "
+          + "with are written by: planner model synth")
     }
     self = .place(named)
   }

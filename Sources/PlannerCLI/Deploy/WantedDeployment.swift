@@ -13,9 +13,10 @@ struct WantedDeployment: ParsableArguments {
   var nodes: Int?
   @OptionGroup var pods: KubernetesArguments
   @Option(
-    help:
-      "Models: a folder (default: synthesized ones in models/); for kubernetes s3://, https://, pvc://CLAIM/FOLDER, image://REFERENCE, or a folder of the image."
-  )
+    help: """
+      Models: a folder (default: synthesized ones in models/); for kubernetes s3://, https://, pvc://CLAIM/FOLDER, \
+      image://REFERENCE, or a folder of the image.
+      """)
   var models: String?
   @Option(help: "Deploy under this name instead of the plan's.") var name: String?
 

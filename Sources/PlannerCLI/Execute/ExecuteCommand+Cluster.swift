@@ -78,7 +78,7 @@ private struct PodSender: LoadSender {
 /// Requests to models whose manifest lies where only pods see it: what their workload says of them has to do.
 private struct PlacedModels {
   private let excerpt: Excerpt
-  /// Of each copy's model, in the order of the layout.
+  /// Names of the models, one for each copy in the order of the layout.
   private let names: [String]
 
   /// - Throws: `Failure` where a group takes tensors, whose names and shapes only a manifest knows.
@@ -89,8 +89,8 @@ private struct PlacedModels {
     if let group = excerpt.demand.groups.first(where: { $0.requests.input == .tensors }) {
       throw Failure(
         .unavailable,
-        "group '\(group.name)' is asked with tensors, which a manifest describes that lies where only pods see it; prove "
-          + "the plan with the models at hand (--runtime local or docker), and deploy it with planner deploy run")
+        "group '\(group.name)' is asked with tensors, which a manifest describes that lies where only pods see it; "
+          + "prove the plan with the models at hand (--runtime local or docker), and deploy it with planner deploy run")
     }
   }
 

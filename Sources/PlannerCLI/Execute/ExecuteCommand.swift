@@ -26,9 +26,10 @@ struct ExecuteCommand: PlannerCommand {
   var nodes: Int?
   @Option(parsing: .unconditional, help: "How long to load it.", transform: Arguments.seconds) var duration = 60.0
   @Option(
-    help:
-      "Models: a folder, of one or several architectures (default: synthesized ones in models/); for kubernetes where pods find them."
-  )
+    help: """
+      Models: a folder, of one or several architectures (default: synthesized ones in models/); for kubernetes where \
+      pods find them.
+      """)
   var models: String?
   @Option(help: "Folder of profiles, for slices.") var profiles = ProfileFile.usualFolder
   @Option(parsing: .unconditional, help: "Cores kept for the load generator.") var reserveCores = 1

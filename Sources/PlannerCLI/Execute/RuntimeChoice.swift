@@ -8,9 +8,10 @@ import PlannerCore
 /// Where nodes run.
 struct RuntimeOptions: ParsableArguments {
   @Option(
-    help:
-      "Where nodes run: local (processes of this machine), docker (containers of one engine) or kubernetes (pods of a cluster)."
-  )
+    help: """
+      Where nodes run: local (processes of this machine), docker (containers of one engine) or kubernetes (pods of a \
+      cluster).
+      """)
   var runtime = RuntimeName.local.rawValue
   @Option(help: "Context of the kubeconfig, for kubernetes; default: its current one.") var context: String?
   @Option(help: "Namespace, for kubernetes; default: that of the context, or 'default'.") var namespace: String?
@@ -55,8 +56,8 @@ struct ImageOptions: ParsableArguments {
     guard let named else {
       throw Failure(
         .usage,
-        "nodes in containers and pods need an image of the server: build one with planner image build, and name its tar "
-          + "(for a cluster: what it was pushed as) with --image or in \(Self.variable)")
+        "nodes in containers and pods need an image of the server: build one with planner image build, and name its "
+          + "tar (for a cluster: what it was pushed as) with --image or in \(Self.variable)")
     }
     return try ImageSource(named)
   }
@@ -70,8 +71,8 @@ struct ImageOptions: ParsableArguments {
     case .archive(let path):
       throw Failure(
         .usage,
-        "a cluster pulls its images and takes no file: push \(path) with planner image push, and name it as it was pushed"
-      )
+        "a cluster pulls its images and takes no file: push \(path) with planner image push, and name it as it was "
+          + "pushed")
     }
   }
 }
@@ -137,8 +138,8 @@ struct RuntimeChoice {
     }
   }
 
-  /// - Throws: `ExecutorError` where no `model-server` is found; `RuntimeError`, `FileError` and `Failure` where there is
-  ///   no engine, no cluster or no image; what `use` throws.
+  /// - Throws: `ExecutorError` where no `model-server` is found; `RuntimeError`, `FileError` and `Failure` where there
+  ///   is no engine, no cluster or no image; what `use` throws.
   func open(for use: Use) async throws -> Opened {
     switch name {
     case .local:
