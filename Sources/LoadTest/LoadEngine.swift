@@ -114,9 +114,6 @@ final class LoadEngine: @unchecked Sendable {
 
   private func begin() {
     guard !finished else { return }
-    // This thread, which is the load's own, goes before what shares its CPU, where this user may have that: a request
-    // that is sent late measures nothing.
-    setpriority(Int32(PRIO_PROCESS.rawValue), 0, -10)
     // A moment of quiet, so that the first request does not pay for the end of the connecting.
     start = now() + 20_000_000
     busyAtStart = busy()
