@@ -17,8 +17,6 @@ struct Spawn {
   var error: Int32
   /// Leads a session of its own and so outlives the terminal.
   var newSession = false
-  /// How far it stands back behind other programs, as `nice` counts it.
-  var niceness: Int32 = 0
 
   /// - Returns: the process id.
   func start() throws(ExecutorError) -> pid_t {
@@ -53,8 +51,6 @@ struct Spawn {
       }
     }
     guard problem == 0 else { throw .spawn(binary: binary, reason: systemMessage(problem)) }
-    // While it has one thread, from which all others take it over.
-    if niceness > 0 { setpriority(Int32(PRIO_PROCESS.rawValue), id_t(pid), niceness) }
     return pid
   }
 

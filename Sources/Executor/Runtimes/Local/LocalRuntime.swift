@@ -345,7 +345,6 @@ extension LocalRuntime {
       let cpus = CPUSplit(workers: workers, others: record.otherCPUs ?? [])
       launch.pinWorkers = cpus.pinned(threadsPerWorker: record.settings.threadsPerWorker)
       launch.ioCPUs = cpus.io
-      launch.yieldsToLoad = cpus.others.isEmpty && !record.isKept
     }
     launch.marker = [Self.markerVariable: file]
     let path = state.outputFile(record.id, deployment)

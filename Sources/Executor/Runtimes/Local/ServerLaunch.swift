@@ -24,9 +24,6 @@ public struct ServerLaunch: Hashable, Sendable {
   public var isKept = false
   /// Environment beside the settings' own, by which a process is known again.
   var marker: [String: String] = [:]
-  /// Whether it has no CPU that it does not share with the load generator, which then goes first: clients are elsewhere
-  /// in production, and a request that is sent late measures nothing.
-  var yieldsToLoad = false
   /// Control groups that it runs in.
   var controlGroups: [NodeControlGroup] = []
 
@@ -76,7 +73,6 @@ public struct ServerLaunch: Hashable, Sendable {
     var spawn = Spawn(
       binary: binary, arguments: arguments, environment: settings.environment.merging(marker) { $1 },
       input: input.read, output: output, error: log, newSession: isKept)
-    if yieldsToLoad { spawn.niceness = 10 }
     if !controlGroups.isEmpty {
       try Spawn.checkExecutable(binary)
       (spawn.binary, spawn.arguments) = NodeControlGroup.command(binary, arguments, inside: controlGroups)
