@@ -237,8 +237,9 @@ import Testing
 
   @Test func aCloudPlanRunsAsASlice() throws {
     let place = try Self.planned()
+    // A target that holds with the HTTP times of a busy machine, too.
     _ = try place.file(
-      "base.yaml", "family: bert-base\ntokens: 128\nmodels: 300\nratePerModelPerSecond: 0.49\n")
+      "base.yaml", "family: bert-base\ntokens: 128\nmodels: 300\nratePerModelPerSecond: 0.49\ntargetP99: 1s\n")
     try place.planner("optimize", "--workload", "base.yaml", "--out", "cloud.json")
     // Nothing here has measured bert-base: that is said, with what to do.
     let result = try place.planner("execute", "cloud.json", "--duration", "5s")

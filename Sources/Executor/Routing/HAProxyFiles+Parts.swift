@@ -1,8 +1,11 @@
 /// Parts of the configuration.
 extension HAProxyFiles {
-  /// How long clients that are connected when the table changes keep their connections, seconds: each is told to open
-  /// another with its next answer, and what has asked nothing for so long is closed.
+  /// Over how long clients that are connected when the table changes are told, with an answer, to open another
+  /// connection, seconds.
   static let spreadSeconds = 2
+  /// How long a connection on which nothing is asked stays open, seconds. A table changes no sooner than its last idle
+  /// connection is gone: closed at once, it would meet a request that is on its way.
+  static let idleSeconds = 10
   /// Longest that an old process may take to answer what it has accepted, seconds: a server's own limit of a request
   /// and of its answer's departure (docs/serving.md).
   public static let drainSeconds = 60
@@ -35,7 +38,8 @@ extension HAProxyFiles {
         timeout connect 1s
         timeout check 2s
         timeout http-request 30s
-        timeout http-keep-alive 60s
+        timeout http-keep-alive \(idleSeconds)s
+        option idle-close-on-response
         timeout client 60s
         timeout server 90s
         retries 3
