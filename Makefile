@@ -7,6 +7,9 @@ SHELL := /bin/bash
 # One build configuration for everything, so that nothing is compiled twice.
 BUILD_FLAGS := -c release --explicit-target-dependency-import-check error
 BIN := .build/release
+# The product of all tests, and with it the programs that they start: --build-tests would compile the compiler of protocol
+# buffers, too, whose output is committed.
+BUILD_TESTS := swift build $(BUILD_FLAGS) --product plannerPackageTests
 PROCESS_TESTS := 'CLITests|ServerTests|RemoteTests|ExecutorTests|FuzzTests|BenchTests'
 
 help: ## print the targets
@@ -27,9 +30,7 @@ test: bootstrap ## check the formatting, build everything and run every test
 	@scripts/test-tools
 	@# Tests with containers run where an engine can be had; where not, this says why, and they say that they are left out.
 	@scripts/test-engine up >/dev/null || echo "make test: without a container engine, what needs one is not tested"
-	@# The product of all tests, and with it the programs that they start: --build-tests would compile the compiler of
-	@# protocol buffers, too, whose output is committed.
-	@swift build $(BUILD_FLAGS) --product plannerPackageTests
+	@$(BUILD_TESTS)
 	@swift test $(BUILD_FLAGS) --skip-build --disable-testable-imports --skip $(PROCESS_TESTS)
 	@# What starts servers, measures or loads this machine: one at a time, with nothing beside it.
 	@swift test $(BUILD_FLAGS) --skip-build --disable-testable-imports --filter $(PROCESS_TESTS) --no-parallel
@@ -39,9 +40,7 @@ test: bootstrap ## check the formatting, build everything and run every test
 
 test-cluster: bootstrap ## bring up a Kubernetes on this machine and run the tests that need one (docs/kubernetes.md)
 	@scripts/test-tools
-	@# The product of all tests, and with it the programs that they start: --build-tests would compile the compiler of
-	@# protocol buffers, too, whose output is committed.
-	@swift build $(BUILD_FLAGS) --product plannerPackageTests
+	@$(BUILD_TESTS)
 	@scripts/test-kubernetes $(BUILD_FLAGS)
 
 bench: build ## measure speed beside peers (ratios, in one run)

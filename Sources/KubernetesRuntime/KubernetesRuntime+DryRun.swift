@@ -22,9 +22,7 @@ extension KubernetesRuntime {
       let facts = try await self.facts()
       let live = try await LiveObjects.read(client, namespace: namespace, desired.id, facts)
       var changes: [ObjectChange] = []
-      let needsNetwork = try desired.nodes.contains { try ModelPlace($0.settings.repository).needsNetwork }
-      let fleet = FleetManifests(options: options, deployment: desired.id)
-        .objects(needsNetwork: needsNetwork, disruptionVersion: "policy/\(facts.disruptionVersion)")
+      let fleet = Self.fleet(desired.id, options, needsNetwork: try desired.nodes.needNetwork, facts)
       for manifest in fleet { changes += try await dryRun(manifest, over: live.object(like: manifest), facts) }
       let reading = try await self.reading(desired.id)
       for node in desired.nodes { changes += try await dryRun(node, desired.id, options, reading, live, facts) }

@@ -6,8 +6,7 @@ extension KubernetesRuntime {
     try checkLock(desired.id)
     try await asking {
       let options = try await knownOptions()
-      let needsNetwork = try desired.nodes.contains { try ModelPlace($0.settings.repository).needsNetwork }
-      try await applyFleet(desired.id, options, needsNetwork: needsNetwork)
+      try await applyFleet(desired.id, options, needsNetwork: try desired.nodes.needNetwork)
       try await expose(desired.id, options)
     }
   }
@@ -16,9 +15,7 @@ extension KubernetesRuntime {
   func applyFleet(_ deployment: DeploymentID, _ options: KubernetesOptions, needsNetwork: Bool) async throws {
     guard !own.withLock({ $0.prepared.contains(deployment) }) else { return }
     let facts = try await facts()
-    let fleet = FleetManifests(options: options, deployment: deployment)
-    let version = "policy/\(facts.disruptionVersion)"
-    for object in fleet.objects(needsNetwork: needsNetwork, disruptionVersion: version) {
+    for object in Self.fleet(deployment, options, needsNetwork: needsNetwork, facts) {
       guard let kind = object["kind"]?.text, let resource = Self.resource(kind, facts) else { continue }
       do {
         try await client.apply(AnyKubeObject.self, resource, namespace: namespace, object)
@@ -29,6 +26,14 @@ extension KubernetesRuntime {
     }
     if !options.monitor { try await removeMonitors(deployment) }
     own.withLock { _ = $0.prepared.insert(deployment) }
+  }
+
+  /// Manifests of what the deployment has once, in the versions that the cluster knows.
+  static func fleet(
+    _ deployment: DeploymentID, _ options: KubernetesOptions, needsNetwork: Bool, _ facts: ClusterFacts
+  ) -> [ManifestValue] {
+    FleetManifests(options: options, deployment: deployment)
+      .objects(needsNetwork: needsNetwork, disruptionVersion: "policy/\(facts.disruptionVersion)")
   }
 
   static func resource(_ kind: String, _ facts: ClusterFacts) -> KubeResource? {
@@ -112,4 +117,11 @@ extension KubernetesRuntime {
 
 extension KubernetesOptions.Exposure {
   var isIngress: Bool { if case .ingress = self { true } else { false } }
+}
+
+extension [DesiredNode] {
+  /// Whether any of them pulls its models.
+  var needNetwork: Bool {
+    get throws { try contains { try ModelPlace($0.settings.repository).needsNetwork } }
+  }
 }

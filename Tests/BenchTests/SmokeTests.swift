@@ -11,20 +11,26 @@ import Testing
   static let binaries = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
     .deletingLastPathComponent().path
 
-  @Test func benchServer() throws {
-    let folder = NSTemporaryDirectory() + "planner-bench-" + UUID().uuidString
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+  /// A script of the repository with this build: its exit status, and what it printed.
+  private static func run(_ script: String, _ arguments: String...) throws -> (status: Int32, output: String) {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: Self.repository + "/scripts/bench-server")
-    process.arguments = ["smoke", "overhead", "--into", folder]
-    process.environment = ProcessInfo.processInfo.environment.merging(["PLANNER_BIN": Self.binaries]) { $1 }
+    process.executableURL = URL(fileURLWithPath: repository + "/scripts/" + script)
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(["PLANNER_BIN": binaries]) { $1 }
     let output = Pipe()
     process.standardOutput = output
     process.standardError = FileHandle.nullDevice
     try process.run()
     let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
-    try #require(process.terminationStatus == 0, "\(said.suffix(2000))")
+    return (process.terminationStatus, said)
+  }
+
+  @Test func benchServer() throws {
+    let folder = NSTemporaryDirectory() + "planner-bench-" + UUID().uuidString
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let (status, said) = try Self.run("bench-server", "smoke", "overhead", "--into", folder)
+    try #require(status == 0, "\(said.suffix(2000))")
     let data = try Data(contentsOf: URL(fileURLWithPath: folder + "/summary.json"))
     let summary = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     let results = try #require(summary["results"] as? [[String: Any]])
@@ -38,17 +44,8 @@ import Testing
       if: ["haproxy", "nginx"].allSatisfy { FileManager.default.isExecutableFile(atPath: "/usr/sbin/" + $0) },
       "haproxy and nginx are not installed"))
   func benchProxy() throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: Self.repository + "/scripts/bench-proxy")
-    process.arguments = ["smoke"]
-    process.environment = ProcessInfo.processInfo.environment.merging(["PLANNER_BIN": Self.binaries]) { $1 }
-    let output = Pipe()
-    process.standardOutput = output
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
+    let (status, said) = try Self.run("bench-proxy", "smoke")
+    #expect(status == 0)
     let figures = said.split(separator: "\n").filter { $0.contains(": adds min ") }
     #expect(figures.map { $0.prefix { $0 != ":" } } == ["haproxy, p50", "haproxy, p99", "nginx, p50", "nginx, p99"])
   }

@@ -73,6 +73,32 @@ public enum TestCluster {
     try await kubectl("-n", namespace, "get", "service", name, "-o", "jsonpath={.spec.clusterIP}") + ":8080"
   }
 
+  /// A namespace of its own, which is gone behind the body, whether or not that fails.
+  public static func withNamespace(_ body: (String) async throws -> Void) async throws {
+    let namespace = newNamespace()
+    var failure: (any Error)?
+    do { try await body(namespace) } catch { failure = error }
+    await remove(namespace)
+    if let failure { throw failure }
+  }
+
+  /// A runtime in a namespace of its own; both are gone behind the body, whether or not that fails.
+  ///
+  /// - Parameter deployment: what is stopped then; nil leaves it to the end of the namespace.
+  public static func withRuntime(
+    image: String = image, rate: RequestRate = fast, ending deployment: DeploymentID? = nil,
+    change: (inout KubernetesOptions) -> Void = { _ in }, _ body: (KubernetesRuntime, String) async throws -> Void
+  ) async throws {
+    try await withNamespace { namespace in
+      let runtime = try open(namespace, image: image, rate: rate, change)
+      var failure: (any Error)?
+      do { try await body(runtime, namespace) } catch { failure = error }
+      if let deployment { try? await runtime.stop(deployment) }
+      await runtime.shutdown()
+      if let failure { throw failure }
+    }
+  }
+
   public static func newNamespace() -> String { "t-\(UInt32.random(in: 0 ... .max))" }
 
   public static func remove(_ namespace: String) async {

@@ -17,14 +17,6 @@ struct ChangeTests {
       })
   }
 
-  private func withNamespace(_ body: (String) async throws -> Void) async throws {
-    let namespace = TestCluster.newNamespace()
-    var failure: (any Error)?
-    do { try await body(namespace) } catch { failure = error }
-    await TestCluster.remove(namespace)
-    if let failure { throw failure }
-  }
-
   private static func open(
     _ namespace: String, _ change: (inout KubernetesOptions) -> Void = { _ in }
   ) throws -> KubernetesRuntime {
@@ -40,7 +32,7 @@ struct ChangeTests {
   }
 
   @Test func aDryRunSaysWhatWouldChangeAndChangesNothing() async throws {
-    try await withNamespace { namespace in
+    try await TestCluster.withNamespace { namespace in
       let runtime = try Self.open(namespace)
       let first = Self.fleet(2)
       let new = try await runtime.dryRun(first)
@@ -72,7 +64,7 @@ struct ChangeTests {
 
   /// Ways to reach nodes come and go while pods stay the same; who ends the deployment need not know of them.
   @Test func waysToReachNodesChangeAndNodesStay() async throws {
-    try await withNamespace { namespace in
+    try await TestCluster.withNamespace { namespace in
       let desired = Self.fleet(2)
       func pods() async throws -> String {
         try await TestCluster.kubectl("-n", namespace, "get", "pods", "-o", "jsonpath={.items[*].metadata.uid}")
@@ -114,7 +106,7 @@ struct ChangeTests {
   /// The account that an IAM role is given goes with the deployment, and so does what a run that was cut off at its
   /// very beginning has left.
   @Test func whoEndsItNeedNotKnowWhatWasAskedFor() async throws {
-    try await withNamespace { namespace in
+    try await TestCluster.withNamespace { namespace in
       let runtime = try Self.open(namespace) { $0.roleARN = "arn:aws:iam::123456789012:role/models" }
       try await runtime.prepare(Self.fleet(1))
       #expect(try await TestCluster.left(in: namespace).contains("serviceaccount/fleet"))
@@ -128,7 +120,7 @@ struct ChangeTests {
 
   /// Ending what is not there makes nothing, not even the namespace in which its lock would lie.
   @Test func nothingIsMadeToEndWhatIsNotThere() async throws {
-    try await withNamespace { namespace in
+    try await TestCluster.withNamespace { namespace in
       let looking = try KubernetesRuntime(TestCluster.connection(), .looking(at: namespace), rate: TestCluster.fast)
       let lock = try await looking.lock(DeploymentID("fleet")!, purpose: "test")
       try await looking.stop(DeploymentID("fleet")!)

@@ -24,13 +24,7 @@ struct FleetTests {
     rate: RequestRate = TestCluster.fast, _ change: (inout KubernetesOptions) -> Void = { _ in },
     _ body: (KubernetesRuntime, String) async throws -> Void
   ) async throws {
-    let namespace = TestCluster.newNamespace()
-    let runtime = try TestCluster.open(namespace, image: "example.com/server:1", rate: rate, change)
-    var failure: (any Error)?
-    do { try await body(runtime, namespace) } catch { failure = error }
-    await TestCluster.remove(namespace)
-    await runtime.shutdown()
-    if let failure { throw failure }
+    try await TestCluster.withRuntime(image: "example.com/server:1", rate: rate, change: change, body)
   }
 
   private static func processorSeconds() -> Double {

@@ -19,14 +19,7 @@ struct PodTests {
   }
 
   private func withRuntime(_ body: (KubernetesRuntime, String) async throws -> Void) async throws {
-    let namespace = TestCluster.newNamespace()
-    let runtime = try TestCluster.open(namespace)
-    var failure: (any Error)?
-    do { try await body(runtime, namespace) } catch { failure = error }
-    try? await runtime.stop(Self.shop)
-    await TestCluster.remove(namespace)
-    await runtime.shutdown()
-    if let failure { throw failure }
+    try await TestCluster.withRuntime(ending: Self.shop, body)
   }
 
   private func up(_ node: DesiredNode, _ runtime: KubernetesRuntime) async throws {

@@ -23,14 +23,7 @@ struct TroubleTests {
     image: String = TestCluster.image, _ change: (inout KubernetesOptions) -> Void = { _ in },
     _ body: (KubernetesRuntime, String) async throws -> Void
   ) async throws {
-    let namespace = TestCluster.newNamespace()
-    let runtime = try TestCluster.open(namespace, image: image, change)
-    var failure: (any Error)?
-    do { try await body(runtime, namespace) } catch { failure = error }
-    try? await runtime.stop(Self.shop)
-    await TestCluster.remove(namespace)
-    await runtime.shutdown()
-    if let failure { throw failure }
+    try await TestCluster.withRuntime(image: image, ending: Self.shop, change: change, body)
   }
 
   private func problem(_ runtime: KubernetesRuntime, _ isMeant: (NodeProblem) -> Bool) async throws -> NodeProblem? {

@@ -38,6 +38,12 @@ public struct NodeAddress: Hashable, Sendable {
     self.host = host
     self.port = port
   }
+
+  /// The host and the port as a URL has them: a host of the sixth version of IP stands in brackets.
+  var authority: String { (host.contains(":") ? "[\(host)]" : host) + ":\(port)" }
+
+  /// The address without a path, such as `http://127.0.0.1:8080`.
+  public var url: String { "http://\(authority)" }
 }
 
 /// What is wrong with a node, and what to do about it.

@@ -73,7 +73,6 @@ public struct HAProxyFiles: Hashable, Sendable {
   }
 
   static func text(_ address: NodeAddress) -> String {
-    if address.host.isEmpty { return ":::\(address.port) v4v6" }
-    return address.host.contains(":") ? "[\(address.host)]:\(address.port)" : "\(address.host):\(address.port)"
+    address.host.isEmpty ? ":::\(address.port) v4v6" : address.authority
   }
 }

@@ -225,7 +225,7 @@ extension LocalProxy {
 
   /// What a user should know of it.
   var note: String {
-    let place = "one address for all models: http://\(record.host):\(record.port)"
+    let place = "one address for all models: \(address.url)"
     guard let process = socket.identity()?.process else { return place + ", where nobody listens at present" }
     return place + " (haproxy, process \(process.pid))"
   }

@@ -126,7 +126,7 @@ extension MixSizing {
 
   /// Where the most asked model needs copies, the steps of `mostRate` may ask for one more than its target does.
   private mutating func fewerCopies(_ candidate: Candidate, _ group: ModelGroup, than rate: Double) -> Double {
-    let hottest = group.rates().max() ?? group.ratePerModelPerSecond
+    let hottest = group.hottestRate
     var rate = rate
     while hottest > rate {
       let copies = (hottest / rate).rounded(.up) - 1
@@ -185,7 +185,7 @@ extension MixSizing {
     }
     if low > 0 { return load(candidate, group, step: low).ratePerSecond }
     // A model that is asked seldom may do where a step of the load is too much.
-    let most = group.rates().max() ?? group.ratePerModelPerSecond
+    let most = group.hottestRate
     let single = DeviceLoad(
       models: 1, of: group, ratePerModelPerSecond: most, times: candidate.service.times, workers: candidate.workers)
     guard most < load(candidate, group, step: 1).ratePerSecond,
@@ -193,4 +193,11 @@ extension MixSizing {
     else { return 0 }
     return most
   }
+}
+
+extension ModelGroup {
+  /// Requests a second to the model that is asked most.
+  ///
+  /// Complexity: O(models).
+  var hottestRate: Double { rates().max() ?? ratePerModelPerSecond }
 }

@@ -112,7 +112,7 @@ extension MixSizing {
     for index in groups {
       guard let choice = way.choices[index] else { return false }
       let group = workload.groups[index]
-      let hottest = group.rates().max() ?? group.ratePerModelPerSecond
+      let hottest = group.hottestRate
       let copies = max(group.leastReplicas, Int(min((hottest / choice.mostRate).rounded(.up), 1e9)), 1)
       let work = hottest * choice.busySeconds / Double(copies)
       if copies < devices, work > most?.work ?? 0 {

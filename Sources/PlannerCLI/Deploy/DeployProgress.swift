@@ -36,7 +36,3 @@ final class DeployProgress: Sendable {
     }
   }
 }
-
-extension NodeAddress {
-  var url: String { "http://" + (host.contains(":") ? "[\(host)]" : host) + ":\(port)" }
-}
